@@ -1,0 +1,173 @@
+"""The life of one alert as a pure function: what it was, what was just found, and what it is now.
+
+pending -> firing -> resolved as in Prometheus, except that `for` counts observed time only: time in which
+nothing was seen, or the fact was unknown, brings an alert neither closer to firing nor to its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from semsupervisor.alerts.rules import Finding, Rule, Severity, Verdict, limit_text
+from semsupervisor.health.observation import FactValue, Subject
+from semsupervisor.kit.clock import Instant
+
+UNKNOWN_LOOKS_UNTIL_INACTIVE = 3
+LONGEST_COUNTED_GAP_SECONDS = 120.0
+
+
+class AlertState(StrEnum):
+    """Where an alert is in its life; an inactive one does not exist."""
+
+    PENDING = "pending"
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """One episode of a rule holding for a subject, from the first sight to the resolution.
+
+    `held_seconds` and `clear_seconds` are observed monotonic time. `told` names the receivers for whom the
+    firing went into the outbox; only they hear of the resolution. `muted_by` says why nobody was told.
+    `consequences` are the rules expected to follow while it fires, and those observed once it is resolved.
+    `seen_monotonic` is the last look on this boot's monotonic clock; it is not kept across a restart.
+    """
+
+    id: str
+    rule: str
+    title: str
+    subject: Subject
+    severity: Severity
+    state: AlertState
+    since: datetime
+    seen_at: datetime
+    value: FactValue
+    summary: str
+    limit: str
+    evidence: Mapping[str, str] = {}
+    fired_at: datetime | None = None
+    resolved_at: datetime | None = None
+    resolved_because: str = ""
+    held_seconds: float = 0.0
+    clear_seconds: float = 0.0
+    unknown_in_row: int = 0
+    last_verdict: Verdict = Verdict.HOLDS
+    seen_monotonic: float | None = None
+    told: tuple[str, ...] = ()
+    muted_by: str = ""
+    consequences: tuple[str, ...] = ()
+
+    @property
+    def open(self) -> bool:
+        """Tell whether the episode goes on."""
+        return self.state is not AlertState.RESOLVED
+
+
+def begin(  # noqa: PLR0913 - one argument for each thing a new episode is made of
+    rule: Rule, subject: Subject, finding: Finding, evidence: Mapping[str, str], at: Instant, new_id: str
+) -> Alert | None:
+    """Return the episode that a finding begins, pending or (with no `for`) firing at once; None if it begins none."""
+    if finding.verdict is not Verdict.HOLDS:
+        return None
+    alert = Alert(
+        id=new_id,
+        rule=rule.name,
+        title=rule.title,
+        subject=subject,
+        severity=rule.severity,
+        state=AlertState.PENDING,
+        since=at.wall,
+        seen_at=at.wall,
+        value=finding.value,
+        summary=finding.summary,
+        limit=limit_text(rule),
+        evidence=evidence,
+        seen_monotonic=at.monotonic,
+    )
+    return _fire_if_due(rule, alert, at)
+
+
+def step(rule: Rule, alert: Alert, finding: Finding, evidence: Mapping[str, str], at: Instant) -> Alert | None:
+    """Return what an open alert is after one more finding; None means that it went back to inactive untold."""
+    match alert.state:
+        case AlertState.PENDING:
+            return _step_pending(rule, alert, finding, evidence, at)
+        case AlertState.FIRING:
+            return _step_firing(rule, alert, finding, evidence, at)
+        case AlertState.RESOLVED:
+            return alert
+
+
+def _step_pending(
+    rule: Rule, alert: Alert, finding: Finding, evidence: Mapping[str, str], at: Instant
+) -> Alert | None:
+    match finding.verdict:
+        case Verdict.CLEAR | Verdict.GONE:
+            return None
+        case Verdict.UNKNOWN:
+            unknown = alert.unknown_in_row + 1
+            if unknown >= UNKNOWN_LOOKS_UNTIL_INACTIVE:
+                return None
+            return _seen(alert, at, finding.verdict, unknown_in_row=unknown)
+        case Verdict.HOLDS:
+            held = alert.held_seconds + _observed_seconds(alert, at, Verdict.HOLDS)
+            looked = _looked(alert, finding, evidence, at)
+            return _fire_if_due(rule, msgspec.structs.replace(looked, held_seconds=held), at)
+
+
+def _step_firing(rule: Rule, alert: Alert, finding: Finding, evidence: Mapping[str, str], at: Instant) -> Alert:
+    match finding.verdict:
+        case Verdict.GONE:
+            return resolve(alert, at, finding.summary)
+        case Verdict.UNKNOWN:
+            return _seen(alert, at, finding.verdict, unknown_in_row=alert.unknown_in_row + 1, keep_seen_at=True)
+        case Verdict.HOLDS:
+            return msgspec.structs.replace(_looked(alert, finding, evidence, at), clear_seconds=0.0)
+        case Verdict.CLEAR:
+            clear = alert.clear_seconds + _observed_seconds(alert, at, Verdict.CLEAR)
+            seen = msgspec.structs.replace(_seen(alert, at, Verdict.CLEAR), clear_seconds=clear)
+            return resolve(seen, at, finding.summary) if clear >= rule.clear_for_seconds else seen
+
+
+def resolve(alert: Alert, at: Instant, because: str) -> Alert:
+    """End an episode and say why."""
+    return msgspec.structs.replace(
+        alert, state=AlertState.RESOLVED, resolved_at=at.wall, resolved_because=because, seen_monotonic=at.monotonic
+    )
+
+
+def _fire_if_due(rule: Rule, alert: Alert, at: Instant) -> Alert:
+    if alert.held_seconds < rule.for_seconds:
+        return alert
+    return msgspec.structs.replace(alert, state=AlertState.FIRING, fired_at=at.wall)
+
+
+def _looked(alert: Alert, finding: Finding, evidence: Mapping[str, str], at: Instant) -> Alert:
+    seen = _seen(alert, at, Verdict.HOLDS)
+    return msgspec.structs.replace(
+        seen, value=finding.value, summary=finding.summary, evidence={**alert.evidence, **evidence}
+    )
+
+
+def _seen(
+    alert: Alert, at: Instant, verdict: Verdict, *, unknown_in_row: int = 0, keep_seen_at: bool = False
+) -> Alert:
+    return msgspec.structs.replace(
+        alert,
+        last_verdict=verdict,
+        unknown_in_row=unknown_in_row,
+        seen_monotonic=at.monotonic,
+        seen_at=alert.seen_at if keep_seen_at else at.wall,
+    )
+
+
+def _observed_seconds(alert: Alert, at: Instant, verdict: Verdict) -> float:
+    """Return the time between two looks that said the same; a first look, or a long silence, counts nothing."""
+    if alert.last_verdict is not verdict or alert.seen_monotonic is None:
+        return 0.0
+    gap = at.monotonic - alert.seen_monotonic
+    return gap if 0.0 <= gap <= LONGEST_COUNTED_GAP_SECONDS else 0.0

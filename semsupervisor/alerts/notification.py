@@ -1,0 +1,68 @@
+"""What goes into the outbox: facts about alerts for one receiver, not yet rendered as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from semsupervisor.alerts.rules import Severity
+from semsupervisor.health.observation import Subject
+
+
+class NotificationKind(StrEnum):
+    """Why a receiver is told: it began, it ended, more evidence came, or somebody tests the way."""
+
+    FIRING = "firing"
+    RESOLVED = "resolved"
+    UPDATE = "update"
+    TEST = "test"
+
+
+class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """One alert as a receiver is told of it.
+
+    `value` and `limit` are texts for people. `consequences` are the titles of what is expected to follow
+    (firing) or was observed to follow (resolved). `next_steps` are commands to type.
+    """
+
+    id: str
+    rule: str
+    title: str
+    severity: Severity
+    subject: Subject
+    summary: str
+    value: str
+    limit: str
+    since: datetime
+    resolved_at: datetime | None = None
+    resolved_because: str = ""
+    evidence: Mapping[str, str] = {}
+    diagnosis: str = ""
+    done: tuple[str, ...] = ()
+    next_steps: tuple[str, ...] = ()
+    consequences: tuple[str, ...] = ()
+
+
+class Notification(msgspec.Struct, frozen=True, kw_only=True):
+    """One message for one receiver. `key` is the same on every attempt: receivers drop what they have seen."""
+
+    key: str
+    kind: NotificationKind
+    host: str
+    at: datetime
+    alerts: tuple[AlertFacts, ...]
+
+
+class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A notification on its way: `id` orders a receiver's messages, `tried_seconds` is monotonic time spent trying."""
+
+    id: int
+    receiver: str
+    notification: Notification
+    queued_at: datetime
+    attempts: int = 0
+    tried_seconds: float = 0.0
+    last_error: str = ""

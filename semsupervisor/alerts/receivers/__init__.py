@@ -1,0 +1,1 @@
+"""The ways a notification leaves the host, one a module."""

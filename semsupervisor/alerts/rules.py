@@ -1,0 +1,155 @@
+"""What a rule is, and whether it holds for what was just seen. Pure: facts in, finding out."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind, Unknown
+
+
+class Severity(StrEnum):
+    """How bad it is: critical wakes somebody, warning is for working hours, info is for the record."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Comparison(StrEnum):
+    """How a fact is held against the limit."""
+
+    ABOVE = "above"
+    BELOW = "below"
+    EQUALS = "equals"
+    ABSENT = "absent"
+
+
+class Verdict(StrEnum):
+    """What a rule says of a subject just now."""
+
+    HOLDS = "holds"
+    CLEAR = "clear"
+    UNKNOWN = "unknown"
+    GONE = "gone"
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule: which fact of which subjects, compared with what, for how long, how bad, and what to do.
+
+    `subjects` are shell patterns on the subject's name; empty means all of that kind. `clear` is the value at
+    which a firing alert may resolve (hysteresis); None means the limit itself. `cause` says that while it fires
+    it mutes what depends on its subject; `consequence` says that it may be muted so; `inhibits` names rules
+    muted on the very same subject.
+    """
+
+    name: str
+    kind: SubjectKind
+    fact: str
+    comparison: Comparison
+    limit: FactValue
+    severity: Severity
+    title: str
+    summary: str
+    subjects: tuple[str, ...] = ()
+    clear: float | None = None
+    for_seconds: float = 0.0
+    clear_for_seconds: float = 0.0
+    diagnosis: str = ""
+    fix: tuple[str, ...] = ()
+    cause: bool = False
+    consequence: bool = False
+    inhibits: tuple[str, ...] = ()
+    enabled: bool = True
+
+    def concerns(self, subject: Subject) -> bool:
+        """Tell whether the rule is about this subject."""
+        if subject.kind is not self.kind:
+            return False
+        return not self.subjects or any(fnmatch.fnmatchcase(subject.name, pattern) for pattern in self.subjects)
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What one look of a rule at an observation found: the verdict, the fact's value, a sentence for people."""
+
+    verdict: Verdict
+    value: FactValue
+    summary: str
+
+
+class _Known(dict[str, object]):
+    """Leaves a placeholder as it stands when the observation has nothing for it."""
+
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def look(rule: Rule, observation: Observation, *, firing: bool) -> Finding | None:
+    """Return what the rule finds in an observation of a subject that it concerns; None if it says nothing on it.
+
+    `firing` tells whether the alert fires already: then the clearing value counts instead of the limit.
+    """
+    if observation.gone:
+        return Finding(Verdict.GONE, False, f"{observation.subject.name} was removed")
+    if rule.fact not in observation.facts:
+        return None
+    value = observation.facts[rule.fact]
+    return Finding(verdict(rule, value, firing=firing), value, _sentence(rule, observation, value))
+
+
+def verdict(rule: Rule, value: FactValue, *, firing: bool) -> Verdict:
+    """Hold one value against the rule's limit, or against its clearing value while the alert fires."""
+    match rule.comparison:
+        case Comparison.ABSENT:
+            return Verdict.HOLDS if isinstance(value, Unknown) else Verdict.CLEAR
+        case Comparison.EQUALS:
+            if isinstance(value, Unknown):
+                return Verdict.UNKNOWN
+            return Verdict.HOLDS if value == rule.limit else Verdict.CLEAR
+        case Comparison.ABOVE | Comparison.BELOW:
+            return _beyond(rule, value, firing=firing)
+
+
+def _beyond(rule: Rule, value: FactValue, *, firing: bool) -> Verdict:
+    if isinstance(value, (Unknown, str)) or isinstance(rule.limit, (Unknown, str)):
+        return Verdict.UNKNOWN
+    limit = rule.clear if firing and rule.clear is not None else rule.limit
+    holds = value > limit if rule.comparison is Comparison.ABOVE else value < limit
+    return Verdict.HOLDS if holds else Verdict.CLEAR
+
+
+def limit_text(rule: Rule) -> str:
+    """Return the condition for people, for example `above 90 %` or `equals down`."""
+    if rule.comparison is Comparison.ABSENT:
+        return "absent"
+    return f"{rule.comparison.value} {value_text(rule.fact, rule.limit)}"
+
+
+def value_text(fact: str, value: object) -> str:
+    """Return a fact's value for people: ratios as percent, byte counts in MiB or GiB, booleans as yes and no."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (int, float)):
+        if fact.endswith("_ratio"):
+            return f"{value * 100:.0f} %"
+        if fact.endswith("_bytes"):
+            return f"{value / 2**30:.1f} GiB" if value >= 2**30 else f"{value / 2**20:.1f} MiB"
+        if fact.endswith("_seconds"):
+            return f"{value:.3g} s"
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    return str(value)
+
+
+def _sentence(rule: Rule, observation: Observation, value: FactValue) -> str:
+    words: Mapping[str, object] = {
+        **observation.evidence,
+        **{fact: value_text(fact, known) for fact, known in observation.facts.items()},
+        "subject": str(observation.subject),
+        "name": observation.subject.name,
+        "value": value_text(rule.fact, value),
+        "limit": limit_text(rule),
+    }
+    return rule.summary.format_map(_Known(words))

@@ -1,0 +1,1 @@
+"""What the daemon shows and takes over its sockets."""

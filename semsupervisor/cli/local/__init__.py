@@ -1,0 +1,1 @@
+"""What works without the daemon, and the daemon itself."""

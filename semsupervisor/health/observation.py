@@ -1,0 +1,72 @@
+"""What one probe or event saw: facts about a subject at one moment. Unknown is a value, never a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+from semsupervisor.kit.clock import Instant
+
+
+class SubjectKind(StrEnum):
+    """The kinds of thing that facts are about; rules are indexed by it."""
+
+    SUPERVISOR = "supervisor"
+    HOST = "host"
+    FILESYSTEM = "filesystem"
+    ENGINE = "engine"
+    SERVICE = "service"
+    NATS = "nats"
+    SEMSTREAMS = "semstreams"
+    PROBE = "probe"
+    RECEIVER = "receiver"
+
+
+class Subject(msgspec.Struct, frozen=True, order=True):
+    """One thing that is watched, for example the service `nats` or the file system `/`."""
+
+    kind: SubjectKind
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}:{self.name}"
+
+
+class Unknown(msgspec.Struct, frozen=True, tag="unknown"):
+    """A fact that could not be read, and why; it neither fires nor resolves anything."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"unknown ({self.reason})"
+
+
+FactValue = bool | int | float | str | Unknown
+
+
+class Outcome(StrEnum):
+    """How a probe ended: it saw, the target is down, nothing can be said, or the target does not offer it."""
+
+    OK = "ok"
+    DOWN = "down"
+    UNKNOWN = "unknown"
+    NOT_OFFERED = "not_offered"
+
+
+class Observation(msgspec.Struct, frozen=True):
+    """Facts about one subject, seen by one source at one moment.
+
+    A fact that is missing was not looked at (or is not offered); one that is `Unknown` was looked at in vain.
+    `evidence` holds short texts for people (exit reason, first bytes of an unreadable body), secrets masked.
+    `gone` says that the subject itself was removed: its alerts end.
+    """
+
+    source: str
+    subject: Subject
+    at: Instant
+    facts: Mapping[str, FactValue]
+    evidence: Mapping[str, str] = {}
+    outcome: Outcome = Outcome.OK
+    gone: bool = False

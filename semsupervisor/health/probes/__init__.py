@@ -1,0 +1,1 @@
+"""The scheduled checks, one kind a module."""

@@ -1,0 +1,1 @@
+"""Acts and schedules: when something is due and who owns its errors."""

@@ -1,0 +1,85 @@
+"""Background tasks with one owner: each has a name, each failure is seen, each loop shows whether it is alive."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import msgspec
+import structlog
+
+from semsupervisor.kit.clock import Clock
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 60.0
+
+
+class LoopHealth(msgspec.Struct):
+    """How one guarded loop is doing: failures in a row, the last error, and when it last went well (monotonic s)."""
+
+    name: str
+    failures_in_row: int = 0
+    failures_total: int = 0
+    last_error: str = ""
+    last_good_monotonic: float = 0.0
+
+
+class TaskOwner:
+    """Starts every background task of the daemon in one TaskGroup and knows how its loops are doing."""
+
+    def __init__(self, group: asyncio.TaskGroup, clock: Clock) -> None:
+        self._group = group
+        self._clock = clock
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.loops: dict[str, LoopHealth] = {}
+
+    def start(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run `work` once in the background; an exception from it ends the whole group."""
+        task = self._group.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def attempt(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run `work` once in the background; an exception from it is logged and ends nothing else."""
+        return self.start(name, self._logged(name, work))
+
+    def loop(self, name: str, turn: Callable[[], Awaitable[Any]]) -> asyncio.Task[Any]:
+        """Await `turn` for ever: a failing turn is logged once with its count, backs off and is tried again."""
+        health = self.loops.setdefault(name, LoopHealth(name, last_good_monotonic=self._clock.monotonic()))
+        return self.start(name, self._guarded(health, turn))
+
+    async def stop(self) -> None:
+        """Cancel all tasks and wait until each has ended."""
+        mine = asyncio.current_task()
+        tasks = [task for task in self._tasks if task is not mine]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _logged(self, name: str, work: Coroutine[Any, Any, Any]) -> None:
+        try:
+            await work
+        except Exception:
+            log.exception("task.failed", task=name)
+
+    async def _guarded(self, health: LoopHealth, turn: Callable[[], Awaitable[Any]]) -> None:
+        while True:
+            try:
+                await turn()
+            except Exception as error:
+                health.failures_in_row += 1
+                health.failures_total += 1
+                health.last_error = f"{type(error).__name__}: {error}"
+                if health.failures_in_row == 1:
+                    log.exception("loop.failed", loop=health.name)
+                pause = min(FIRST_PAUSE_SECONDS * 2 ** (health.failures_in_row - 1), LONGEST_PAUSE_SECONDS)
+                await asyncio.sleep(pause)
+            else:
+                if health.failures_in_row:
+                    log.info("loop.recovered", loop=health.name, failures=health.failures_in_row)
+                health.failures_in_row = 0
+                health.last_good_monotonic = self._clock.monotonic()

@@ -1,0 +1,1 @@
+"""TOML to frozen structs: every default in one place, unknown keys refused."""

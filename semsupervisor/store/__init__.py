@@ -1,0 +1,1 @@
+"""The state database: open, check, migrate, one writer, transactions."""
