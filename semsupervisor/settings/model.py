@@ -35,13 +35,13 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The base of every table in the file: frozen, and unknown keys are refused."""
 
 
-class HostSettings(Section):
+class HostSettings(Section, frozen=True, kw_only=True):
     """How this host is called in messages; empty means its host name."""
 
     name: str = ""
 
 
-class StackSettings(Section):
+class StackSettings(Section, frozen=True, kw_only=True):
     """Where the compose project is and what its services are called; an empty project means the folder's name."""
 
     directory: str = "/opt/semstreams"
@@ -50,7 +50,7 @@ class StackSettings(Section):
     nats_service: str = "nats"
 
 
-class DockerSettings(Section):
+class DockerSettings(Section, frozen=True, kw_only=True):
     """How the engine is reached. The timeout bounds each call, `settle` waits before a stop by API is told."""
 
     socket: str = "/var/run/docker.sock"
@@ -59,25 +59,25 @@ class DockerSettings(Section):
     settle_seconds: Duration = msgspec.field(default=Duration(5), name="settle")
 
 
-class SemstreamsCheck(Section):
+class SemstreamsCheck(Section, frozen=True, kw_only=True):
     """SemStreams' /health: a URL, or `container:<service>:<port><path>` resolved through Docker."""
 
     health: str = "container:semstreams:8080/health"
 
 
-class NatsCheck(Section):
+class NatsCheck(Section, frozen=True, kw_only=True):
     """The NATS server's monitoring address, without a path."""
 
     monitor: str = "container:nats:8222"
 
 
-class FilesystemCheck(Section):
+class FilesystemCheck(Section, frozen=True, kw_only=True):
     """Folders whose file systems are watched beside /, the stack's, Docker's and the state's."""
 
     paths: tuple[str, ...] = ()
 
 
-class CheckSettings(Section):
+class CheckSettings(Section, frozen=True, kw_only=True):
     """The probes: how often, how long one may take, and where they look."""
 
     interval_seconds: Duration = msgspec.field(default=Duration(10), name="interval")
@@ -87,7 +87,7 @@ class CheckSettings(Section):
     filesystems: FilesystemCheck = FilesystemCheck()
 
 
-class RuleSettings(Section):
+class RuleSettings(Section, frozen=True, kw_only=True):
     """A change to a rule, or a rule of the operator's own, in the form of the shipped rules; absent = as it was."""
 
     kind: str | None = None
@@ -111,7 +111,7 @@ class RuleSettings(Section):
     enabled: bool | None = None
 
 
-class DeliverySettings(Section):
+class DeliverySettings(Section, frozen=True, kw_only=True):
     """How hard a notification is tried: backoff from first to longest pause, dead letter after `give_up`.
 
     A receiver that refuses a message for good (not for now) is tried `refusals` times.
@@ -123,7 +123,7 @@ class DeliverySettings(Section):
     refusals: int = 5
 
 
-class EmailReceiver(Section, tag_field="type", tag="email"):
+class EmailReceiver(Section, frozen=True, kw_only=True, tag_field="type", tag="email"):
     """Mail by SMTP. `security`: starttls, tls (implicit) or none. Port 0 means the usual one for it."""
 
     host: str
@@ -139,7 +139,7 @@ class EmailReceiver(Section, tag_field="type", tag="email"):
     enabled: bool = True
 
 
-class WebhookReceiver(Section, tag_field="type", tag="webhook"):
+class WebhookReceiver(Section, frozen=True, kw_only=True, tag_field="type", tag="webhook"):
     """HTTP POST of JSON, signed by HMAC when a secret is given; `format` chooses the body."""
 
     url: str
@@ -155,14 +155,14 @@ class WebhookReceiver(Section, tag_field="type", tag="webhook"):
 Receiver = EmailReceiver | WebhookReceiver
 
 
-class StateSettings(Section):
+class StateSettings(Section, frozen=True, kw_only=True):
     """Where the state database and what belongs to it live."""
 
     directory: str = "/var/lib/semsupervisor"
     timeline_days: int = 90
 
 
-class ApiSettings(Section):
+class ApiSettings(Section, frozen=True, kw_only=True):
     """The sockets. `listen` is host:port for reading only; empty turns TCP off. `hosts` are Host headers allowed besides it."""
 
     socket: str = "/run/semsupervisor/control.sock"
@@ -171,14 +171,14 @@ class ApiSettings(Section):
     group: str = "semsupervisor"
 
 
-class LogSettings(Section):
+class LogSettings(Section, frozen=True, kw_only=True):
     """The daemon's own log on standard output: JSON lines, or text for people."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "text"] = "json"
 
 
-class Settings(Section):
+class Settings(Section, frozen=True, kw_only=True):
     """All settings of one host, effective: the file's values over the defaults."""
 
     host: HostSettings = HostSettings()
