@@ -67,7 +67,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         return self.state is not AlertState.RESOLVED
 
 
-def begin(  # noqa: PLR0913 - one argument for each thing a new episode is made of
+def begin(
     rule: Rule, subject: Subject, finding: Finding, evidence: Mapping[str, str], at: Instant, new_id: str
 ) -> Alert | None:
     """Return the episode that a finding begins, pending or (with no `for`) firing at once; None if it begins none."""
