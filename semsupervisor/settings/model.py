@@ -156,14 +156,14 @@ Receiver = EmailReceiver | WebhookReceiver
 
 
 class StateSettings(Section, frozen=True, kw_only=True):
-    """Where the state database and what belongs to it live."""
+    """Where the state database lives and how many timeline entries it keeps (a count, since clocks jump)."""
 
     directory: str = "/var/lib/semsupervisor"
-    timeline_days: int = 90
+    timeline_entries: int = 20_000
 
 
 class ApiSettings(Section, frozen=True, kw_only=True):
-    """The sockets. `listen` is host:port for reading only; empty turns TCP off. `hosts` are Host headers allowed besides it."""
+    """The sockets. `listen` is host:port, for reading only; empty turns TCP off. `hosts`: further Host headers allowed."""
 
     socket: str = "/run/semsupervisor/control.sock"
     listen: str = "127.0.0.1:9797"

@@ -1,0 +1,132 @@
+"""What is kept of alerts and of all that was seen, decided and done: the tables `alerts` and `timeline`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import msgspec
+
+from semsupervisor.alerts.lifecycle import Alert, AlertState
+from semsupervisor.health.observation import FactValue
+from semsupervisor.store.database import Migration, Store
+
+MIGRATIONS = (
+    Migration(
+        100,
+        """
+        CREATE TABLE alerts (
+            id TEXT PRIMARY KEY, rule TEXT NOT NULL, subject TEXT NOT NULL, state TEXT NOT NULL, body TEXT NOT NULL
+        );
+        CREATE INDEX alerts_by_state ON alerts (state);
+        CREATE TABLE timeline (
+            id INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
+            text TEXT NOT NULL, facts TEXT NOT NULL
+        );
+        CREATE INDEX timeline_by_subject ON timeline (subject, id);
+        """,
+    ),
+)
+
+
+class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was seen, decided or done; `id` gives the order, also where the wall clock jumped."""
+
+    id: int
+    at: datetime
+    kind: str
+    subject: str
+    text: str
+    facts: Mapping[str, FactValue] = {}
+
+
+class Book:
+    """Reads what is kept; the changes themselves are the functions below, run inside the pipeline's transaction."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def open_alerts(self) -> list[Alert]:
+        """Return the alerts that were pending or firing when last written, oldest first."""
+        return await self._alerts("WHERE state != ? ORDER BY rowid", (AlertState.RESOLVED.value,))
+
+    async def history(self, limit: int) -> list[Alert]:
+        """Return the newest `limit` episodes, newest first, open ones included."""
+        return await self._alerts("ORDER BY rowid DESC LIMIT ?", (limit,))
+
+    async def last_timeline_id(self) -> int:
+        """Return the id of the newest timeline entry, 0 when there is none."""
+        rows = await self._store.read(lambda db: db.execute("SELECT coalesce(max(id), 0) FROM timeline").fetchall())
+        return int(rows[0][0])
+
+    async def timeline(
+        self,
+        limit: int,
+        *,
+        before_id: int | None = None,
+        after_id: int | None = None,
+        subject: str | None = None,
+        kind: str | None = None,
+    ) -> list[TimelineEntry]:
+        """Return timeline entries, newest first: at most `limit`, with ids between the given ones, filtered."""
+        conditions = {"id < ?": before_id, "id > ?": after_id, "subject = ?": subject, "kind = ?": kind}
+        given = {condition: value for condition, value in conditions.items() if value is not None}
+        where = f"WHERE {' AND '.join(given)}" if given else ""
+        query = f"SELECT id, at, kind, subject, text, facts FROM timeline {where} ORDER BY id DESC LIMIT ?"  # noqa: S608
+        rows = await self._store.read(lambda db: db.execute(query, (*given.values(), limit)).fetchall())
+        return [_entry(row) for row in rows]
+
+    async def _alerts(self, rest: str, parameters: tuple[object, ...]) -> list[Alert]:
+        query = f"SELECT body FROM alerts {rest}"  # noqa: S608 - `rest` is one of the two constants above
+        rows = await self._store.read(lambda db: db.execute(query, parameters).fetchall())
+        return [msgspec.json.decode(row[0], type=Alert) for row in rows]
+
+
+def save_alerts(connection: sqlite3.Connection, alerts: Iterable[Alert]) -> None:
+    """Write the given state of each alert."""
+    connection.executemany(
+        "INSERT INTO alerts (id, rule, subject, state, body) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET state = excluded.state, body = excluded.body",
+        [(alert.id, alert.rule, str(alert.subject), alert.state.value, _body(alert)) for alert in alerts],
+    )
+
+
+def forget_alerts(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
+    """Remove alerts that never fired."""
+    connection.executemany("DELETE FROM alerts WHERE id = ?", [(alert_id,) for alert_id in ids])
+
+
+def save_timeline(connection: sqlite3.Connection, entries: Iterable[TimelineEntry]) -> None:
+    """Write timeline entries; one that is there already stays as it is."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO timeline (id, at, kind, subject, text, facts) VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (entry.id, entry.at.isoformat(), entry.kind, entry.subject, entry.text, _json(entry.facts))
+            for entry in entries
+        ],
+    )
+
+
+def trim(connection: sqlite3.Connection, keep_entries: int) -> None:
+    """Keep the newest entries of the timeline and as many ended alerts; counts, because clocks jump."""
+    connection.execute("DELETE FROM timeline WHERE id <= (SELECT max(id) FROM timeline) - ?", (keep_entries,))
+    connection.execute(
+        "DELETE FROM alerts WHERE state = ? AND rowid <= (SELECT max(rowid) FROM alerts) - ?",
+        (AlertState.RESOLVED.value, keep_entries),
+    )
+
+
+def _entry(row: tuple[int, str, str, str, str, str]) -> TimelineEntry:
+    facts = msgspec.json.decode(row[5], type=dict[str, FactValue])
+    return TimelineEntry(
+        id=row[0], at=datetime.fromisoformat(row[1]), kind=row[2], subject=row[3], text=row[4], facts=facts
+    )
+
+
+def _body(alert: Alert) -> str:
+    return _json(msgspec.structs.replace(alert, seen_monotonic=None))
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
