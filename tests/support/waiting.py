@@ -1,0 +1,35 @@
+"""Waiting for what another process or task does: looked at often, and never without an end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+PAUSE_SECONDS = 0.02
+
+
+async def eventually(look: Callable[[], T | Awaitable[T]], within_seconds: float = 10.0) -> T:
+    """Look until the answer is true and return it; fail with the last answer when the time is over."""
+    deadline = time.monotonic() + within_seconds
+    while True:
+        answer = look()
+        seen: T = await answer if isinstance(answer, Awaitable) else answer
+        if seen:
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within_seconds:g} s: {look!r} still answers {seen!r}")
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+def eventually_sync(look: Callable[[], T], within_seconds: float = 10.0) -> T:
+    """Look until the answer is true and return it, from a test without a loop."""
+    deadline = time.monotonic() + within_seconds
+    while not (seen := look()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within_seconds:g} s: {look!r} still answers {seen!r}")
+        time.sleep(PAUSE_SECONDS)
+    return seen
