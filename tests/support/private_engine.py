@@ -147,7 +147,7 @@ class PrivateEngine(Engine):
             self._process.wait(STOP_SECONDS)
 
     def _no_process_left(self) -> bool:
-        """Kill what outlives its engine (shims name its folder, its groups hold the containers); true when none is left."""
+        """Kill what outlives its engine: shims name its folder, its groups hold containers. True if none is left."""
         left = {int(pid) for group in self._control_groups() for pid in (group / "cgroup.procs").read_text().split()}
         for process in Path("/proc").glob("[0-9]*"):
             try:
