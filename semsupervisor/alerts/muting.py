@@ -1,0 +1,113 @@
+"""What is not told because its cause is: the tree host > engine > nats > semstreams, as a pure function.
+
+Only the telling is muted, never the measuring nor the resolution: a muted alert fires, is shown with its cause,
+and is told as soon as the cause has ended and it still holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from semsupervisor.alerts.lifecycle import Alert
+from semsupervisor.alerts.rules import Rule
+from semsupervisor.health.observation import Subject, SubjectKind
+
+SETTLE_SECONDS = 30.0
+ENGINE = Subject(SubjectKind.ENGINE, "docker")
+HOST = Subject(SubjectKind.HOST, "host")
+
+
+class Topology(msgspec.Struct, frozen=True):
+    """Which services of the stack are SemStreams and NATS."""
+
+    semstreams_service: str
+    nats_service: str
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """A cause that ended a short time ago: what depends on it may need a moment to come back."""
+
+    alert: Alert
+    monotonic: float
+
+
+class Mute(msgspec.Struct, frozen=True):
+    """Why an alert is not told now: the alert that causes it, and a sentence for people."""
+
+    cause_id: str
+    reason: str
+
+
+def upstream(subject: Subject, topology: Topology) -> tuple[Subject, ...]:
+    """Return what a subject depends on, nearest first."""
+    nats = topology.nats_service
+    nats_chain = (Subject(SubjectKind.NATS, nats), Subject(SubjectKind.SERVICE, nats), ENGINE, HOST)
+    match subject.kind:
+        case SubjectKind.HOST | SubjectKind.FILESYSTEM | SubjectKind.SUPERVISOR | SubjectKind.RECEIVER:
+            return ()
+        case SubjectKind.ENGINE:
+            return (HOST,)
+        case SubjectKind.NATS:
+            return (Subject(SubjectKind.SERVICE, subject.name), ENGINE, HOST)
+        case SubjectKind.SEMSTREAMS:
+            return (Subject(SubjectKind.SERVICE, subject.name), *nats_chain)
+        case SubjectKind.SERVICE:
+            return nats_chain if subject.name == topology.semstreams_service else (ENGINE, HOST)
+        case SubjectKind.PROBE:
+            return _upstream_of_probe(subject, topology, nats_chain)
+
+
+def _upstream_of_probe(subject: Subject, topology: Topology, nats_chain: tuple[Subject, ...]) -> tuple[Subject, ...]:
+    if subject.name.startswith("semstreams"):
+        service = topology.semstreams_service
+        return (Subject(SubjectKind.SEMSTREAMS, service), Subject(SubjectKind.SERVICE, service), *nats_chain)
+    if subject.name.startswith("nats"):
+        return nats_chain
+    return (ENGINE, HOST) if subject.name == "containers" else ()
+
+
+def mute(
+    alert: Alert,
+    rules: Mapping[str, Rule],
+    alerts: Iterable[Alert],
+    ended: Sequence[Ended],
+    topology: Topology,
+    now_monotonic: float,
+) -> Mute | None:
+    """Return why `alert` is not told now, or None. `alerts` are the open ones; a pending cause counts already."""
+    rule = rules[alert.rule]
+    others = [other for other in alerts if other.id != alert.id and other.rule in rules]
+    for other in others:
+        if other.subject == alert.subject and alert.rule in rules[other.rule].inhibits:
+            return Mute(other.id, f"{other.rule} of {other.subject} says it already")
+    if not rule.consequence:
+        return None
+    chain = upstream(alert.subject, topology)
+    causes = [other for other in others if other.subject in chain and rules[other.rule].cause]
+    if causes:
+        root = max(causes, key=lambda cause: chain.index(cause.subject))
+        return Mute(root.id, f"consequence of {root.rule} of {root.subject}")
+    for past in ended:
+        recent = 0.0 <= now_monotonic - past.monotonic < SETTLE_SECONDS
+        if recent and past.alert.subject in chain:
+            return Mute(past.alert.id, f"{past.alert.subject} has just come back")
+    return None
+
+
+def expected(alert: Alert, rules: Iterable[Rule], topology: Topology) -> tuple[str, ...]:
+    """Return the titles of what is expected to follow while a cause fires."""
+    rules = tuple(rules)
+    if not any(rule.name == alert.rule and rule.cause for rule in rules):
+        return ()
+    stack = [
+        Subject(SubjectKind.SERVICE, topology.nats_service),
+        Subject(SubjectKind.NATS, topology.nats_service),
+        Subject(SubjectKind.SERVICE, topology.semstreams_service),
+        Subject(SubjectKind.SEMSTREAMS, topology.semstreams_service),
+    ]
+    below = [subject for subject in stack if alert.subject in upstream(subject, topology)]
+    return tuple(
+        dict.fromkeys(rule.title for subject in below for rule in rules if rule.consequence and rule.concerns(subject))
+    )

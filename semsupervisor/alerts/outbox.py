@@ -1,0 +1,281 @@
+"""Notifications on their way, in order for each receiver: the table `outbox` and the same queues in memory.
+
+Entries are written in the transaction of the alert change that makes them, before anything is sent. A delivered
+entry is marked after the receiver took it, so that a crash in between sends it again under the same key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import msgspec
+
+from semsupervisor.alerts.notification import Notification, OutboxEntry
+from semsupervisor.kit.clock import Clock
+from semsupervisor.store.database import Migration, Store
+from semsupervisor.store.journal import Change, Journal
+
+MIGRATIONS = (
+    Migration(
+        110,
+        """
+        CREATE TABLE outbox (
+            id INTEGER PRIMARY KEY, receiver TEXT NOT NULL, key TEXT NOT NULL, state TEXT NOT NULL,
+            queued_at TEXT NOT NULL, attempts INTEGER NOT NULL, tried_seconds REAL NOT NULL,
+            last_error TEXT NOT NULL, done_at TEXT, body TEXT NOT NULL
+        );
+        CREATE INDEX outbox_by_state ON outbox (state, receiver, id);
+        """,
+    ),
+)
+
+_QUEUED, _DELIVERED, _DEAD = "queued", "delivered", "dead"
+_COLUMNS = "id, receiver, queued_at, attempts, tried_seconds, last_error, body"
+
+
+class Depth(msgspec.Struct, frozen=True, kw_only=True):
+    """What one receiver's queue holds; totals count since the daemon started, `dead` all that lie there."""
+
+    queued: int
+    oldest_queued_at: datetime | None
+    oldest_age_seconds: float
+    dead: int
+    delivered_total: int
+    failed_total: int
+
+
+class Outbox:
+    """The queues of all receivers, those of receivers that are no longer in the settings included."""
+
+    def __init__(self, store: Store, journal: Journal, clock: Clock) -> None:
+        self._store = store
+        self._journal = journal
+        self._clock = clock
+        self._queues: dict[str, deque[OutboxEntry]] = defaultdict(deque)
+        self._filled: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._begun: set[int] = set()
+        self._queued_monotonic: dict[int, float] = {}
+        self._dead: dict[str, int] = defaultdict(int)
+        self._delivered_total: dict[str, int] = defaultdict(int)
+        self._failed_total: dict[str, int] = defaultdict(int)
+        self._last_id = 0
+
+    async def load(self) -> None:
+        """Take up what was queued when the daemon last ended. Raises: StoreError."""
+        queued, dead, last = await self._store.read(_loaded)
+        for entry in queued:
+            self._queues[entry.receiver].append(entry)
+            self._filled[entry.receiver].set()
+        self._dead.update(dead)
+        self._last_id = max(self._last_id, last)
+
+    def make(self, receiver: str, notification: Notification) -> OutboxEntry:
+        """Return a new entry behind all others; it counts once `save_entries` is committed and `accept` is called."""
+        self._last_id += 1
+        return OutboxEntry(id=self._last_id, receiver=receiver, notification=notification, queued_at=self._clock.now())
+
+    def accept(self, entries: Iterable[OutboxEntry]) -> None:
+        """Put committed entries into the queues and wake their receivers."""
+        for entry in entries:
+            self._queues[entry.receiver].append(entry)
+            self._queued_monotonic[entry.id] = self._clock.monotonic()
+            self._filled[entry.receiver].set()
+
+    def receivers(self) -> tuple[str, ...]:
+        """Return the receivers that have something queued or dead."""
+        return tuple(sorted({name for name, queue in self._queues.items() if queue} | set(self._dead)))
+
+    def head(self, receiver: str) -> OutboxEntry | None:
+        """Return the oldest queued entry of a receiver as it is now, evidence that came meanwhile included."""
+        queue = self._queues[receiver]
+        return queue[0] if queue else None
+
+    async def wait(self, receiver: str) -> None:
+        """Return when the receiver has something queued."""
+        while not self._queues[receiver]:
+            self._filled[receiver].clear()
+            await self._filled[receiver].wait()
+
+    def queued_for_seconds(self, entry: OutboxEntry) -> float:
+        """Return how long ago this process queued the entry; infinite for one taken up from an earlier run."""
+        queued = self._queued_monotonic.get(entry.id)
+        return float("inf") if queued is None else self._clock.monotonic() - queued
+
+    def begin(self, entry: OutboxEntry) -> None:
+        """Say that the entry's bytes are about to leave: later evidence becomes an update of its own."""
+        self._begun.add(entry.id)
+
+    async def delivered(self, entry: OutboxEntry) -> None:
+        """Mark the head entry as taken by its receiver."""
+        await self._journal.commit(self._ending(entry, _DELIVERED))
+        self._delivered_total[entry.receiver] += 1
+        self._leave(entry)
+
+    async def dead(self, entry: OutboxEntry, error: str) -> None:
+        """Give the head entry up; it stays in the table as a dead letter."""
+        final = msgspec.structs.replace(entry, attempts=entry.attempts + 1, last_error=error)
+        await self._journal.commit(self._ending(final, _DEAD))
+        self._failed_total[entry.receiver] += 1
+        self._dead[entry.receiver] += 1
+        self._leave(entry)
+
+    async def failed(self, entry: OutboxEntry, error: str, pause_seconds: float) -> OutboxEntry:
+        """Count a failed attempt of the head entry, with the pause that follows it; return the entry as it is now."""
+        tried = msgspec.structs.replace(
+            entry,
+            attempts=entry.attempts + 1,
+            tried_seconds=entry.tried_seconds + pause_seconds,
+            last_error=error,
+        )
+        self._replace(tried)
+        self._failed_total[entry.receiver] += 1
+        await self._journal.commit(lambda connection: save_entries(connection, [tried]))
+        return tried
+
+    def enrich(self, alert_id: str, evidence: Mapping[str, str]) -> list[OutboxEntry]:
+        """Add evidence to the queued messages about an alert that did not leave yet; return them, to be saved."""
+        changed: list[OutboxEntry] = []
+        for queue in self._queues.values():
+            for place, entry in enumerate(queue):
+                if entry.id in self._begun or all(alert.id != alert_id for alert in entry.notification.alerts):
+                    continue
+                enriched = _enriched(entry.notification, alert_id, evidence)
+                queue[place] = msgspec.structs.replace(entry, notification=enriched)
+                changed.append(queue[place])
+        return changed
+
+    async def retry(self, entry_id: int) -> bool:
+        """Queue a dead letter again, behind what waits; return whether there was one of that id. Raises: StoreError."""
+        rows = await self._store.read(
+            lambda db: db.execute(
+                f"SELECT {_COLUMNS} FROM outbox WHERE id = ? AND state = ?",  # noqa: S608
+                (entry_id, _DEAD),
+            ).fetchall()
+        )
+        if not rows:
+            return False
+        old = _entry(rows[0])
+        fresh = self.make(old.receiver, old.notification)
+
+        def requeue(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM outbox WHERE id = ?", (old.id,))
+            save_entries(connection, [fresh])
+
+        await self._journal.commit(requeue)
+        self._dead[old.receiver] -= 1
+        self.accept([fresh])
+        return True
+
+    async def dead_letters(self, limit: int) -> list[OutboxEntry]:
+        """Return the newest dead letters. Raises: StoreError."""
+        rows = await self._store.read(
+            lambda db: db.execute(
+                f"SELECT {_COLUMNS} FROM outbox WHERE state = ? ORDER BY id DESC LIMIT ?",  # noqa: S608
+                (_DEAD, limit),
+            ).fetchall()
+        )
+        return [_entry(row) for row in rows]
+
+    def queued(self) -> list[OutboxEntry]:
+        """Return all that waits, in order."""
+        return sorted((entry for queue in self._queues.values() for entry in queue), key=lambda entry: entry.id)
+
+    def depth(self, receiver: str) -> Depth:
+        """Return what a receiver's queue holds."""
+        queue = self._queues[receiver]
+        oldest = queue[0].queued_at if queue else None
+        age = (self._clock.now() - oldest).total_seconds() if oldest else 0.0
+        return Depth(
+            queued=len(queue),
+            oldest_queued_at=oldest,
+            oldest_age_seconds=max(0.0, age),
+            dead=self._dead[receiver],
+            delivered_total=self._delivered_total[receiver],
+            failed_total=self._failed_total[receiver],
+        )
+
+    def _ending(self, entry: OutboxEntry, state: str) -> Change:
+        done_at = self._clock.now().isoformat()
+
+        def end(connection: sqlite3.Connection) -> None:
+            save_entries(connection, [entry])
+            connection.execute("UPDATE outbox SET state = ?, done_at = ? WHERE id = ?", (state, done_at, entry.id))
+
+        return end
+
+    def _replace(self, entry: OutboxEntry) -> None:
+        queue = self._queues[entry.receiver]
+        if queue and queue[0].id == entry.id:
+            queue[0] = entry
+
+    def _leave(self, entry: OutboxEntry) -> None:
+        queue = self._queues[entry.receiver]
+        if queue and queue[0].id == entry.id:
+            queue.popleft()
+        self._begun.discard(entry.id)
+        self._queued_monotonic.pop(entry.id, None)
+
+
+def save_entries(connection: sqlite3.Connection, entries: Iterable[OutboxEntry]) -> None:
+    """Write queued entries as they are now."""
+    connection.executemany(
+        "INSERT INTO outbox (id, receiver, key, state, queued_at, attempts, tried_seconds, last_error, body)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+        " attempts = excluded.attempts, tried_seconds = excluded.tried_seconds,"
+        " last_error = excluded.last_error, body = excluded.body",
+        [
+            (
+                entry.id,
+                entry.receiver,
+                entry.notification.key,
+                _QUEUED,
+                entry.queued_at.isoformat(),
+                entry.attempts,
+                entry.tried_seconds,
+                entry.last_error,
+                msgspec.json.encode(entry.notification).decode(),
+            )
+            for entry in entries
+        ],
+    )
+
+
+def trim(connection: sqlite3.Connection, keep_entries: int) -> None:
+    """Keep the newest delivered entries; what is queued or dead is never removed here."""
+    connection.execute(
+        "DELETE FROM outbox WHERE state = ? AND id <= (SELECT max(id) FROM outbox) - ?", (_DELIVERED, keep_entries)
+    )
+
+
+def _loaded(connection: sqlite3.Connection) -> tuple[list[OutboxEntry], dict[str, int], int]:
+    queued = connection.execute(
+        f"SELECT {_COLUMNS} FROM outbox WHERE state = ? ORDER BY id",  # noqa: S608
+        (_QUEUED,),
+    ).fetchall()
+    dead = connection.execute("SELECT receiver, count(*) FROM outbox WHERE state = ? GROUP BY receiver", (_DEAD,))
+    last = connection.execute("SELECT coalesce(max(id), 0) FROM outbox").fetchone()
+    return [_entry(row) for row in queued], {str(row[0]): int(row[1]) for row in dead}, int(last[0])
+
+
+def _entry(row: tuple[int, str, str, int, float, str, str]) -> OutboxEntry:
+    return OutboxEntry(
+        id=row[0],
+        receiver=row[1],
+        notification=msgspec.json.decode(row[6], type=Notification),
+        queued_at=datetime.fromisoformat(row[2]),
+        attempts=row[3],
+        tried_seconds=row[4],
+        last_error=row[5],
+    )
+
+
+def _enriched(notification: Notification, alert_id: str, evidence: Mapping[str, str]) -> Notification:
+    alerts = tuple(
+        msgspec.structs.replace(alert, evidence={**alert.evidence, **evidence}) if alert.id == alert_id else alert
+        for alert in notification.alerts
+    )
+    return msgspec.structs.replace(notification, alerts=alerts)
