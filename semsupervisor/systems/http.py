@@ -1,0 +1,277 @@
+"""HTTP as a client: bounded in time and size, never led off to another host, aiohttp's own errors translated here.
+
+Error texts name the server but no more of a POST's address: the path of a webhook is often its secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
+import aiohttp
+import msgspec
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from semsupervisor import __version__
+from semsupervisor.errors import PermanentError, SupervisorError, TemporaryError
+from semsupervisor.kit.clock import Clock
+from semsupervisor.systems import names
+
+LARGEST_BODY_BYTES = 2**20
+MOST_REDIRECTS = 3
+KEEP_ALIVE_SECONDS = 15.0
+CHUNK_BYTES = 2**16
+LONGEST_REASON = 200
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+class Unanswered(TemporaryError):
+    """A request got no whole answer."""
+
+
+class Refused(Unanswered):
+    """No connection came about: refused, no route, or the name is not known."""
+
+
+class TimedOut(Unanswered):
+    """The answer was not there in time."""
+
+
+class TlsFailed(Unanswered):
+    """No trusted connection came about.
+
+    It counts as temporary: certificates get renewed, and on a host that starts in 1970 none is valid yet.
+    """
+
+
+class Broken(Unanswered):
+    """The connection ended in the middle, or what came back is not HTTP."""
+
+
+class BadAddress(PermanentError):
+    """The URL cannot be asked at all."""
+
+
+class BadRedirect(PermanentError):
+    """The server sends on to another host, or in circles; `location` is where it pointed last."""
+
+    def __init__(self, message: str, location: str) -> None:
+        self.location = location
+        super().__init__(message)
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server answered. Header names are in lower case; `elapsed_seconds` is up to the body's last byte."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    elapsed_seconds: float
+
+
+class BodyTooLarge(PermanentError):
+    """The body goes on past `LARGEST_BODY_BYTES`; `answer` holds what came up to there."""
+
+    def __init__(self, message: str, answer: Answer) -> None:
+        self.answer = answer
+        super().__init__(message)
+
+
+class HttpClient:
+    """One client for all who ask by HTTP. GET takes a new connection each time, POST keeps its connections alive."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._session: aiohttp.ClientSession | None = None
+        self._trusting: dict[str, ssl.SSLContext] = {}
+
+    async def close(self) -> None:
+        """Close all connections; a later request begins anew."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def get(self, url: str, timeout_seconds: float) -> Answer:
+        """Fetch a URL over a connection of its own, as a recreated container may now have the address of another.
+
+        Redirects are followed on the same host, at most `MOST_REDIRECTS`. Any status is an answer. Raises: Unanswered
+        (temporary: Refused, TimedOut, TlsFailed, Broken); BadAddress, BadRedirect, BodyTooLarge (permanent).
+        """
+        here = _parsed(url)
+        what = f"GET {here.with_user(None).with_query(None)}"
+        started = self._clock.monotonic()
+        async with _translated(what, timeout_seconds):
+            for _ in range(MOST_REDIRECTS + 1):
+                async with self._open().get(here, headers={"Connection": "close"}, allow_redirects=False) as response:
+                    location = response.headers.get("Location", "")
+                    if response.status not in REDIRECTS or not location:
+                        answer = await self._read(response, what, started)
+                        response.close()
+                        return answer
+                    here = _redirected(what, here, location)
+                    response.close()
+        raise BadRedirect(f"{what}: more than {MOST_REDIRECTS} redirects, the last to {here}", str(here))
+
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], timeout_seconds: float, ca_file: str = ""
+    ) -> Answer:
+        """Post a body and return the answer, a redirect as well: none is followed.
+
+        `ca_file` names the certificates to trust in place of the system's. A kept connection that proves dead is
+        replaced at once, with a time limit of its own; so the server may see the body twice.
+        Raises: Unanswered (temporary: Refused, TimedOut, TlsFailed, Broken); BadAddress, BodyTooLarge (permanent).
+        """
+        address = _parsed(url)
+        what = f"POST to {address.origin()}"
+        trust = await self._trust(ca_file)
+        while True:
+            taken = SimpleNamespace(reused=False)
+            started = self._clock.monotonic()
+            try:
+                async with (
+                    _translated(what, timeout_seconds),
+                    self._open().post(
+                        address, data=body, headers=headers, allow_redirects=False, ssl=trust, trace_request_ctx=taken
+                    ) as response,
+                ):
+                    return await self._read(response, what, started)
+            except TlsFailed:
+                self._trusting.pop(ca_file, None)
+                raise
+            except Unanswered:
+                if not taken.reused:
+                    raise
+
+    async def _read(self, response: aiohttp.ClientResponse, what: str, started: float) -> Answer:
+        body = bytearray()
+        while chunk := await response.content.read(CHUNK_BYTES):
+            body += chunk
+            if len(body) > LARGEST_BODY_BYTES:
+                response.close()
+                kept = self._answer(response, bytes(body[:LARGEST_BODY_BYTES]), started)
+                raise BodyTooLarge(f"{what}: the body is larger than {LARGEST_BODY_BYTES // 1024} KiB", kept)
+        return self._answer(response, bytes(body), started)
+
+    def _answer(self, response: aiohttp.ClientResponse, body: bytes, started: float) -> Answer:
+        return Answer(
+            status=response.status,
+            headers={name.lower(): value for name, value in response.headers.items()},
+            body=body,
+            elapsed_seconds=self._clock.monotonic() - started,
+        )
+
+    async def _trust(self, ca_file: str) -> ssl.SSLContext | bool:
+        if not ca_file:
+            return True
+        if ca_file not in self._trusting:
+            try:
+                self._trusting[ca_file] = await asyncio.to_thread(ssl.create_default_context, cafile=ca_file)
+            except OSError as error:
+                raise TlsFailed(f"cannot read the certificates to trust in {ca_file}: {_reason(error)}") from error
+        return self._trusting[ca_file]
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            watch = aiohttp.TraceConfig()
+            watch.on_connection_reuseconn.append(_note_reuse)
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(resolver=_Resolver(), keepalive_timeout=KEEP_ALIVE_SECONDS),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+                headers={"User-Agent": f"semsupervisor/{__version__}", "Accept-Encoding": "identity"},
+                trace_configs=[watch],
+            )
+        return self._session
+
+
+class _Resolver(AbstractResolver):
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(hostname=host, host=one.host, port=one.port, family=one.family, proto=0, flags=0)
+            for one in await names.lookup(host, port, family)
+        ]
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
+
+async def _note_reuse(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+    if context.trace_request_ctx is not None:
+        context.trace_request_ctx.reused = True
+
+
+@asynccontextmanager
+async def _translated(what: str, timeout_seconds: float) -> AsyncIterator[None]:
+    """Bound what is done within, and turn the library's errors into ours."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            yield
+    except TimeoutError as error:
+        raise TimedOut(f"{what}: no answer within {timeout_seconds:g} s") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise _translation(what, error) from error
+
+
+def _translation(what: str, error: aiohttp.ClientError | OSError) -> SupervisorError:
+    match error:
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError() | ssl.SSLError():
+            return TlsFailed(f"{what}: no trusted TLS connection: {_reason(error)}")
+        case aiohttp.ClientConnectorError():
+            return Refused(f"{what}: no connection: {_reason(error)}")
+        case aiohttp.ServerDisconnectedError():
+            return Broken(f"{what}: the server closed the connection without an answer")
+        case OSError():
+            return Broken(f"{what}: the connection was lost: {_reason(error)}")
+        case aiohttp.ClientPayloadError():
+            return Broken(f"{what}: the answer broke off before its end")
+        case _:
+            return Broken(f"{what}: the answer is not HTTP: {_reason(error)}")
+
+
+def _reason(error: BaseException) -> str:
+    """Return the innermost words for what went wrong on one line, without the library's wrapping and the URL."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return _reason(error.certificate_error)
+        case aiohttp.ClientConnectorError():
+            return _reason(error.os_error)
+        case aiohttp.ClientResponseError():
+            words = error.message
+        case ssl.SSLCertVerificationError():
+            words = error.verify_message
+        case socket.gaierror() | ssl.SSLError():
+            words = error.strerror or str(error)
+        case OSError() if error.errno:
+            words = os.strerror(error.errno)
+        case _:
+            words = str(error)
+    return " ".join(words.split())[:LONGEST_REASON] or type(error).__name__
+
+
+def _parsed(url: str) -> URL:
+    try:
+        address = URL(url)
+    except ValueError as error:
+        raise BadAddress(f"not a URL: {error}") from error
+    if address.scheme not in {"http", "https"} or not address.host:
+        raise BadAddress("not a URL with http:// or https:// and a host")
+    return address
+
+
+def _redirected(what: str, here: URL, location: str) -> URL:
+    try:
+        there = here.join(URL(location))
+    except ValueError as error:
+        raise BadRedirect(f"{what}: redirected to what is no address: {location}", location) from error
+    if there.host != here.host:
+        raise BadRedirect(f"{what}: redirected to another host: {there}", str(there))
+    return there
