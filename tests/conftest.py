@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Iterator
 
 import pytest
 from blockbuster import BlockBuster
 
-pytest_plugins = ["tests.support.engine", "tests.support.images", "tests.support.private_engine"]
+from tests.support.commands import REPOSITORY
+
+pytest_plugins = [
+    "tests.support.engine",
+    "tests.support.images",
+    "tests.support.private_engine",
+    "tests.support.demo_stack",
+]
+
+
+def pytest_configure() -> None:
+    """Let every Python that a test starts find the package of this checkout, whatever folder it starts in."""
+    os.environ["PYTHONPATH"] = str(REPOSITORY)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -11,7 +12,6 @@ from tests.support.commands import REPOSITORY, run
 from tests.support.engine import Engine
 
 BUILD = REPOSITORY / "deploy" / "demo" / "build-images"
-REPOSITORIES = "semsupervisor-demo/*"
 BUILD_SECONDS = 600
 LOAD_SECONDS = 120
 
@@ -43,6 +43,6 @@ class DemoImages:
 @pytest.fixture(scope="session")
 def demo_images(engine: Engine) -> DemoImages:
     """Return the demo stack's images, built by the script that the demo itself uses."""
-    run([BUILD], environment=engine.environment, timeout_seconds=BUILD_SECONDS)
-    tags = engine.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"reference={REPOSITORIES}")
-    return DemoImages(engine, tuple(sorted(tags.split())))
+    environment = {**engine.environment, "PYTHON": sys.executable}
+    run([BUILD], environment=environment, timeout_seconds=BUILD_SECONDS)
+    return DemoImages(engine, tuple(run([BUILD, "--list"], environment=environment).stdout.split()))
