@@ -6,7 +6,7 @@ nothing was seen, or the fact was unknown, brings an alert neither closer to fir
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -68,13 +68,18 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def begin(
-    rule: Rule, subject: Subject, finding: Finding, evidence: Mapping[str, str], at: Instant, new_id: str
+    rule: Rule,
+    subject: Subject,
+    finding: Finding,
+    evidence: Mapping[str, str],
+    at: Instant,
+    new_id: Callable[[], str],
 ) -> Alert | None:
     """Return the episode that a finding begins, pending or (with no `for`) firing at once; None if it begins none."""
     if finding.verdict is not Verdict.HOLDS:
         return None
     alert = Alert(
-        id=new_id,
+        id=new_id(),
         rule=rule.name,
         title=rule.title,
         subject=subject,
@@ -102,9 +107,7 @@ def step(rule: Rule, alert: Alert, finding: Finding, evidence: Mapping[str, str]
             return alert
 
 
-def _step_pending(
-    rule: Rule, alert: Alert, finding: Finding, evidence: Mapping[str, str], at: Instant
-) -> Alert | None:
+def _step_pending(rule: Rule, alert: Alert, finding: Finding, evidence: Mapping[str, str], at: Instant) -> Alert | None:
     match finding.verdict:
         case Verdict.CLEAR | Verdict.GONE:
             return None
@@ -153,9 +156,7 @@ def _looked(alert: Alert, finding: Finding, evidence: Mapping[str, str], at: Ins
     )
 
 
-def _seen(
-    alert: Alert, at: Instant, verdict: Verdict, *, unknown_in_row: int = 0, keep_seen_at: bool = False
-) -> Alert:
+def _seen(alert: Alert, at: Instant, verdict: Verdict, *, unknown_in_row: int = 0, keep_seen_at: bool = False) -> Alert:
     return msgspec.structs.replace(
         alert,
         last_verdict=verdict,

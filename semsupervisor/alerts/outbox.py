@@ -48,6 +48,13 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True):
     failed_total: int
 
 
+class Enriched(msgspec.Struct, frozen=True, kw_only=True):
+    """Queued messages that took new evidence up, to be saved, and the receivers who know it or will."""
+
+    changed: tuple[OutboxEntry, ...]
+    knowing: frozenset[str]
+
+
 class Outbox:
     """The queues of all receivers, those of receivers that are no longer in the settings included."""
 
@@ -58,6 +65,7 @@ class Outbox:
         self._queues: dict[str, deque[OutboxEntry]] = defaultdict(deque)
         self._filled: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._begun: set[int] = set()
+        self._left_with_evidence: dict[str, set[str]] = defaultdict(set)
         self._queued_monotonic: dict[int, float] = {}
         self._dead: dict[str, int] = defaultdict(int)
         self._delivered_total: dict[str, int] = defaultdict(int)
@@ -105,9 +113,20 @@ class Outbox:
         queued = self._queued_monotonic.get(entry.id)
         return float("inf") if queued is None else self._clock.monotonic() - queued
 
-    def begin(self, entry: OutboxEntry) -> None:
-        """Say that the entry's bytes are about to leave: later evidence becomes an update of its own."""
+    def begin(self, entry: OutboxEntry, evidence: Mapping[str, str]) -> OutboxEntry:
+        """Say that the head entry is about to leave, with what evidence has come; return it as it is to be sent.
+
+        Evidence that comes later becomes a message of its own, for those who left without it.
+        """
         self._begun.add(entry.id)
+        if not evidence:
+            return entry
+        for alert in entry.notification.alerts:
+            self._left_with_evidence[alert.id].add(entry.receiver)
+        first = entry.notification.alerts[0].id
+        complete = msgspec.structs.replace(entry, notification=_enriched(entry.notification, first, evidence))
+        self._replace(complete)
+        return complete
 
     async def delivered(self, entry: OutboxEntry) -> None:
         """Mark the head entry as taken by its receiver."""
@@ -136,8 +155,8 @@ class Outbox:
         await self._journal.commit(lambda connection: save_entries(connection, [tried]))
         return tried
 
-    def enrich(self, alert_id: str, evidence: Mapping[str, str]) -> list[OutboxEntry]:
-        """Add evidence to the queued messages about an alert that did not leave yet; return them, to be saved."""
+    def enrich(self, alert_id: str, evidence: Mapping[str, str]) -> Enriched:
+        """Add evidence to the queued messages about an alert that did not leave yet."""
         changed: list[OutboxEntry] = []
         for queue in self._queues.values():
             for place, entry in enumerate(queue):
@@ -146,7 +165,8 @@ class Outbox:
                 enriched = _enriched(entry.notification, alert_id, evidence)
                 queue[place] = msgspec.structs.replace(entry, notification=enriched)
                 changed.append(queue[place])
-        return changed
+        knowing = self._left_with_evidence.pop(alert_id, set()) | {entry.receiver for entry in changed}
+        return Enriched(changed=tuple(changed), knowing=frozenset(knowing))
 
     async def retry(self, entry_id: int) -> bool:
         """Queue a dead letter again, behind what waits; return whether there was one of that id. Raises: StoreError."""

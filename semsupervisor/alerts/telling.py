@@ -1,0 +1,33 @@
+"""From an alert to the message about it: which facts it carries, under which key. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from semsupervisor.alerts.lifecycle import Alert
+from semsupervisor.alerts.notification import AlertFacts, Notification, NotificationKind
+from semsupervisor.alerts.rules import Rule, value_text
+
+
+def notification(
+    kind: NotificationKind, alert: Alert, rule: Rule, *, host: str, at: datetime, consequences: tuple[str, ...]
+) -> Notification:
+    """Return the message of this kind about an alert; its key is the same whenever it is made again."""
+    facts = AlertFacts(
+        id=alert.id,
+        rule=alert.rule,
+        title=alert.title,
+        severity=alert.severity,
+        subject=alert.subject,
+        summary=alert.summary,
+        value=value_text(rule.fact, alert.value),
+        limit=alert.limit,
+        since=alert.since,
+        resolved_at=alert.resolved_at,
+        resolved_because=alert.resolved_because,
+        evidence=alert.evidence,
+        diagnosis=rule.diagnosis,
+        next_steps=tuple(step.replace("{name}", alert.subject.name) for step in rule.fix),
+        consequences=consequences,
+    )
+    return Notification(key=f"{alert.id}-{kind.value}", kind=kind, host=host, at=at, alerts=(facts,))

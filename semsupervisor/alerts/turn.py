@@ -1,0 +1,165 @@
+"""All that one batch of observations changes: alerts, messages and notes, decided before any of it counts.
+
+Pure but for collecting: no clock, no disk; the pipeline commits what a turn holds and then makes it true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from semsupervisor.alerts.judging import Change, Key, index, judge
+from semsupervisor.alerts.lifecycle import Alert, AlertState, resolve
+from semsupervisor.alerts.muting import SETTLE_SECONDS, Ended, Mute, Topology, expected, mute
+from semsupervisor.alerts.notification import Notification, NotificationKind
+from semsupervisor.alerts.routing import Route, receivers
+from semsupervisor.alerts.rules import Rule
+from semsupervisor.alerts.telling import notification
+from semsupervisor.health.observation import FactValue, Observation, Subject
+from semsupervisor.kit.clock import Instant
+
+
+class Policy:
+    """What the settings say of judging and telling; replaced as a whole at a reload."""
+
+    def __init__(self, host: str, rules: Iterable[Rule], routes: Iterable[Route], topology: Topology) -> None:
+        self.host = host
+        self.rules = tuple(rules)
+        self.routes = tuple(routes)
+        self.topology = topology
+        self.by_name = {rule.name: rule for rule in self.rules}
+        self.by_kind = index(self.rules)
+
+
+class Note(msgspec.Struct, frozen=True):
+    """One entry for the timeline, not yet numbered."""
+
+    kind: str
+    subject: Subject
+    text: str
+    facts: Mapping[str, FactValue] = {}
+
+
+class Turn:
+    """What changes at one instant, on top of the alerts that were open before it."""
+
+    def __init__(self, policy: Policy, alerts: Mapping[Key, Alert], ended: Iterable[Ended], at: Instant) -> None:
+        self.at = at
+        self.alerts = dict(alerts)
+        self.ended = [past for past in ended if 0.0 <= at.monotonic - past.monotonic < SETTLE_SECONDS]
+        self.saved: dict[str, Alert] = {}
+        self.notes: list[Note] = []
+        self.messages: list[tuple[str, Notification]] = []
+        self.told: list[Alert] = []
+        self._policy = policy
+
+    @property
+    def empty(self) -> bool:
+        """Tell whether there is nothing that must reach the disk now."""
+        return not (self.saved or self.notes or self.messages)
+
+    def take(self, observation: Observation, new_id: Callable[[], str]) -> None:
+        """Judge one observation."""
+        for change in judge(self._policy.by_kind, self.alerts, observation, new_id):
+            self._apply(change)
+
+    def tell(self) -> None:
+        """Decide for each firing alert that nobody heard of whether somebody hears of it now, or why not."""
+        for key, alert in list(self.alerts.items()):
+            if alert.state is not AlertState.FIRING or alert.told:
+                continue
+            muted = mute(
+                alert,
+                self._policy.by_name,
+                self.alerts.values(),
+                self.ended,
+                self._policy.topology,
+                self.at.monotonic,
+            )
+            if muted:
+                self._mute(key, alert, muted)
+            else:
+                self._tell_one(key, alert)
+
+    def end_orphans(self) -> None:
+        """End the alerts of rules that are gone or switched off, without a message."""
+        for key, alert in list(self.alerts.items()):
+            rule = self._policy.by_name.get(alert.rule)
+            if rule is None or not rule.enabled:
+                ended = resolve(alert, self.at, "its rule is no longer in the settings")
+                del self.alerts[key]
+                self.saved[ended.id] = ended
+                self.notes.append(Note("alert.ended", ended.subject, f"{ended.title}: {ended.resolved_because}"))
+
+    def update(self, key: Key, evidence: Mapping[str, str], knowing: frozenset[str]) -> None:
+        """Add evidence to an open alert, and tell those who were told of it without and want to know."""
+        alert = self.alerts[key]
+        alert = msgspec.structs.replace(alert, evidence={**alert.evidence, **evidence})
+        self._put(key, alert)
+        for route in self._policy.routes:
+            if route.wants_updates and route.receiver in alert.told and route.receiver not in knowing:
+                self._message(NotificationKind.UPDATE, alert, route.receiver, ())
+
+    def _apply(self, change: Change) -> None:
+        match change.after:
+            case None:
+                del self.alerts[change.key]
+            case after if change.resolved:
+                del self.alerts[change.key]
+                self._resolve(change.rule, after)
+            case after if change.began_firing:
+                self._put(change.key, after)
+                self._note("alert.firing", after, after.summary)
+            case after:
+                self.alerts[change.key] = after
+
+    def _put(self, key: Key, alert: Alert) -> None:
+        self.alerts[key] = alert
+        self.saved[alert.id] = alert
+
+    def _resolve(self, rule: Rule, alert: Alert) -> None:
+        self.saved[alert.id] = alert
+        if rule.cause:
+            self.ended.append(Ended(alert, self.at.monotonic))
+        untold = "" if alert.told else f"; nobody was told: {alert.muted_by or 'it ended first'}"
+        self._note("alert.resolved", alert, f"{alert.title}: {alert.resolved_because}{untold}")
+        for receiver in alert.told:
+            self._message(NotificationKind.RESOLVED, alert, receiver, alert.consequences)
+
+    def _mute(self, key: Key, alert: Alert, muted: Mute) -> None:
+        if alert.muted_by == muted.reason:
+            return
+        self._put(key, msgspec.structs.replace(alert, muted_by=muted.reason))
+        self._note("alert.muted", alert, f"{alert.title}: {muted.reason}")
+        for other_key, cause in self.alerts.items():
+            if cause.id == muted.cause_id and alert.title not in cause.consequences:
+                self._put(other_key, msgspec.structs.replace(cause, consequences=(*cause.consequences, alert.title)))
+                return
+
+    def _tell_one(self, key: Key, alert: Alert) -> None:
+        told = receivers(self._policy.routes, alert.severity)
+        if not told:
+            self._tell_nobody(key, alert)
+            return
+        alert = msgspec.structs.replace(alert, told=told, muted_by="")
+        self._put(key, alert)
+        self.told.append(alert)
+        self._note("alert.told", alert, f"{alert.title}: told {', '.join(told)}")
+        awaited = expected(alert, self._policy.rules, self._policy.topology)
+        for receiver in told:
+            self._message(NotificationKind.FIRING, alert, receiver, awaited)
+
+    def _tell_nobody(self, key: Key, alert: Alert) -> None:
+        reason = f"no receiver takes alerts of severity {alert.severity.value}"
+        if alert.muted_by != reason:
+            self._put(key, msgspec.structs.replace(alert, muted_by=reason))
+            self._note("alert.muted", alert, f"{alert.title}: {reason}")
+
+    def _message(self, kind: NotificationKind, alert: Alert, receiver: str, consequences: tuple[str, ...]) -> None:
+        rule = self._policy.by_name[alert.rule]
+        message = notification(kind, alert, rule, host=self._policy.host, at=self.at.wall, consequences=consequences)
+        self.messages.append((receiver, message))
+
+    def _note(self, kind: str, alert: Alert, text: str) -> None:
+        self.notes.append(Note(kind, alert.subject, text, {"rule": alert.rule, "severity": alert.severity.value}))
