@@ -76,7 +76,7 @@ class Store:
     async def close(self) -> None:
         """Fold the write-ahead log in and close."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
-        self._thread.shutdown(wait=True)
+        self._thread.shutdown(wait=False)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: self._translated(work))

@@ -18,7 +18,7 @@ from semsupervisor.store.database import Store
 
 log = structlog.get_logger(__name__)
 
-Change = Callable[[sqlite3.Connection], None]
+Change = Callable[[sqlite3.Connection], object]
 
 MOST_WAITING = 10_000
 

@@ -1,0 +1,62 @@
+"""Findings: weaknesses of the set-up that are shown by status and check, and not sent. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from semsupervisor.settings.model import Settings
+
+
+class SetupFinding(msgspec.Struct, frozen=True):
+    """One weakness: its short name, what it is, what to do about it."""
+
+    name: str
+    text: str
+    fix: str
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found on the host: whether the stack's folder is there, and which services the project has.
+
+    `services` is None while the engine could not be listed.
+    """
+
+    directory_exists: bool
+    project: str
+    services: tuple[str, ...] | None
+
+
+def findings(settings: Settings, around: Surroundings) -> Sequence[SetupFinding]:
+    """Return what is missing for the supervisor to do its whole job, worst first."""
+    return [*_of_receivers(settings), *_of_project(settings, around)]
+
+
+def _of_receivers(settings: Settings) -> Sequence[SetupFinding]:
+    if any(receiver.enabled for receiver in settings.receivers.values()):
+        return ()
+    text = "no receiver is set: alerts are kept and shown, but nobody is told"
+    fix = 'add [receivers.NAME] with type = "email" or "webhook" to the settings, then `semsupervisor settings reload`'
+    return (SetupFinding("no_receiver", text, fix),)
+
+
+def _of_project(settings: Settings, around: Surroundings) -> Sequence[SetupFinding]:
+    if around.services is None:
+        return ()
+    if not around.services:
+        where = settings.stack.directory
+        text = f"no container of the compose project {around.project} exists"
+        if not around.directory_exists:
+            text += f", and there is no folder {where}"
+        fix = f"start the stack (docker compose up -d in {where}), or set stack.directory and stack.project"
+        return (SetupFinding("no_project", text, fix),)
+    return tuple(
+        SetupFinding(
+            f"no_service_{key}",
+            f"the compose project {around.project} has no service called {name}",
+            f"set stack.{key}_service; its services are: {', '.join(around.services)}",
+        )
+        for key, name in (("semstreams", settings.stack.semstreams_service), ("nats", settings.stack.nats_service))
+        if name not in around.services
+    )

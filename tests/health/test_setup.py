@@ -1,0 +1,48 @@
+"""The findings about the set-up."""
+
+from __future__ import annotations
+
+import pytest
+
+from semsupervisor.health.setup import Surroundings, findings
+from semsupervisor.settings.model import Settings, WebhookReceiver
+
+WITH_RECEIVER = Settings(receivers={"hook": WebhookReceiver(url="http://localhost/")})
+ALL_THERE = Surroundings(directory_exists=True, project="semstreams", services=("nats", "semstreams"))
+
+
+def around(services: tuple[str, ...] | None, *, directory_exists: bool = True) -> Surroundings:
+    """Make surroundings with these services."""
+    return Surroundings(directory_exists=directory_exists, project="semstreams", services=services)
+
+
+def test_whole_set_up_has_no_finding() -> None:
+    """A stack with both services and a receiver is nothing to complain of."""
+    assert not findings(WITH_RECEIVER, ALL_THERE)
+
+
+@pytest.mark.parametrize(
+    ("settings", "surroundings", "names"),
+    [
+        (Settings(), ALL_THERE, ["no_receiver"]),
+        (
+            Settings(receivers={"hook": WebhookReceiver(url="http://localhost/", enabled=False)}),
+            ALL_THERE,
+            ["no_receiver"],
+        ),
+        (WITH_RECEIVER, around(()), ["no_project"]),
+        (WITH_RECEIVER, around((), directory_exists=False), ["no_project"]),
+        (WITH_RECEIVER, around(("web", "nats")), ["no_service_semstreams"]),
+        (WITH_RECEIVER, around(("web",)), ["no_service_semstreams", "no_service_nats"]),
+        (WITH_RECEIVER, around(None), []),
+    ],
+)
+def test_each_weakness_is_named(settings: Settings, surroundings: Surroundings, names: list[str]) -> None:
+    """What is missing is named; what could not be looked at is not called missing."""
+    assert [finding.name for finding in findings(settings, surroundings)] == names
+
+
+def test_missing_folder_is_said() -> None:
+    """With no project and no folder the text names the folder that was looked for."""
+    text = findings(WITH_RECEIVER, around((), directory_exists=False))[0].text
+    assert "no folder /opt/semstreams" in text
