@@ -27,7 +27,7 @@ class Log:
         self._threshold = LEVELS.get(level, LEVELS["info"])
         self.counts: Counter[tuple[str, str]] = Counter()
 
-    def write(self, level: str, component: str, message: str, **facts: object) -> None:
+    def write(self, level: str, component: str, message: str, /, **facts: object) -> None:
         """Write one line; `facts` become further keys of it."""
         self.counts[component, level] += 1
         if LEVELS[level] < self._threshold:

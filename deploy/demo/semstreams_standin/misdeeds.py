@@ -70,8 +70,9 @@ class Misdeeds:
         name = "oom" if mib_per_second == float("inf") else "leak"
         step_mib = 16 if name == "oom" else max(1, round(mib_per_second / 10))
         while self._faults.get(name) is not None:
-            if until_mib == 0 or resident_bytes() + step_mib * MIB <= until_mib * MIB:
-                self._eaten.append(b"x" * (step_mib * MIB))
+            room_bytes = step_mib * MIB if until_mib == 0 else int(until_mib * MIB) - resident_bytes()
+            if room_bytes > 0:
+                self._eaten.append(b"x" * min(step_mib * MIB, room_bytes))
             await asyncio.sleep(step_mib / mib_per_second)
         self._eaten.clear()
 

@@ -96,7 +96,7 @@ class Routes:
             _check_choice(fault.name, fault.parameters)
         except ValueError as error:
             return self._json({"error": str(error)}, 400)
-        self._log.write("info", "fault", "Fault switched on", **fault.asked())
+        self._log.write("info", "fault", "Fault switched on", asked=fault.asked())
         if fault.name != "crash":
             self._faults.switch_on(fault)
         answer = self._json({"active": self._faults.show()}, 202)
