@@ -1,0 +1,78 @@
+"""Where a probe looks: an address that is given, or a port of a service's container wherever that is just now."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+
+import msgspec
+
+from semsupervisor.errors import PermanentError, TemporaryError
+
+_CONTAINER = re.compile(r"container:(?P<service>[^:/\s]+):(?P<port>[0-9]{1,5})(?P<path>/\S*)?")
+_URL = re.compile(r"https?://[^/\s]\S*")
+
+AddressOf = Callable[[str], str | None]
+"""Where a service is now: the network address of its container, or None when that cannot be said.
+
+It may raise: EngineError while the engine does not tell, TargetStopped when the container is known not to run.
+"""
+
+
+class TargetUnknown(TemporaryError):
+    """Where the target is cannot be said just now: nothing follows from it about the target."""
+
+
+class TargetStopped(TargetUnknown):
+    """The target's container is known not to run, so nothing can answer there."""
+
+
+class UrlTarget(msgspec.Struct, frozen=True):
+    """An address that is given."""
+
+    url: str
+
+
+class ContainerTarget(msgspec.Struct, frozen=True):
+    """A port of the container of a compose service, and the path there."""
+
+    service: str
+    port: int
+    path: str = ""
+
+
+Target = UrlTarget | ContainerTarget
+
+
+def parse(text: str) -> Target:
+    """Read a target as it stands in the settings. Raises: PermanentError."""
+    if _URL.fullmatch(text):
+        return UrlTarget(text)
+    match = _CONTAINER.fullmatch(text)
+    if match is None or not 0 < int(match["port"]) < 65536:
+        raise PermanentError(f"{text!r} is no target: give http://…, https://… or container:<service>:<port><path>")
+    return ContainerTarget(match["service"], int(match["port"]), match["path"] or "")
+
+
+def resolve(target: Target, address_of: AddressOf, path: str = "") -> str:
+    """Return the URL to ask now, with `path` behind the target's own.
+
+    Raises: TargetUnknown when the container has no address, and whatever `address_of` raises.
+    """
+    match target:
+        case UrlTarget():
+            base = target.url
+        case ContainerTarget():
+            address = address_of(target.service)
+            if address is None:
+                raise TargetUnknown(f"the container of the service {target.service} has no network address now")
+            base = f"http://{_host(address)}:{target.port}{target.path}"
+    return base.rstrip("/") + path if path else base
+
+
+def _host(address: str) -> str:
+    try:
+        return f"[{address}]" if ipaddress.ip_address(address).version == 6 else address
+    except ValueError:
+        return address
