@@ -60,15 +60,19 @@ def resolve(target: Target, address_of: AddressOf, path: str = "") -> str:
 
     Raises: TargetUnknown when the container has no address, and whatever `address_of` raises.
     """
+    base = _base(target, address_of)
+    return base.rstrip("/") + path if path else base
+
+
+def _base(target: Target, address_of: AddressOf) -> str:
     match target:
         case UrlTarget():
-            base = target.url
+            return target.url
         case ContainerTarget():
             address = address_of(target.service)
             if address is None:
                 raise TargetUnknown(f"the container of the service {target.service} has no network address now")
-            base = f"http://{_host(address)}:{target.port}{target.path}"
-    return base.rstrip("/") + path if path else base
+            return f"http://{_host(address)}:{target.port}{target.path}"
 
 
 def _host(address: str) -> str:
