@@ -16,6 +16,7 @@ pytest_plugins = [
     "tests.support.images",
     "tests.support.private_engine",
     "tests.support.demo_stack",
+    "tests.support.systemd_host",
 ]
 
 

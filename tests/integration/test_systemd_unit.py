@@ -1,0 +1,117 @@
+"""The unit as systemd itself understands it, and as it runs the daemon."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import REPOSITORY, run
+from tests.support.systemd_host import SystemdHost
+
+pytestmark = pytest.mark.integration
+
+SYSTEMD = REPOSITORY / "systemd"
+PROGRAM = "/opt/semsupervisor/bin/semsupervisor"
+MOST_EXPOSURE = 4.0
+
+# Stands where the daemon does: says that it is ready, and what it was given.
+PROBE = f"""#!{sys.executable}
+import json, os, pathlib, signal, socket
+folder = pathlib.Path(os.environ.get("CREDENTIALS_DIRECTORY", "/nonexistent"))
+secrets = {{file.name: file.read_text() for file in folder.iterdir()}} if folder.is_dir() else {{}}
+pathlib.Path("/run/semsupervisor/seen.json").write_text(json.dumps(secrets))
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as way:
+    way.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+signal.pause()
+"""
+
+
+@pytest.fixture
+def units(tmp_path: Path) -> Path:
+    """Return a folder with the unit and its drop-in, as installed, but for a program that exists."""
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("no systemd-analyze")
+    folder = tmp_path / "units"
+    (folder / "semsupervisor.service.d").mkdir(parents=True)
+    unit = (SYSTEMD / "semsupervisor.service").read_text()
+    (folder / "semsupervisor.service").write_text(unit.replace(PROGRAM, "/bin/true"))
+    example = SYSTEMD / "semsupervisor.service.d" / "credentials.conf.example"
+    shutil.copy(example, folder / "semsupervisor.service.d" / "credentials.conf")
+    return folder
+
+
+@pytest.fixture
+def installed(systemd_host: SystemdHost) -> SystemdHost:
+    """Return a host on which the unit, its group and its folders are installed, and nothing is started."""
+    systemd_host.systemctl("stop", "semsupervisor", check=False)
+    systemd_host.run("rm", "-rf", "/etc/credstore", "/etc/systemd/system/semsupervisor.service.d")
+    systemd_host.write("/etc/systemd/system/semsupervisor.service", (SYSTEMD / "semsupervisor.service").read_text())
+    systemd_host.run("systemd-sysusers", SYSTEMD / "semsupervisor.sysusers")
+    systemd_host.run("systemd-tmpfiles", "--create", SYSTEMD / "semsupervisor.tmpfiles")
+    systemd_host.write(PROGRAM, PROBE, mode="755")
+    systemd_host.systemctl("daemon-reload")
+    return systemd_host
+
+
+def test_systemd_has_no_complaint(units: Path) -> None:
+    """`systemd-analyze verify` says nothing about the unit with its drop-in."""
+    done = run(
+        ["systemd-analyze", "verify", units / "semsupervisor.service"], environment={"SYSTEMD_UNIT_PATH": f"{units}:"}
+    )
+    assert done.stdout + done.stderr == ""
+
+
+def test_the_unit_is_hardened(units: Path) -> None:
+    """`systemd-analyze security` finds an exposure of no more than 4.0."""
+    said = run(["systemd-analyze", "security", "--offline=yes", units / "semsupervisor.service"]).stdout
+    overall = re.search(r"Overall exposure level for semsupervisor.service: ([0-9.]+)", said)
+    assert overall is not None
+    assert float(overall[1]) <= MOST_EXPOSURE
+
+
+def test_a_missing_credential_does_not_stop_the_unit(installed: SystemdHost) -> None:
+    """With the drop-in for credentials and none of their files the daemon starts, and is given none."""
+    add_credentials(installed)
+    installed.systemctl("start", "semsupervisor")
+    assert installed.property("semsupervisor", "ActiveState") == "active"
+    assert installed.run("cat", "/run/semsupervisor/seen.json") == "{}"
+
+
+def test_a_credential_reaches_the_daemon(installed: SystemdHost) -> None:
+    """A secret in /etc/credstore is in the daemon's credentials folder, beside none of the missing ones."""
+    add_credentials(installed)
+    installed.write("/etc/credstore/smtp-password", "s3cret", mode="600")
+    installed.systemctl("start", "semsupervisor")
+    assert installed.run("cat", "/run/semsupervisor/seen.json") == '{"smtp-password": "s3cret"}'
+
+
+def test_the_socket_folder_is_the_groups(installed: SystemdHost) -> None:
+    """The group may enter /run/semsupervisor, others may not, and the state is root's alone."""
+    installed.systemctl("start", "semsupervisor")
+    shown = installed.run(
+        "stat", "--format", "%n %U:%G %a", "/run/semsupervisor", "/var/lib/semsupervisor", "/etc/semsupervisor"
+    )
+    assert shown.splitlines() == [
+        "/run/semsupervisor root:semsupervisor 750",
+        "/var/lib/semsupervisor root:semsupervisor 700",
+        "/etc/semsupervisor root:semsupervisor 750",
+    ]
+
+
+def test_no_engine_is_no_reason_not_to_start(installed: SystemdHost) -> None:
+    """The unit comes up on a host without docker.service: that there is none is for the supervisor to tell."""
+    assert installed.property("docker.service", "ActiveState") == "inactive"
+    installed.systemctl("start", "semsupervisor")
+    assert installed.property("semsupervisor", "ActiveState") == "active"
+    assert installed.property("semsupervisor", "MemoryMax") == str(96 * 1024 * 1024)
+
+
+def add_credentials(host: SystemdHost) -> None:
+    """Install the example drop-in as an operator would."""
+    example = SYSTEMD / "semsupervisor.service.d" / "credentials.conf.example"
+    host.write("/etc/systemd/system/semsupervisor.service.d/credentials.conf", example.read_text())
+    host.systemctl("daemon-reload")
