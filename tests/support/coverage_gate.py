@@ -34,9 +34,11 @@ class Shortfall:
 
 
 def pure_modules() -> list[Path]:
-    """Return the files of the modules under import-linter's purity contract."""
+    """Return the files of the modules under one of import-linter's purity contracts."""
     contracts = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    names: list[str] = next(contract["source_modules"] for contract in contracts if contract["id"] == "purity")
+    names = [
+        name for contract in contracts if contract["id"].startswith("purity") for name in contract["source_modules"]
+    ]
     bases = [REPOSITORY / name.replace(".", "/") for name in names]
     return [file for base in bases for file in ([*base.rglob("*.py")] if base.is_dir() else [base.with_suffix(".py")])]
 
