@@ -6,7 +6,6 @@ Error texts name the server but no more of a POST's address: the path of a webho
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -19,39 +18,25 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from semsupervisor import __version__
-from semsupervisor.errors import PermanentError, SupervisorError, TemporaryError
+from semsupervisor.errors import PermanentError, SupervisorError
 from semsupervisor.kit.clock import Clock
 from semsupervisor.systems import names
+from semsupervisor.systems.connecting import (
+    LONGEST_REASON,
+    Broken,
+    Refused,
+    TimedOut,
+    TlsFailed,
+    Trust,
+    Unanswered,
+    reason,
+)
 
 LARGEST_BODY_BYTES = 2**20
 MOST_REDIRECTS = 3
 KEEP_ALIVE_SECONDS = 15.0
 CHUNK_BYTES = 2**16
-LONGEST_REASON = 200
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-
-
-class Unanswered(TemporaryError):
-    """A request got no whole answer."""
-
-
-class Refused(Unanswered):
-    """No connection came about: refused, no route, or the name is not known."""
-
-
-class TimedOut(Unanswered):
-    """The answer was not there in time."""
-
-
-class TlsFailed(Unanswered):
-    """No trusted connection came about.
-
-    It counts as temporary: certificates get renewed, and on a host that starts in 1970 none is valid yet.
-    """
-
-
-class Broken(Unanswered):
-    """The connection ended in the middle, or what came back is not HTTP."""
 
 
 class BadAddress(PermanentError):
@@ -89,7 +74,7 @@ class HttpClient:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
-        self._trusting: dict[str, ssl.SSLContext] = {}
+        self._trust = Trust()
 
     async def close(self) -> None:
         """Close all connections; a later request begins anew."""
@@ -129,7 +114,7 @@ class HttpClient:
         """
         address = _parsed(url)
         what = f"POST to {address.origin()}"
-        trust = await self._trust(ca_file)
+        trust = await self._trust.context(ca_file) if ca_file else True
         while True:
             taken = SimpleNamespace(reused=False)
             started = self._clock.monotonic()
@@ -142,7 +127,7 @@ class HttpClient:
                 ):
                     return await self._read(response, what, started)
             except TlsFailed:
-                self._trusting.pop(ca_file, None)
+                self._trust.forget(ca_file)
                 raise
             except Unanswered:
                 if not taken.reused:
@@ -165,16 +150,6 @@ class HttpClient:
             body=body,
             elapsed_seconds=self._clock.monotonic() - started,
         )
-
-    async def _trust(self, ca_file: str) -> ssl.SSLContext | bool:
-        if not ca_file:
-            return True
-        if ca_file not in self._trusting:
-            try:
-                self._trusting[ca_file] = await asyncio.to_thread(ssl.create_default_context, cafile=ca_file)
-            except OSError as error:
-                raise TlsFailed(f"cannot read the certificates to trust in {ca_file}: {_reason(error)}") from error
-        return self._trusting[ca_file]
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -238,23 +213,16 @@ def _translation(what: str, error: aiohttp.ClientError | OSError) -> SupervisorE
 
 
 def _reason(error: BaseException) -> str:
-    """Return the innermost words for what went wrong on one line, without the library's wrapping and the URL."""
+    """Return the words for what went wrong without the library's wrapping, which repeats the URL."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
-            return _reason(error.certificate_error)
+            return reason(error.certificate_error)
         case aiohttp.ClientConnectorError():
-            return _reason(error.os_error)
+            return reason(error.os_error)
         case aiohttp.ClientResponseError():
-            words = error.message
-        case ssl.SSLCertVerificationError():
-            words = error.verify_message
-        case socket.gaierror() | ssl.SSLError():
-            words = error.strerror or str(error)
-        case OSError() if error.errno:
-            words = os.strerror(error.errno)
+            return " ".join(error.message.split())[:LONGEST_REASON]
         case _:
-            words = str(error)
-    return " ".join(words.split())[:LONGEST_REASON] or type(error).__name__
+            return reason(error)
 
 
 def _parsed(url: str) -> URL:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,17 +13,8 @@ from aiohttp import web
 
 from semsupervisor.errors import PermanentError, TemporaryError
 from semsupervisor.kit.clock import SystemClock
-from semsupervisor.systems.http import (
-    LARGEST_BODY_BYTES,
-    BadAddress,
-    BadRedirect,
-    BodyTooLarge,
-    Broken,
-    HttpClient,
-    Refused,
-    TimedOut,
-    TlsFailed,
-)
+from semsupervisor.systems.connecting import Broken, Refused, TimedOut, TlsFailed
+from semsupervisor.systems.http import LARGEST_BODY_BYTES, BadAddress, BadRedirect, BodyTooLarge, HttpClient
 from tests.support.certificates import Certificate, self_signed
 from tests.support.talking import free_port, http_server, raw_server
 
@@ -215,6 +208,19 @@ async def test_a_post_is_never_redirected(http: HttpClient) -> None:
         assert (answer.status, answer.headers["location"]) == (307, "/there")
         assert (await http.get(url, 5.0)).status == 307
     assert asked == ["POST", "GET"]
+
+
+async def test_a_connection_that_is_reset_is_an_error(http: HttpClient) -> None:
+    """A server that throws the connection away gives a temporary error that says so."""
+
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    async with raw_server(reset) as port:
+        with pytest.raises(Broken, match="the connection was lost: Connection reset by peer"):
+            await http.post(f"http://127.0.0.1:{port}/", b"", {}, 5.0)
 
 
 @pytest.mark.parametrize("url", ["", "nats://localhost:4222", "/health", "http://", "http://[::1/", "http://a:b/"])
