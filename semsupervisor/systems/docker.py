@@ -1,0 +1,208 @@
+"""One Docker engine behind its socket, through aiodocker. The vendor's types and exceptions stop here.
+
+Every call has an end. All raise EngineError when the engine does not answer or fails, and EngineForbidden when its
+socket is missing or may not be opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import aiodocker
+import aiohttp
+import msgspec
+import psutil
+
+from semsupervisor.errors import EngineError
+from semsupervisor.systems import docker_wire
+from semsupervisor.systems.containers import Container, Engine, Event, MemoryUse
+from semsupervisor.systems.docker_errors import ContainerGone, translated
+from semsupervisor.systems.docker_events import EventStream, filters, stamp
+
+ENGINE_PROCESS = "dockerd"
+LONGEST_LINE = 4096
+
+
+class _Info(msgspec.Struct, rename="pascal"):
+    server_version: str = ""
+    docker_root_dir: str = ""
+    live_restore_enabled: bool = False
+
+
+class _Network(msgspec.Struct, rename="pascal"):
+    created: datetime
+
+
+class Docker:
+    """The engine at one socket. Open it inside the running loop; close it at the end."""
+
+    def __init__(self, socket_path: str, timeout_seconds: float) -> None:
+        self.socket = socket_path
+        self._timeout_seconds = timeout_seconds
+        self._vendor: aiodocker.Docker | None = None
+        self._direct: aiohttp.ClientSession | None = None
+
+    async def open(self) -> None:
+        """Prepare to ask; nothing is asked yet."""
+        self._vendor = aiodocker.Docker(url=f"unix://{self.socket}")
+        # A new connection each time: an engine that shuts down still serves the open ones.
+        self._direct = aiohttp.ClientSession(connector=aiohttp.UnixConnector(self.socket, force_close=True))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        vendor, self._vendor = self._vendor, None
+        direct, self._direct = self._direct, None
+        if vendor is not None:
+            await vendor.close()
+        if direct is not None:
+            await direct.close()
+
+    async def ping(self) -> None:
+        """Return if the engine takes a new connection and answers on it."""
+        async with self._asking("ping"), self._session.get("http://docker/_ping") as response:
+            await response.read()
+            if response.status >= 400:
+                raise EngineError(f"ping: the Docker engine at {self.socket} answered {response.status}")
+
+    async def engine(self) -> Engine:
+        """Return which engine answers now, and since when its process runs."""
+        # An engine that was replaced meanwhile may not speak the version agreed upon with the old one.
+        self._client.api_version = "auto"
+        async with self._asking("ask for information"):
+            info = msgspec.convert(await self._client.system.info(), _Info)
+            api_version = self._client.api_version.removeprefix("v")
+        identity, started_at = await self._process()
+        return Engine(
+            version=info.server_version,
+            api_version=api_version,
+            root_directory=info.docker_root_dir,
+            live_restore=info.live_restore_enabled,
+            identity=identity,
+            started_at=started_at,
+        )
+
+    async def containers(self, project: str) -> list[Container]:
+        """Return all containers of a compose project, inspected; those that vanish meanwhile are left out."""
+        label = {"label": [f"{docker_wire.PROJECT_LABEL}={project}"]}
+        async with self._asking("list the containers"):
+            listed = await self._client.containers.list(all=True, filters=json.dumps(label))
+        found = await asyncio.gather(*(self._inspect_if_there(one.id) for one in listed))
+        return [one for one in found if one is not None]
+
+    async def inspect(self, container_id: str) -> Container:
+        """Return what the engine knows of one container. Raises also: ContainerGone."""
+        async with self._asking(f"inspect container {container_id[:12]}"):
+            return docker_wire.container(await self._client.containers.container(container_id).show())
+
+    async def logs(self, container_id: str, tail_lines: int) -> list[str]:
+        """Return the last lines of a container's output, both streams; long lines are cut. Raises also: ContainerGone.
+
+        A logging driver that cannot be read raises EngineError.
+        """
+        async with self._asking(f"read the log of container {container_id[:12]}"):
+            pieces = await self._client.containers.container(container_id).log(
+                stdout=True,
+                stderr=True,
+                tail=tail_lines,
+                timeout=aiohttp.ClientTimeout(total=self._timeout_seconds),
+            )
+        lines = "".join(pieces).replace("\r\n", "\n").split("\n")
+        return [line[:LONGEST_LINE] for line in lines if line][-tail_lines:]
+
+    async def memory(self, container_id: str) -> MemoryUse | None:
+        """Return a running container's memory as the engine counts it; None when it does not run.
+
+        Costs the engine more than reading the control group; for hosts where that cannot be read.
+        """
+        url = f"http://docker/containers/{container_id}/stats"
+        once = {"stream": "false", "one-shot": "true"}
+        async with (
+            self._asking(f"measure container {container_id[:12]}"),
+            self._session.get(url, params=once) as response,
+        ):
+            answer = await response.json()
+            if response.status == 404:
+                return None
+            if response.status >= 400:
+                raise EngineError(f"measure container {container_id[:12]}: the engine answered {response.status}")
+            return docker_wire.memory(answer)
+
+    def events(self, project: str, since: int) -> EventStream:
+        """Follow what happens to a project's containers, from `since` (ns since 1970) on; close it afterwards."""
+        return EventStream(self.socket, project, since, self._timeout_seconds)
+
+    async def past_events(self, project: str, since: int, until: int) -> list[Event]:
+        """Return what happened between two moments (ns since 1970) as far as the engine remembers.
+
+        It remembers 256 events, those of all projects and of its health checks counted.
+        """
+        events = self._client.events
+        subscriber = events.subscribe(create_task=False)
+        async with self._asking("ask for past events"):
+            await events.run(since=stamp(since), until=stamp(until), filters=filters(project))
+            answers = []
+            while (answer := await subscriber.get()) is not None:
+                answers.append(answer)
+            return [event for event in map(docker_wire.event, answers) if event is not None]
+
+    @property
+    def _client(self) -> aiodocker.Docker:
+        if self._vendor is None:
+            raise EngineError(f"the connection to {self.socket} is closed")
+        return self._vendor
+
+    @property
+    def _session(self) -> aiohttp.ClientSession:
+        if self._direct is None:
+            raise EngineError(f"the connection to {self.socket} is closed")
+        return self._direct
+
+    @asynccontextmanager
+    async def _asking(self, what: str) -> AsyncIterator[None]:
+        async with translated(what, self.socket, self._timeout_seconds):
+            yield
+
+    async def _inspect_if_there(self, container_id: str) -> Container | None:
+        try:
+            return await self.inspect(container_id)
+        except ContainerGone:
+            return None
+
+    async def _process(self) -> tuple[str, datetime | None]:
+        """Return what tells this engine's process from the next one, and since when it runs.
+
+        The socket's other end is the process that listens; under socket activation that is systemd, not the engine.
+        Then the default bridge tells, which the engine makes anew at its start (without live-restore).
+        """
+        async with self._asking("connect"):
+            _, writer = await asyncio.open_unix_connection(self.socket)
+            peer = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            writer.close()
+            pid: int = struct.unpack("3i", peer)[0]
+        started_at = await asyncio.to_thread(_started_at, pid)
+        if started_at is not None:
+            return f"process {pid}", started_at
+        try:
+            async with self._asking("inspect the bridge network"):
+                network = await self._client.networks.get("bridge")
+                made = msgspec.convert(await network.show(), _Network).created
+        except ContainerGone:
+            return "", None
+        return f"bridge {made.isoformat()}", made
+
+
+def _started_at(pid: int) -> datetime | None:
+    """Return since when the process runs, None if it is not visible from here or no engine."""
+    try:
+        process = psutil.Process(pid)
+        if process.name() != ENGINE_PROCESS:
+            return None
+        return datetime.fromtimestamp(process.create_time(), UTC)
+    except (psutil.Error, ValueError):
+        return None

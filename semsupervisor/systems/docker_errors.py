@@ -1,0 +1,124 @@
+"""The engine's failures in our own words: what was asked, what came back, and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import grp
+import os
+import pwd
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import msgspec
+from aiodocker.exceptions import DockerError
+
+from semsupervisor.errors import EngineError, EngineForbidden, SupervisorError
+
+SERVICE = "semsupervisor.service"
+
+
+class ContainerGone(EngineError):
+    """The engine knows no container of that id (any more)."""
+
+
+@asynccontextmanager
+async def translated(what: str, socket: str, timeout_seconds: float) -> AsyncIterator[None]:
+    """Bound what is done within, and turn the vendor's errors into ours; `what` says what was asked.
+
+    Raises: EngineForbidden when the socket is missing or may not be opened; ContainerGone; EngineError otherwise.
+    """
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            yield
+    except TimeoutError as error:
+        raise EngineError(
+            f"{what}: the Docker engine at {socket} did not answer within {timeout_seconds:g} s; "
+            "if `docker info` hangs too, restart it: systemctl restart docker"
+        ) from error
+    except DockerError as error:
+        raise _of_answer(what, socket, error) from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise of_connection(what, socket, error) from error
+    except (msgspec.ValidationError, ValueError) as error:
+        raise EngineError(f"{what}: the answer from {socket} is none of a Docker engine: {error}") from error
+
+
+def of_connection(what: str, socket: str, error: BaseException) -> SupervisorError:
+    """Return what a connection that failed, or broke off, means."""
+    cause: BaseException = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    code = cause.errno if isinstance(cause, OSError) else None
+    match code:
+        case errno.ENOENT | errno.ENOTDIR:
+            return EngineForbidden(f"{what}: {_missing(socket)}")
+        case errno.EACCES | errno.EPERM:
+            return EngineForbidden(f"{what}: {_forbidden(socket)}")
+        case errno.ECONNREFUSED:
+            return EngineError(
+                f"{what}: nobody listens on {socket}; the Docker engine is not running: systemctl start docker"
+            )
+        case _:
+            return EngineError(f"{what}: the connection to {socket} broke off: {str(cause) or type(cause).__name__}")
+
+
+def _of_answer(what: str, socket: str, error: DockerError) -> SupervisorError:
+    if isinstance(error.__context__, aiohttp.ClientError):
+        return of_connection(what, socket, error.__context__)
+    match error.status:
+        case 404:
+            return ContainerGone(f"{what}: {error.message}")
+        case 401 | 403:
+            return EngineForbidden(
+                f"{what}: {socket} refuses it: {error.message.strip()}; if a proxy stands before the engine, "
+                "let it pass GET on /events, /containers, /info, /networks and /version"
+            )
+        case _:
+            return EngineError(f"{what}: the Docker engine answered {error.status}: {error.message}")
+
+
+def _missing(socket: str) -> str:
+    return (
+        f"there is no socket {socket}; start Docker (systemctl start docker), or install it, "
+        'or name the socket it listens on in the settings: [docker] socket = "/path"; '
+        "if it is there for other users, give the service the path: "
+        f"systemctl edit {SERVICE}, [Service] BindPaths={socket}"
+    )
+
+
+def _forbidden(socket: str) -> str:
+    user = _user_name(os.geteuid())
+    group = _group_of(socket)
+    if group is None:
+        return (
+            f"user {user} may not open {socket}; grant it to one group (chgrp docker {socket}; chmod 660 {socket}), "
+            f"then: usermod --append --groups docker {user}, and systemctl restart {SERVICE}"
+        )
+    return (
+        f"user {user} may not open {socket}; its group is {group}. Grant access to the service: "
+        f"systemctl edit {SERVICE}, [Service] SupplementaryGroups={group}; or to the user: "
+        f"usermod --append --groups {group} {user}; then systemctl restart {SERVICE}"
+    )
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _group_of(socket: str) -> str | None:
+    """Return the group whose members may use the socket; None if it has none that helps."""
+    try:
+        seen = Path(socket).stat()
+    except OSError:
+        return None
+    if not seen.st_mode & stat.S_IWGRP or seen.st_gid == 0:
+        return None
+    try:
+        return grp.getgrgid(seen.st_gid).gr_name
+    except KeyError:
+        return str(seen.st_gid)

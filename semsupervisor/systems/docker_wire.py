@@ -1,0 +1,226 @@
+"""The engine's JSON as structs of our own. What is missing gets its default; what is of another type is refused."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import msgspec
+
+from semsupervisor.systems.containers import (
+    Action,
+    Container,
+    ContainerState,
+    Event,
+    Health,
+    HealthCheck,
+    MemoryUse,
+    Owner,
+    RestartPolicy,
+)
+
+E = TypeVar("E", bound=StrEnum)
+
+PROJECT_LABEL = "com.docker.compose.project"
+SERVICE_LABEL = "com.docker.compose.service"
+NUMBER_LABEL = "com.docker.compose.container-number"
+ONEOFF_LABEL = "com.docker.compose.oneoff"
+DEPENDS_LABEL = "com.docker.compose.depends_on"
+
+
+class _Check(msgspec.Struct, rename="pascal"):
+    end: datetime | None = None
+    exit_code: int = 0
+    output: str = ""
+
+
+class _Health(msgspec.Struct, rename="pascal"):
+    status: str = ""
+    log: list[_Check] | None = None
+
+
+class _State(msgspec.Struct, rename="pascal"):
+    status: ContainerState
+    pid: int = 0
+    exit_code: int = 0
+    error: str = ""
+    oom_killed: bool = msgspec.field(default=False, name="OOMKilled")
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    health: _Health | None = None
+
+
+class _Policy(msgspec.Struct, rename="pascal"):
+    name: str = ""
+
+
+class _HostConfig(msgspec.Struct, rename="pascal"):
+    memory: int = 0
+    restart_policy: _Policy = msgspec.field(default_factory=_Policy)
+
+
+class _Config(msgspec.Struct, rename="pascal"):
+    image: str = ""
+    labels: dict[str, str] | None = None
+    env: list[str] | None = None
+    stop_signal: str = ""
+
+
+class _Endpoint(msgspec.Struct, rename="pascal"):
+    ip_address: str = msgspec.field(default="", name="IPAddress")
+    global_ipv6_address: str = msgspec.field(default="", name="GlobalIPv6Address")
+
+
+class _Networks(msgspec.Struct, rename="pascal"):
+    networks: dict[str, _Endpoint] | None = None
+
+
+class _Inspection(msgspec.Struct, rename="pascal"):
+    id: str
+    state: _State
+    name: str = ""
+    image: str = ""
+    created: datetime | None = None
+    restart_count: int = 0
+    host_config: _HostConfig = msgspec.field(default_factory=_HostConfig)
+    config: _Config = msgspec.field(default_factory=_Config)
+    network_settings: _Networks = msgspec.field(default_factory=_Networks)
+
+
+class _Actor(msgspec.Struct, rename="pascal"):
+    id: str = msgspec.field(name="ID")
+    attributes: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class _Event(msgspec.Struct, rename="pascal"):
+    action: str
+    actor: _Actor
+    time_nano: int = msgspec.field(name="timeNano")
+
+
+class _MemoryStats(msgspec.Struct):
+    usage: int | None = None
+    stats: dict[str, int] = {}
+
+
+class _Stats(msgspec.Struct):
+    memory_stats: _MemoryStats = msgspec.field(default_factory=_MemoryStats)
+
+
+def container(answer: Mapping[str, Any]) -> Container:
+    """Return what an inspection says. Raises: msgspec.ValidationError when it is none."""
+    seen = msgspec.convert(answer, _Inspection)
+    labels = seen.config.labels or {}
+    health = seen.state.health or _Health()
+    return Container(
+        id=seen.id,
+        name=seen.name.removeprefix("/"),
+        owner=owner(labels),
+        image=seen.config.image,
+        image_id=seen.image,
+        state=seen.state.status,
+        pid=seen.state.pid,
+        exit_code=seen.state.exit_code,
+        error=seen.state.error,
+        oom_killed=seen.state.oom_killed,
+        created_at=seen.created,
+        started_at=_moment(seen.state.started_at),
+        finished_at=_moment(seen.state.finished_at),
+        restart_count=seen.restart_count,
+        restart_policy=_known(RestartPolicy, seen.host_config.restart_policy.name) or RestartPolicy.NO,
+        stop_signal=signal_number(seen.config.stop_signal) or int(signal.SIGTERM),
+        health=_known(Health, health.status) or Health.NONE,
+        health_log=tuple(HealthCheck(_moment(one.end), one.exit_code, one.output) for one in health.log or ()),
+        memory_limit_bytes=seen.host_config.memory or None,
+        addresses=_addresses(seen.network_settings.networks or {}),
+        environment=tuple(seen.config.env or ()),
+        depends_on=_depends_on(labels),
+    )
+
+
+def event(answer: Mapping[str, Any]) -> Event | None:
+    """Return what a line of the event stream says, None for an action that is not listened to.
+
+    Raises: msgspec.ValidationError when it is no event.
+    """
+    seen = msgspec.convert(answer, _Event)
+    word, _, rest = seen.action.partition(":")
+    action = _known(Action, word)
+    if action is None:
+        return None
+    attributes = seen.actor.attributes
+    return Event(
+        action=action,
+        id=seen.actor.id,
+        owner=owner(attributes),
+        time_nano=seen.time_nano,
+        name=attributes.get("name", ""),
+        image=attributes.get("image", ""),
+        exit_code=_number(attributes.get("exitCode")),
+        signal=signal_number(attributes.get("signal", "")),
+        health=_known(Health, rest.strip()) if action is Action.HEALTH else None,
+    )
+
+
+def owner(labels: Mapping[str, str]) -> Owner:
+    """Return whose container it is by the labels that compose gives it."""
+    return Owner(
+        project=labels.get(PROJECT_LABEL, ""),
+        service=labels.get(SERVICE_LABEL, ""),
+        number=_number(labels.get(NUMBER_LABEL)) or 1,
+        oneoff=labels.get(ONEOFF_LABEL, "").lower() == "true",
+    )
+
+
+def memory(answer: Mapping[str, Any]) -> MemoryUse | None:
+    """Return the working set that a stats answer shows: usage without what the kernel drops first; None without any.
+
+    The same subtraction as `docker stats` makes, by the names of either version of control groups.
+    """
+    seen = msgspec.convert(answer, _Stats).memory_stats
+    if seen.usage is None:
+        return None
+    reclaimable = seen.stats.get("total_inactive_file", seen.stats.get("inactive_file", 0))
+    return MemoryUse(max(0, seen.usage - reclaimable))
+
+
+def signal_number(word: str) -> int | None:
+    """Return the number of a signal written as `15`, `TERM`, `SIGTERM` or `SIGRTMIN+3`; None if it is no signal."""
+    if word.isdecimal():
+        return int(word)
+    base, plus, offset = word.upper().removeprefix("SIG").partition("+")
+    try:
+        number = int(signal.Signals[f"SIG{base}"])
+    except KeyError:
+        return None
+    return number + (int(offset) if plus and offset.isdecimal() else 0)
+
+
+def _number(word: str | None) -> int | None:
+    return int(word) if word and word.isdecimal() else None
+
+
+def _moment(at: datetime | None) -> datetime | None:
+    """The engine writes the year 1 for what has not happened."""
+    return at if at is not None and at.year > 1 else None
+
+
+def _known(kind: type[E], word: str) -> E | None:
+    try:
+        return kind(word)
+    except ValueError:
+        return None
+
+
+def _addresses(networks: Mapping[str, _Endpoint]) -> dict[str, str]:
+    known = {name: end.ip_address or end.global_ipv6_address for name, end in networks.items()}
+    return {name: address for name, address in sorted(known.items()) if address}
+
+
+def _depends_on(labels: Mapping[str, str]) -> dict[str, str]:
+    """Compose writes `nats:service_healthy:false,init:service_completed_successfully:false`."""
+    parts = (one.split(":") for one in labels.get(DEPENDS_LABEL, "").split(",") if one)
+    return {part[0]: part[1] if len(part) > 1 else "" for part in parts}
