@@ -1,0 +1,37 @@
+"""Bodies of answers: JSON objects, or the first bytes of what is none, for people to look at."""
+
+from __future__ import annotations
+
+import msgspec
+
+from semsupervisor.errors import TemporaryError
+from semsupervisor.kit.text import shortened
+
+EXCERPT_BYTES = 400
+LONGEST_EXCERPT = 200
+
+
+class Unreadable(TemporaryError):
+    """An answer came, and it does not say what it should: nothing follows from it about what was asked for."""
+
+
+def json_object(body: bytes) -> dict[str, object]:
+    """Read a body that must be one JSON object. Raises: Unreadable."""
+    try:
+        value = msgspec.json.decode(body)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"the body is not JSON: {error}" if body.strip() else "the body is empty") from error
+    if not isinstance(value, dict):
+        raise Unreadable(f"the body is JSON, but {type(value).__name__} in place of an object")
+    return value
+
+
+def excerpt(body: bytes) -> str:
+    """Return the first bytes of a body as one short printable line."""
+    text = body[:EXCERPT_BYTES].decode("utf-8", errors="replace")
+    return shortened(one_line(text), LONGEST_EXCERPT)
+
+
+def one_line(text: str) -> str:
+    """Return a text of somebody else's on one line, with what cannot be printed replaced."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in " ".join(text.split()))

@@ -1,0 +1,60 @@
+"""Bodies that are JSON objects, and the ones that are not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from semsupervisor.systems.bodies import LONGEST_EXCERPT, Unreadable, excerpt, json_object
+
+
+def test_an_object_is_read() -> None:
+    """Compact and pretty JSON are the same; integers stay integers, however large."""
+    assert json_object(b'{"a":18446744073709551615}') == json_object(b'{\n  "a": 18446744073709551615\n}\n')
+    assert json_object(b'{"a":18446744073709551615}') == {"a": 2**64 - 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"", "the body is empty"),
+        (b" \r\n", "the body is empty"),
+        (b"OK", "not JSON"),
+        (b"<html>502 Bad Gateway</html>", "not JSON"),
+        (b'{"a": 1', "not JSON"),
+        (b'{"a": "\xff"}', "not JSON"),
+        (b'{"a": 1e999}', "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b'["a"]', "list in place of an object"),
+        (b"null", "NoneType in place of an object"),
+        (b'"ok"', "str in place of an object"),
+    ],
+)
+def test_what_is_no_object_is_unreadable(body: bytes, why: str) -> None:
+    """Everything else is unreadable, and the error says why."""
+    with pytest.raises(Unreadable, match=why):
+        json_object(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (b"", ""),
+        (b"OK\n", "OK"),
+        (b"<html>\r\n  <b>502</b>\n</html>", "<html> <b>502</b> </html>"),
+        (b"\x1b[31mred\x00\xff", "\N{REPLACEMENT CHARACTER}[31mred\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}"),
+        (b"x" * 1000, "x" * (LONGEST_EXCERPT - 1) + "…"),
+    ],
+)
+def test_the_first_bytes_are_shown_on_one_line(body: bytes, shown: str) -> None:
+    """What cannot be printed is replaced, and a long body is cut."""
+    assert excerpt(body) == shown
+
+
+@given(st.binary(max_size=600))
+def test_any_bytes_can_be_shown(body: bytes) -> None:
+    """An excerpt is always one short printable line."""
+    shown = excerpt(body)
+    assert shown.isprintable()
+    assert len(shown) <= LONGEST_EXCERPT

@@ -1,0 +1,310 @@
+"""SemStreams' /health: each dialect by table, and properties that no garbage is ever taken for healthy."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from semsupervisor.systems.bodies import Unreadable
+from semsupervisor.systems.semstreams import DEEPEST_PART, Health, Status, duration_seconds, parse_health
+
+RUNBOOK: dict[str, Any] = {
+    "status": "healthy",
+    "version": "v1.0.0",
+    "uptime": "24h30m15s",
+    "components": {"nats": "connected", "flows": "running"},
+}
+OFFLINE: dict[str, Any] = {"status": "degraded", "nats_connected": False, "buffered_messages": 142}
+
+
+def part(name: str, status: str, message: str = "", **more: Any) -> dict[str, Any]:
+    """Return a sub-status of the shipped dialect."""
+    told = {"component": name, "healthy": status == "healthy", "status": status, "message": message}
+    return {**told, "timestamp": "2026-11-23T09:00:54.644062435Z", **more}
+
+
+NATS_UP = part("nats", "healthy", "Connected (RTT: 312µs)")
+NATS_DOWN = part("nats", "unhealthy", "Disconnected: reconnecting (failures: 7)")
+SLOW = part("flow-engine", "degraded", "1 of 2 flows", sub_statuses=[part("ingest", "degraded", "Flow is slow")])
+SHIPPED = part(
+    "system",
+    "healthy",
+    "All sub-components are healthy",
+    metrics={"uptime": 88_215_000_000_000, "error_count": 0},
+    sub_statuses=[NATS_UP, part("flow-engine", "healthy")],
+)
+SHIPPED_DOWN = part("system", "unhealthy", "One or more are unhealthy", sub_statuses=[NATS_DOWN, SLOW])
+SAMPLES = (RUNBOOK, OFFLINE, SHIPPED, SHIPPED_DOWN)
+
+
+def read(body: object, http_status: int = 200) -> Health:
+    """Read a body of /health given as JSON value."""
+    return parse_health(http_status, json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(
+    ("body", "http_status", "health"),
+    [
+        (
+            RUNBOOK,
+            200,
+            Health(
+                status=Status.HEALTHY,
+                nats_connected=True,
+                nats_message="connected",
+                flows="running",
+                version="v1.0.0",
+                uptime_seconds=88_215.0,
+            ),
+        ),
+        (
+            {**RUNBOOK, "status": "unhealthy", "components": {"nats": "disconnected", "flows": "slow"}},
+            200,
+            Health(
+                status=Status.UNHEALTHY,
+                nats_connected=False,
+                nats_message="disconnected",
+                flows="slow",
+                version="v1.0.0",
+                uptime_seconds=88_215.0,
+            ),
+        ),
+        (OFFLINE, 200, Health(status=Status.DEGRADED, nats_connected=False, buffered_messages=142)),
+        (
+            {**OFFLINE, "status": "unhealthy"},
+            503,
+            Health(status=Status.UNHEALTHY, nats_connected=False, buffered_messages=142),
+        ),
+        (
+            SHIPPED,
+            200,
+            Health(
+                status=Status.HEALTHY,
+                nats_connected=True,
+                nats_message="Connected (RTT: 312µs)",
+                uptime_seconds=88_215.0,
+            ),
+        ),
+        (
+            part("system", "degraded", sub_statuses=[NATS_UP, SLOW]),
+            200,
+            Health(
+                status=Status.DEGRADED,
+                nats_connected=True,
+                nats_message="Connected (RTT: 312µs)",
+                unwell=("flow-engine is degraded: 1 of 2 flows", "ingest is degraded: Flow is slow"),
+            ),
+        ),
+        (
+            SHIPPED_DOWN,
+            503,
+            Health(
+                status=Status.UNHEALTHY,
+                nats_connected=False,
+                nats_message="Disconnected: reconnecting (failures: 7)",
+                unwell=(
+                    "nats is unhealthy: Disconnected: reconnecting (failures: 7)",
+                    "flow-engine is degraded: 1 of 2 flows",
+                    "ingest is degraded: Flow is slow",
+                ),
+            ),
+        ),
+        ({"status": "Healthy"}, 200, Health(status=Status.HEALTHY)),
+        (
+            part("system", "degraded", sub_statuses=[{"component": "cache", "status": "starting"}, {}]),
+            200,
+            Health(status=Status.DEGRADED, unwell=("cache is unreadable", "? is unreadable")),
+        ),
+    ],
+)
+@pytest.mark.parametrize("indent", [None, 2])
+def test_each_dialect_is_read(body: object, http_status: int, health: Health, indent: int | None) -> None:
+    """Runbook, shipped and offline bodies are understood, compact or pretty, with 200 or 503."""
+    separators = (",", ":") if indent is None else None
+    assert parse_health(http_status, json.dumps(body, indent=indent, separators=separators).encode()) == health
+
+
+@pytest.mark.parametrize(
+    ("body", "connected"),
+    [
+        ({**RUNBOOK, "components": {"nats": "Connected"}}, True),
+        ({**RUNBOOK, "components": {"nats": "reconnecting"}}, None),
+        ({**RUNBOOK, "components": {"flows": "running"}}, None),
+        ({**RUNBOOK, "nats_connected": False}, False),
+        (part("system", "degraded", sub_statuses=[part("nats", "degraded", "Reconnecting")]), None),
+        (part("system", "degraded", sub_statuses=[{"component": "nats", "status": "?"}]), None),
+        (part("system", "unhealthy", sub_statuses=[part("messaging", "unhealthy", sub_statuses=[NATS_DOWN])]), False),
+        (part("system", "degraded", sub_statuses=[part("nats-bridge", "unhealthy")]), None),
+    ],
+)
+def test_nats_is_connected_only_if_that_is_said(body: object, connected: bool | None) -> None:
+    """A word that is not known, or none at all, is neither connected nor disconnected."""
+    assert read(body).nats_connected is connected
+
+
+def test_a_part_outweighs_a_healthy_whole() -> None:
+    """When the whole calls itself healthy while a part is not, the worst of the parts counts."""
+    assert read(part("system", "healthy", sub_statuses=[NATS_UP, SLOW])).status is Status.DEGRADED
+    assert read(part("system", "healthy", sub_statuses=[SLOW, NATS_DOWN])).status is Status.UNHEALTHY
+
+
+def nested(depth: int) -> dict[str, Any]:
+    """Return a healthy body with so many floors of sub-statuses."""
+    below = part("deep", "healthy")
+    for _ in range(depth):
+        below = part("deep", "healthy", sub_statuses=[below])
+    return below
+
+
+@pytest.mark.parametrize(
+    ("body", "http_status", "why"),
+    [
+        (RUNBOOK, 503, "HTTP 503 with the status healthy"),
+        (RUNBOOK, 500, "HTTP 500 is neither"),
+        (RUNBOOK, 301, "HTTP 301 is neither"),
+        ({}, 200, "the status is NoneType"),
+        ({"status": "ok"}, 200, "the status is 'ok', not one of healthy, degraded, unhealthy"),
+        ({"status": True}, 200, "the status is bool"),
+        ({**SHIPPED, "healthy": False}, 200, "the status is 'healthy'"),
+        ({**SHIPPED, "healthy": "yes"}, 200, "the status is 'healthy'"),
+        ({**SHIPPED_DOWN, "healthy": True}, 503, "the status is 'unhealthy'"),
+        ({**SHIPPED, "sub_statuses": "none"}, 200, "no list"),
+        ({**SHIPPED, "sub_statuses": [NATS_UP, 7]}, 200, "a sub-status is int"),
+        ({**SHIPPED, "sub_statuses": [NATS_UP, {"component": "x", "status": "starting"}]}, 200, "that of x cannot"),
+        (nested(DEEPEST_PART + 5), 200, "nested too deep"),
+        ({**RUNBOOK, "components": ["nats"]}, 200, "the components are no object"),
+        ({**RUNBOOK, "components": {"nats": 1}}, 200, "the components are no object"),
+        ({**OFFLINE, "nats_connected": "no"}, 200, "nats_connected is 'no'"),
+        (["healthy"], 200, "list in place of an object"),
+        ("healthy", 200, "str in place of an object"),
+    ],
+)
+def test_what_contradicts_itself_is_unreadable(body: object, http_status: int, why: str) -> None:
+    """A body is not believed when it is no health body or does not agree with itself, and the error says why."""
+    with pytest.raises(Unreadable, match=why):
+        read(body, http_status)
+
+
+@pytest.mark.parametrize(
+    ("more", "version", "uptime", "buffered"),
+    [
+        ({"uptime": "soon", "version": 3, "buffered_messages": -1}, "", None, None),
+        ({"uptime": 12, "version": None, "buffered_messages": True}, "", None, None),
+        ({"metrics": {"uptime": 10**400}, "buffered_messages": 10**400}, "", None, None),
+        (
+            {"metrics": {"uptime": 1_500_000_000}, "version": "v2\n\x1b[0m"},
+            "v2 \N{REPLACEMENT CHARACTER}[0m",
+            1.5,
+            None,
+        ),
+        ({"metrics": [], "version": "v" * 500}, "v" * 119 + "…", None, None),
+    ],
+)
+def test_extras_that_make_no_sense_are_left_out(
+    more: dict[str, Any], version: str, uptime: float | None, buffered: int | None
+) -> None:
+    """What is said beside the status is taken only if it is of its kind, and short enough for one line."""
+    health = read({"status": "healthy", **more})
+    assert (health.version, health.uptime_seconds, health.buffered_messages) == (version, uptime, buffered)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("24h30m15s", 88_215.0),
+        ("0s", 0.0),
+        ("1.5s", 1.5),
+        ("4m2s", 242.0),
+        ("312µs", 0.000312),
+        ("312μs", 0.000312),
+        ("1h0m0.25s", 3600.25),
+        ("300ms", 0.3),
+        ("", None),
+        ("15", None),
+        ("-5s", None),
+        ("1h 5m", None),
+        ("9" * 16 + "h", None),
+        ("1s" * 100, None),
+    ],
+)
+def test_go_durations_are_read(text: str, seconds: float | None) -> None:
+    """A duration is read in seconds as Go prints it; anything else is none."""
+    assert duration_seconds(text) == (None if seconds is None else pytest.approx(seconds))
+
+
+def all_healthy(item: Any) -> bool:
+    """Tell, without the code under test, whether a JSON value says healthy and nothing else."""
+    if not isinstance(item, dict) or str(item.get("status")).casefold() != "healthy":
+        return False
+    if item.get("healthy", True) is not True:
+        return False
+    below = item.get("sub_statuses") or []
+    return isinstance(below, list) and all(map(all_healthy, below))
+
+
+def check(http_status: int, body: bytes) -> None:
+    """Check that reading raises nothing unexpected and believes only what is healthy throughout."""
+    try:
+        health = parse_health(http_status, body)
+    except Unreadable:
+        return
+    if health.status is Status.HEALTHY:
+        assert http_status == 200
+        assert all_healthy(json.loads(body))
+
+
+WORDS = st.sampled_from(["healthy", "degraded", "unhealthy", "ok", "connected", "disconnected", "nats", ""])
+KEYS = st.sampled_from(
+    ["status", "healthy", "component", "components", "sub_statuses", "nats", "nats_connected", "uptime"]
+)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | WORDS
+    | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS | st.text(max_size=4), inner, max_size=5),
+    max_leaves=12,
+)
+HTTP = st.sampled_from([200, 503])
+
+
+@given(st.sampled_from(SAMPLES), st.lists(st.tuples(st.integers(0, 10_000), st.binary(max_size=4)), max_size=4), HTTP)
+def test_damaged_bytes_never_read_as_healthy(sample: Any, damage: list[tuple[int, bytes]], http_status: int) -> None:
+    """However the bytes of an answer are damaged, it reads as healthy only if what is left says so throughout."""
+    body = json.dumps(sample).encode()
+    for at, new in damage:
+        at %= len(body) + 1
+        body = body[:at] + new + body[at + len(new) :]
+    check(http_status, body)
+
+
+@given(st.sampled_from(SAMPLES), st.floats(0, 1, exclude_max=True))
+def test_a_body_that_breaks_off_is_unreadable(sample: Any, whole: float) -> None:
+    """No beginning of an answer is taken for an answer."""
+    body = json.dumps(sample).encode()
+    with pytest.raises(Unreadable):
+        parse_health(200, body[: int(len(body) * whole)])
+
+
+@given(st.sampled_from(SAMPLES), st.dictionaries(KEYS, VALUES, max_size=3), HTTP)
+def test_exchanged_values_never_read_as_healthy(sample: Any, exchanged: dict[str, Any], http_status: int) -> None:
+    """With any values exchanged for others, it reads as healthy only if all of it says so."""
+    check(http_status, json.dumps({**sample, **exchanged}).encode())
+
+
+@given(VALUES, HTTP)
+def test_any_json_is_read_or_refused(value: Any, http_status: int) -> None:
+    """No JSON value at all crashes the reading or reads as healthy without saying so."""
+    check(http_status, json.dumps(value).encode())
+
+
+@given(st.binary(max_size=200), HTTP)
+def test_any_bytes_are_refused(body: bytes, http_status: int) -> None:
+    """Bytes from anywhere are refused."""
+    check(http_status, body)
