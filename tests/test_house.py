@@ -8,6 +8,10 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+from blockbuster import BlockingError
+
+from semsupervisor.kit.files import write_atomically
 from tests.support.commands import REPOSITORY
 
 PACKAGE = REPOSITORY / "semsupervisor"
@@ -166,3 +170,9 @@ def test_what_decides_is_under_the_purity_contract() -> None:
         or re.search(r"\bpure\b", ast.get_docstring(tree) or "", re.IGNORECASE)
     }
     assert pure - listed == set()
+
+
+async def test_a_call_that_blocks_the_loop_fails_its_test(tmp_path: Path) -> None:
+    """Code of the package that writes a file within the event loop raises in every async test."""
+    with pytest.raises(BlockingError):
+        write_atomically(tmp_path / "file", b"content")
