@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
 
 from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind, Unknown
+
+# Not str.format: an operator's own text may hold any other braces, and may not fail when it is needed.
+_PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 
 class Severity(StrEnum):
@@ -80,13 +84,6 @@ class Finding(msgspec.Struct, frozen=True):
     summary: str
 
 
-class _Known(dict[str, object]):
-    """Leaves a placeholder as it stands when the observation has nothing for it."""
-
-    def __missing__(self, key: str) -> str:
-        return "?"
-
-
 def look(rule: Rule, observation: Observation, *, firing: bool) -> Finding | None:
     """Return what the rule finds in an observation of a subject that it concerns; None if it says nothing on it.
 
@@ -152,4 +149,4 @@ def _sentence(rule: Rule, observation: Observation, value: FactValue) -> str:
         "value": value_text(rule.fact, value),
         "limit": limit_text(rule),
     }
-    return rule.summary.format_map(_Known(words))
+    return _PLACEHOLDER.sub(lambda found: str(words.get(found[1], "?")), rule.summary)

@@ -1,4 +1,4 @@
-"""Every setting with its default and its unit, as frozen structs.
+"""Every setting with its default, its unit and what it may be, as frozen structs.
 
 Keys in the file are the field names without their unit: `timeout_seconds` is `timeout = "5s"`,
 `bytes` fields take sizes as "256MiB". `load` turns TOML into these; nothing else makes them.
@@ -6,9 +6,12 @@ Keys in the file are the field names without their unit: `timeout_seconds` is `t
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+
+from semsupervisor.settings import allowed
+from semsupervisor.settings.allowed import Allowed, between, matching
 
 
 class Duration(float):
@@ -20,7 +23,10 @@ class Size(int):
 
 
 class Secret(msgspec.Struct, frozen=True):
-    """A secret that was read from a file, a systemd credential or the environment; never printed."""
+    """A secret that was read from a file, a systemd credential or the environment; never printed.
+
+    `origin` says from where, in words.
+    """
 
     value: str
     origin: str
@@ -31,6 +37,72 @@ class Secret(msgspec.Struct, frozen=True):
     __str__ = __repr__
 
 
+# An alert's `for` counts the time between two looks only if they are at most two minutes apart (alerts.lifecycle);
+# with a longer interval nothing would ever fire.
+Interval = Annotated[Duration, between(1, 60, "from 1s to 1m")]
+Timeout = Annotated[Duration, between(0.1, 600, "from 100ms to 10m")]
+Pause = Annotated[Duration, between(0.1, 86_400, "from 100ms to 1d")]
+Settling = Annotated[Duration, between(0, 60, "from 0s to 1m")]
+Patience = Annotated[Duration, between(1, 365 * 86_400, "from 1s to 365d")]
+Holding = Annotated[Duration, between(0, 7 * 86_400, "from 0s to 7d")]
+
+Line = Annotated[str, Allowed("one line of text", allowed.is_line)]
+OptionalLine = Annotated[str, Allowed("one line of text", lambda text: not text or allowed.is_line(text))]
+Paragraph = Annotated[str, Allowed("a text that is not empty", lambda text: bool(text.strip()))]
+AbsolutePath = Annotated[str, Allowed('a path that begins with "/"', allowed.is_absolute_path)]
+OptionalPath = Annotated[
+    str, Allowed('a path that begins with "/"', lambda text: not text or allowed.is_absolute_path(text))
+]
+SocketPath = Annotated[str, Allowed('a path that begins with "/", at most 107 bytes long', allowed.is_socket_path)]
+ServiceName = Annotated[str, matching("[A-Za-z0-9][A-Za-z0-9._-]*", "the name of a service in the compose file")]
+ProjectName = Annotated[
+    str, matching("(?:[a-z0-9][a-z0-9_-]*)?", "a compose project (a-z, 0-9, _ and -), or empty for the folder's name")
+]
+GroupName = Annotated[
+    str, matching(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*\$?)?", "the name of a group of users, or empty for none")
+]
+TargetAddress = Annotated[
+    str,
+    Allowed(
+        'an http or https address without user and password, or "container:<service>:<port><path>" such as '
+        '"container:semstreams:8080/health"',
+        allowed.is_target,
+    ),
+]
+RootTargetAddress = Annotated[
+    str,
+    Allowed(
+        'an http or https address without user, password and path, or "container:<service>:<port>" such as '
+        '"container:nats:8222"',
+        allowed.is_root_target,
+    ),
+]
+ListenAddress = Annotated[
+    str,
+    Allowed(
+        'host:port such as "127.0.0.1:9797" or "[::1]:9797", or empty for no TCP',
+        lambda text: not text or allowed.is_listen_address(text),
+    ),
+]
+HostHeader = Annotated[str, Allowed('a host as in a Host header such as "edge7.lan"', allowed.is_host_header)]
+HostName = Annotated[str, Allowed("a host name or an IP address", allowed.is_host)]
+MailAddress = Annotated[str, Allowed('an e-mail address such as "ops@example.org"', allowed.is_mail_address)]
+Recipients = Annotated[
+    tuple[MailAddress, ...],
+    Allowed(
+        "one e-mail address or more, each only once",
+        lambda addresses: len(addresses) > 0 and allowed.each_once(addresses),
+    ),
+]
+WebAddress = Annotated[
+    str, Allowed("an address that begins with http:// or https://, without user and password", allowed.is_url)
+]
+SomePatterns = Annotated[
+    tuple[Line, ...], Allowed("one pattern or more; leave the key out for all subjects", lambda all_: len(all_) > 0)
+]
+SeverityName = Literal["critical", "warning", "info"]
+
+
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The base of every table in the file: frozen, and unknown keys are refused."""
 
@@ -38,73 +110,79 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class HostSettings(Section, frozen=True, kw_only=True):
     """How this host is called in messages; empty means its host name."""
 
-    name: str = ""
+    name: OptionalLine = ""
 
 
 class StackSettings(Section, frozen=True, kw_only=True):
     """Where the compose project is and what its services are called; an empty project means the folder's name."""
 
-    directory: str = "/opt/semstreams"
-    project: str = ""
-    semstreams_service: str = "semstreams"
-    nats_service: str = "nats"
+    directory: AbsolutePath = "/opt/semstreams"
+    project: ProjectName = ""
+    semstreams_service: ServiceName = "semstreams"
+    nats_service: ServiceName = "nats"
 
 
 class DockerSettings(Section, frozen=True, kw_only=True):
     """How the engine is reached. The timeout bounds each call, `settle` waits before a stop by API is told."""
 
-    socket: str = "/var/run/docker.sock"
-    timeout_seconds: Duration = msgspec.field(default=Duration(5), name="timeout")
-    ping_interval_seconds: Duration = msgspec.field(default=Duration(5), name="ping_interval")
-    settle_seconds: Duration = msgspec.field(default=Duration(5), name="settle")
+    socket: SocketPath = "/var/run/docker.sock"
+    timeout_seconds: Timeout = msgspec.field(default=Duration(5), name="timeout")
+    ping_interval_seconds: Interval = msgspec.field(default=Duration(5), name="ping_interval")
+    settle_seconds: Settling = msgspec.field(default=Duration(5), name="settle")
 
 
 class SemstreamsCheck(Section, frozen=True, kw_only=True):
-    """SemStreams' /health: a URL, or `container:<service>:<port><path>` resolved through Docker."""
+    """SemStreams' /health: a URL, or `container:<service>:<port><path>` resolved through Docker.
 
-    health: str = "container:semstreams:8080/health"
+    If it is not given it follows `stack.semstreams_service`.
+    """
+
+    health: TargetAddress = "container:semstreams:8080/health"
 
 
 class NatsCheck(Section, frozen=True, kw_only=True):
-    """The NATS server's monitoring address, without a path."""
+    """The NATS server's monitoring address, without a path. If it is not given it follows `stack.nats_service`."""
 
-    monitor: str = "container:nats:8222"
+    monitor: RootTargetAddress = "container:nats:8222"
 
 
 class FilesystemCheck(Section, frozen=True, kw_only=True):
     """Folders whose file systems are watched beside /, the stack's, Docker's and the state's."""
 
-    paths: tuple[str, ...] = ()
+    paths: tuple[AbsolutePath, ...] = ()
 
 
 class CheckSettings(Section, frozen=True, kw_only=True):
     """The probes: how often, how long one may take, and where they look."""
 
-    interval_seconds: Duration = msgspec.field(default=Duration(10), name="interval")
-    timeout_seconds: Duration = msgspec.field(default=Duration(5), name="timeout")
+    interval_seconds: Interval = msgspec.field(default=Duration(10), name="interval")
+    timeout_seconds: Timeout = msgspec.field(default=Duration(5), name="timeout")
     semstreams: SemstreamsCheck = SemstreamsCheck()
     nats: NatsCheck = NatsCheck()
     filesystems: FilesystemCheck = FilesystemCheck()
 
 
 class RuleSettings(Section, frozen=True, kw_only=True):
-    """A change to a rule, or a rule of the operator's own, in the form of the shipped rules; absent = as it was."""
+    """A change to a rule, or a rule of the operator's own, in the form of the shipped rules; absent = as it was.
+
+    `above`, `below` and `clear` are numbers; for facts in bytes or seconds also sizes and durations as text.
+    """
 
     kind: str | None = None
-    subjects: tuple[str, ...] | None = None
+    subjects: SomePatterns | None = None
     fact: str | None = None
-    above: float | None = None
-    below: float | None = None
+    above: float | str | None = None
+    below: float | str | None = None
     equals: bool | int | float | str | None = None
-    absent: bool | None = None
-    clear: float | None = None
-    for_seconds: Duration | None = msgspec.field(default=None, name="for")
-    clear_for_seconds: Duration | None = msgspec.field(default=None, name="clear_for")
-    severity: Literal["critical", "warning", "info"] | None = None
-    title: str | None = None
-    summary: str | None = None
+    absent: Literal[True] | None = None
+    clear: float | str | None = None
+    for_seconds: Holding | None = msgspec.field(default=None, name="for")
+    clear_for_seconds: Holding | None = msgspec.field(default=None, name="clear_for")
+    severity: SeverityName | None = None
+    title: Line | None = None
+    summary: Paragraph | None = None
     diagnosis: str | None = None
-    fix: tuple[str, ...] | None = None
+    fix: tuple[Line, ...] | None = None
     cause: bool | None = None
     consequence: bool | None = None
     inhibits: tuple[str, ...] | None = None
@@ -117,38 +195,38 @@ class DeliverySettings(Section, frozen=True, kw_only=True):
     A receiver that refuses a message for good (not for now) is tried `refusals` times.
     """
 
-    first_retry_seconds: Duration = msgspec.field(default=Duration(2), name="first_retry")
-    longest_retry_seconds: Duration = msgspec.field(default=Duration(300), name="longest_retry")
-    give_up_seconds: Duration = msgspec.field(default=Duration(7 * 86400), name="give_up")
-    refusals: int = 5
+    first_retry_seconds: Pause = msgspec.field(default=Duration(2), name="first_retry")
+    longest_retry_seconds: Pause = msgspec.field(default=Duration(300), name="longest_retry")
+    give_up_seconds: Patience = msgspec.field(default=Duration(7 * 86400), name="give_up")
+    refusals: Annotated[int, between(1, 100, "from 1 to 100")] = 5
 
 
 class EmailReceiver(Section, frozen=True, kw_only=True, tag_field="type", tag="email"):
     """Mail by SMTP. `security`: starttls, tls (implicit) or none. Port 0 means the usual one for it."""
 
-    host: str
-    sender: str = msgspec.field(name="from")
-    to: tuple[str, ...]
-    port: int = 0
+    host: HostName
+    sender: MailAddress = msgspec.field(name="from")
+    to: Recipients
+    port: Annotated[int, between(0, 65535, "from 1 to 65535, or 0 for the usual one")] = 0
     security: Literal["starttls", "tls", "none"] = "starttls"
-    username: str = ""
+    username: OptionalLine = ""
     password: Secret | None = None
-    ca_file: str = ""
-    timeout_seconds: Duration = msgspec.field(default=Duration(30), name="timeout")
-    severity_at_least: Literal["critical", "warning", "info"] = "warning"
+    ca_file: OptionalPath = ""
+    timeout_seconds: Timeout = msgspec.field(default=Duration(30), name="timeout")
+    severity_at_least: SeverityName = "warning"
     enabled: bool = True
 
 
 class WebhookReceiver(Section, frozen=True, kw_only=True, tag_field="type", tag="webhook"):
     """HTTP POST of JSON, signed by HMAC when a secret is given; `format` chooses the body."""
 
-    url: str
+    url: WebAddress
     format: Literal["semsupervisor", "alertmanager"] = "semsupervisor"
     secret: Secret | None = None
     bearer_token: Secret | None = None
-    ca_file: str = ""
-    timeout_seconds: Duration = msgspec.field(default=Duration(10), name="timeout")
-    severity_at_least: Literal["critical", "warning", "info"] = "info"
+    ca_file: OptionalPath = ""
+    timeout_seconds: Timeout = msgspec.field(default=Duration(10), name="timeout")
+    severity_at_least: SeverityName = "info"
     enabled: bool = True
 
 
@@ -156,19 +234,22 @@ Receiver = EmailReceiver | WebhookReceiver
 
 
 class StateSettings(Section, frozen=True, kw_only=True):
-    """Where the state database lives and how many timeline entries it keeps (a count, since clocks jump)."""
+    """Where the state database and what belongs to it live."""
 
-    directory: str = "/var/lib/semsupervisor"
-    timeline_entries: int = 20_000
+    directory: AbsolutePath = "/var/lib/semsupervisor"
+    timeline_days: Annotated[int, between(1, 3650, "from 1 to 3650")] = 90
 
 
 class ApiSettings(Section, frozen=True, kw_only=True):
-    """The sockets. `listen` is host:port, for reading only; empty turns TCP off. `hosts`: further Host headers allowed."""
+    """The sockets. `listen` is host:port for reading only; empty turns TCP off.
 
-    socket: str = "/run/semsupervisor/control.sock"
-    listen: str = "127.0.0.1:9797"
-    hosts: tuple[str, ...] = ()
-    group: str = "semsupervisor"
+    `hosts` are Host headers allowed besides it. `group` may use the control socket.
+    """
+
+    socket: SocketPath = "/run/semsupervisor/control.sock"
+    listen: ListenAddress = "127.0.0.1:9797"
+    hosts: tuple[HostHeader, ...] = ()
+    group: GroupName = "semsupervisor"
 
 
 class LogSettings(Section, frozen=True, kw_only=True):

@@ -1,0 +1,66 @@
+"""The facts that a rule may ask about, by the kind of subject: the public vocabulary, which settings are held against.
+
+A rule on a fact that nobody ever sees would be silent for ever, so a name that does not stand here is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from semsupervisor.health.observation import SubjectKind
+
+FactForm = type[bool] | type[float] | type[str] | tuple[str, ...]
+"""What the values of a fact are: yes or no, numbers of 0 or more, any text, or one of the texts given."""
+
+_STATES = ("running", "exited", "paused", "restarting", "created", "removing", "dead", "missing")
+
+FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
+    SubjectKind.HOST: {},
+    SubjectKind.ENGINE: {"reachable": bool, "version": str},
+    SubjectKind.SERVICE: {
+        "state": _STATES,
+        "died": bool,
+        "stopped_on_request": bool,
+        "paused": bool,
+        "missing": bool,
+        "unhealthy": bool,
+        "oom_killed": bool,
+        "deaths_recent": float,
+        "restarting": bool,
+        "exit_code": float,
+        "restarts": float,
+        "image": str,
+        "memory_used_bytes": float,
+        "memory_limit_bytes": float,
+        "memory_used_ratio": float,
+    },
+    SubjectKind.FILESYSTEM: {
+        "used_ratio": float,
+        "free_bytes": float,
+        "size_bytes": float,
+        "inodes_used_ratio": float,
+    },
+    SubjectKind.SEMSTREAMS: {
+        "reachable": bool,
+        "status": ("healthy", "degraded", "unhealthy"),
+        "offered": bool,
+        "nats_connected": bool,
+        "flows": str,
+        "version": str,
+        "uptime_seconds": float,
+        "latency_seconds": float,
+    },
+    SubjectKind.NATS: {
+        "reachable": bool,
+        "healthy": bool,
+        "version": str,
+        "connections": float,
+        "slow_consumers": float,
+        "memory_used_bytes": float,
+        "server_id": str,
+        "started_at": str,
+    },
+    SubjectKind.PROBE: {"stale_intervals": float},
+    SubjectKind.SUPERVISOR: {"failing_loops": float, "loop_lag_seconds": float, "writable": bool, "set_aside": bool},
+    SubjectKind.RECEIVER: {"dead_letters": float, "oldest_waiting_seconds": float, "failing": bool},
+}

@@ -1,0 +1,50 @@
+"""Words for people: lists, near matches of a mistyped name, and addresses without their secrets."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from urllib.parse import urlsplit, urlunsplit
+
+MASK = "***"
+LONGEST_PLAIN_PATH_PART = 15
+
+
+def listed(words: Iterable[str], last: str = "or") -> str:
+    """Return `a, b or c`."""
+    known = list(words)
+    if len(known) < 2:
+        return "".join(known)
+    return f"{', '.join(known[:-1])} {last} {known[-1]}"
+
+
+def nearest(word: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Return at most three of the known names that `word` may have been meant to be, the likeliest first."""
+    return tuple(difflib.get_close_matches(word, list(known), n=3, cutoff=0.6))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `did you mean a or b?`, or nothing when no known name is near."""
+    near = nearest(word, known)
+    return f"did you mean {listed(near)}?" if near else ""
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """Return at most `most` characters of a text, the last one being an ellipsis if something is missing."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def mask_url(url: str) -> str:
+    """Return an address without what may be a secret: the user, the query's values and long parts of the path.
+
+    Chat services put their token into the path, so that whoever reads such an address can post under its name.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return MASK
+    host = f"{MASK}@{parts.netloc.rpartition('@')[2]}" if "@" in parts.netloc else parts.netloc
+    path = "/".join(MASK if len(part) > LONGEST_PLAIN_PATH_PART else part for part in parts.path.split("/"))
+    query = re.sub(r"(?<==)[^&]+", MASK, parts.query) if "=" in parts.query else parts.query and MASK
+    return urlunsplit((parts.scheme, host, path, query, parts.fragment and MASK))

@@ -1,0 +1,164 @@
+"""From the settings file to `Settings`: read, check all of it at once, derive, and say where each value came from."""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from semsupervisor.errors import SettingsError
+from semsupervisor.settings.allowed import is_absolute_path
+from semsupervisor.settings.consistency import contradictions, weaknesses
+from semsupervisor.settings.model import NatsCheck, SemstreamsCheck, Settings, StackSettings
+from semsupervisor.settings.problems import Problem, found_text, join, told
+from semsupervisor.settings.reading import DEFAULT, Notes, read_section
+
+DEFAULT_PATH = Path("/etc/semsupervisor/semsupervisor.toml")
+LARGEST_FILE_BYTES = 1024 * 1024
+
+
+class Loaded(msgspec.Struct, frozen=True, kw_only=True):
+    """The effective settings and what is to be said about them.
+
+    `path` is the file that was read, None if there is none. `origins` says for each key path where its value came
+    from. `references` holds where secrets are, by key path. `findings` are weaknesses that refuse nothing.
+    """
+
+    settings: Settings
+    path: Path | None
+    origins: Mapping[str, str]
+    references: Mapping[str, str]
+    findings: tuple[str, ...]
+
+
+def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Loaded:
+    """Return the settings in a file; None means the default path, and all defaults if nothing is there.
+
+    `environment` is where credentials and variables are looked up, the process's own by default.
+    Raises: SettingsError with all problems.
+    """
+    loaded, problems = load_collecting(path, environment)
+    if loaded is None or problems:
+        raise SettingsError(told(path or DEFAULT_PATH, problems))
+    return loaded
+
+
+def load_collecting(
+    path: Path | None = None, environment: Mapping[str, str] | None = None
+) -> tuple[Loaded | None, tuple[Problem, ...]]:
+    """Do as `load` does and return the problems instead of raising.
+
+    Beside problems the settings are there as well, with a default for what was refused, so that others can check
+    theirs; None if the file could not be read at all. What depends on a refused value is then not to be trusted.
+    """
+    file = path or DEFAULT_PATH
+    table, problem = _table(file, optional=path is None)
+    if problem:
+        return None, (problem,)
+    notes = Notes(str(file), os.environ if environment is None else environment)
+    read = cast("Settings", read_section(Settings, table or {}, "", notes))  # never unset: each table has a default
+    settings = _derived(read, notes)
+    receivers = _receivers(table or {})
+    refused = {problem.key for problem in notes.problems}
+    notes.problems += [*contradictions(settings, receivers, refused), *_authorities(receivers)]
+    loaded = Loaded(
+        settings=settings,
+        path=None if table is None else file,
+        origins=notes.origins,
+        references=notes.references,
+        findings=(*notes.findings, *weaknesses(settings)),
+    )
+    return loaded, tuple(notes.problems)
+
+
+def _table(file: Path, *, optional: bool) -> tuple[dict[str, Any] | None, Problem | None]:
+    """Return the parsed file, None if it is optional and not there, or why it cannot be read."""
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(LARGEST_FILE_BYTES + 1)
+    except FileNotFoundError:
+        return None, None if optional else Problem("", "no such file", "an existing settings file")
+    except OSError as error:
+        return None, Problem("", f"a file that cannot be read ({error.strerror})", "a readable settings file")
+    if len(content) > LARGEST_FILE_BYTES:
+        return None, Problem("", "more than 1 MiB", "a settings file")
+    try:
+        return tomllib.loads(content.decode().replace("\r\n", "\n")), None
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        column = error.start - (before.rfind(b"\n") + 1) + 1
+        return None, _syntax(before.count(b"\n") + 1, column, "bytes that are not UTF-8")
+    except RecursionError:
+        return None, Problem("", "tables or lists nested too deeply", "valid TOML")
+    except tomllib.TOMLDecodeError as error:
+        return None, _syntax_error(str(error), content)
+
+
+def _syntax_error(message: str, content: bytes) -> Problem:
+    """Turn what tomllib says into a line, a column and the rest."""
+    found = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", message, re.DOTALL)
+    if found:
+        return _syntax(int(found[2]), int(found[3]), found[1])
+    lines = content.decode().splitlines() or [""]
+    return _syntax(len(lines), len(lines[-1]) + 1, message.removesuffix(" (at end of document)"))
+
+
+def _syntax(line: int, column: int, what: str) -> Problem:
+    return Problem(f"line {line}, column {column}", f"broken TOML ({what})", "valid TOML")
+
+
+def _derived(settings: Settings, notes: Notes) -> Settings:
+    """Fill in the settings that follow from others unless they are given."""
+    stack, checks, shipped = settings.stack, settings.checks, StackSettings()
+    if not stack.project:
+        stack = msgspec.structs.replace(stack, project=project_of(stack.directory))
+        notes.origins["stack.project"] = "the name of stack.directory"
+    if _follows("checks.semstreams.health", "stack.semstreams_service", notes):
+        health = checks.semstreams.health.replace(f":{shipped.semstreams_service}:", f":{stack.semstreams_service}:")
+        checks = msgspec.structs.replace(checks, semstreams=SemstreamsCheck(health=health))
+    if _follows("checks.nats.monitor", "stack.nats_service", notes):
+        monitor = checks.nats.monitor.replace(f":{shipped.nats_service}:", f":{stack.nats_service}:")
+        checks = msgspec.structs.replace(checks, nats=NatsCheck(monitor=monitor))
+    return msgspec.structs.replace(settings, stack=stack, checks=checks)
+
+
+def _follows(key: str, given: str, notes: Notes) -> bool:
+    """Tell whether a default follows another setting that was given, and note it."""
+    if notes.origins.get(key) != DEFAULT or notes.origins.get(given) == DEFAULT:
+        return False
+    notes.origins[key] = f"follows {given}"
+    return True
+
+
+def project_of(directory: str) -> str:
+    """Return the name that compose gives to a project in a folder: the folder's, in its own small alphabet."""
+    return re.sub("[^a-z0-9_-]", "", Path(directory).name.lower()).lstrip("_-")
+
+
+def _receivers(table: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the receivers' tables as they stand in the file, refused or not."""
+    named = table.get("receivers")
+    items = named.items() if isinstance(named, dict) else ()
+    return {name: receiver for name, receiver in items if isinstance(receiver, dict)}
+
+
+def _authorities(receivers: Mapping[str, Mapping[str, Any]]) -> list[Problem]:
+    """Return the problems with certificates: a file without one would fail every message when it is too late."""
+    problems = []
+    for name, receiver in receivers.items():
+        file = receiver.get("ca_file")
+        if receiver.get("enabled") is False or not isinstance(file, str) or not is_absolute_path(file):
+            continue
+        try:
+            ssl.create_default_context(cafile=file)
+        except OSError as error:
+            reason = "no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
+            key = join(join("receivers", name), "ca_file")
+            problems.append(Problem(key, f"{found_text(file)}: {reason}", "a readable file of PEM certificates"))
+    return problems

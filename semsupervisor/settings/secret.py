@@ -1,0 +1,129 @@
+"""Secrets by reference: `password_file`, `password_credential` or `password_env` in the place of `password`."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from semsupervisor.kit.text import listed
+from semsupervisor.settings.model import Secret
+from semsupervisor.settings.problems import found_text
+
+LARGEST_SECRET_BYTES = 64 * 1024
+CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
+
+_CREDENTIAL_NAME = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]{1,255}")
+_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Refused(Exception):
+    """A reference leads to no secret: what was found, and what is allowed."""
+
+    def __init__(self, found: str, allowed: str) -> None:
+        super().__init__(found)
+        self.found = found
+        self.allowed = allowed
+
+
+class Fetched(msgspec.Struct, frozen=True):
+    """What a reference led to. No secret: `missing` says why its receiver has to rest. `weakness` is a finding."""
+
+    secret: Secret | None
+    missing: str = ""
+    weakness: str = ""
+
+
+def references(field: str) -> tuple[str, ...]:
+    """Return the keys by which the secret of a field may be given."""
+    return (f"{field}_file", f"{field}_credential", f"{field}_env")
+
+
+def how(field: str) -> str:
+    """Return in words how the secret of a field is given."""
+    by_file, by_credential, by_variable = references(field)
+    choices = (f'{by_file} = "/path"', f'{by_credential} = "NAME"', f'{by_variable} = "VARIABLE"')
+    return f"exactly one of {listed(choices)}"
+
+
+def fetch(reference: str, where: str, environment: Mapping[str, str]) -> Fetched:
+    """Read the secret that one reference names.
+
+    A missing or empty credential is no error: systemd starts a unit whose credential has an empty fallback, and a
+    receiver that rests is better than a supervisor that does not start.
+    Raises: Refused when the reference is none, or leads to nothing that can be read.
+    """
+    if reference.endswith("_file"):
+        return _from_file(where)
+    if reference.endswith("_credential"):
+        return _from_credential(where, environment)
+    return _from_variable(where, environment)
+
+
+def _from_file(name: str) -> Fetched:
+    if not name.startswith("/"):
+        raise Refused(found_text(name), 'a path that begins with "/"')
+    path = Path(name)
+    text, mode = _content(path)
+    if not text:
+        raise Refused(f"the empty file {path}", "a file with the secret as its only line")
+    readable_by_all = f"every user of this host can read the secret in {path}: type `chmod 600 {path}`"
+    return Fetched(Secret(text, f"file {path}"), weakness=readable_by_all if mode & stat.S_IROTH else "")
+
+
+def _from_credential(name: str, environment: Mapping[str, str]) -> Fetched:
+    if _CREDENTIAL_NAME.fullmatch(name) is None:
+        raise Refused(found_text(name), "the name of a systemd credential, a file name without a path")
+    directory = environment.get(CREDENTIALS_DIRECTORY)
+    if not directory:
+        return Fetched(None, f"the credential {name} is not there: ${CREDENTIALS_DIRECTORY} is set by systemd alone")
+    path = Path(directory) / name
+    if not path.exists():
+        return Fetched(None, f"the credential {name} is not in {directory}: give the unit LoadCredential={name}:/path")
+    text, _ = _content(path)
+    if not text:
+        return Fetched(None, f"the credential {name} in {directory} is empty")
+    return Fetched(Secret(text, f"credential {name}"))
+
+
+def _from_variable(name: str, environment: Mapping[str, str]) -> Fetched:
+    if _VARIABLE_NAME.fullmatch(name) is None:
+        raise Refused(found_text(name), "the name of an environment variable")
+    text = environment.get(name, "")
+    if not text:
+        state = "empty" if name in environment else "not set"
+        raise Refused(f"the environment variable {name}, which is {state}", "a variable that holds the secret")
+    return Fetched(Secret(_line(text, f"in the environment variable {name}"), f"environment variable {name}"))
+
+
+def _content(path: Path) -> tuple[str, int]:
+    """Return the one line in a file and the file's mode."""
+    allowed = "a file that the supervisor can read"
+    try:
+        # A pipe without a writer must not hold up the start.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise Refused(f"{path}: {error.strerror}", allowed) from error
+    with os.fdopen(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise Refused(f"{path}, which is no regular file", allowed)
+        content = file.read(LARGEST_SECRET_BYTES + 1)
+    if len(content) > LARGEST_SECRET_BYTES:
+        raise Refused(f"{path}, which is larger than 64 KiB", "a file with the secret as its only line")
+    try:
+        return _line(content.decode(), f"in {path}"), mode
+    except UnicodeDecodeError as error:
+        raise Refused(f"bytes in {path} that are not UTF-8", "a file with the secret as its only line") from error
+
+
+def _line(text: str, where: str) -> str:
+    """Return a secret without the line break that editors add; one with more than a line fits no header or login."""
+    line = text.rstrip("\r\n")
+    if re.search(r"[\x00-\x1f\x7f]", line):
+        raise Refused(f"line breaks or control characters {where}", "one line of text")
+    return line
