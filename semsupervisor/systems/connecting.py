@@ -35,6 +35,10 @@ class Broken(Unanswered):
     """The connection ended in the middle, or what came back is not of the protocol."""
 
 
+class Garbled(Broken):
+    """What came back is not of the protocol: something answers there, and it says nothing about what was asked for."""
+
+
 class Trust:
     """The certificates that TLS trusts: the system's, or those of a file, read once until `forget`."""
 

@@ -24,6 +24,7 @@ from semsupervisor.systems import names
 from semsupervisor.systems.connecting import (
     LONGEST_REASON,
     Broken,
+    Garbled,
     Refused,
     TimedOut,
     TlsFailed,
@@ -209,7 +210,7 @@ def _translation(what: str, error: aiohttp.ClientError | OSError) -> SupervisorE
         case aiohttp.ClientPayloadError():
             return Broken(f"{what}: the answer broke off before its end")
         case _:
-            return Broken(f"{what}: the answer is not HTTP: {_reason(error)}")
+            return Garbled(f"{what}: the answer is not HTTP: {_reason(error)}")
 
 
 def _reason(error: BaseException) -> str:

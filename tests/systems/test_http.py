@@ -13,7 +13,7 @@ from aiohttp import web
 
 from semsupervisor.errors import PermanentError, TemporaryError
 from semsupervisor.kit.clock import SystemClock
-from semsupervisor.systems.connecting import Broken, Refused, TimedOut, TlsFailed
+from semsupervisor.systems.connecting import Broken, Garbled, Refused, TimedOut, TlsFailed
 from semsupervisor.systems.http import LARGEST_BODY_BYTES, BadAddress, BadRedirect, BodyTooLarge, HttpClient
 from tests.support.certificates import Certificate, self_signed
 from tests.support.talking import free_port, http_server, raw_server
@@ -94,17 +94,17 @@ async def test_silence_is_a_timeout(http: HttpClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    ("said", "garbled"),
     [
-        b"",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhal",
-        b"220 mail.example ESMTP\r\n",
-        b"\x00\x01\x02\x03" * 10,
+        (b"", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", False),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhal", False),
+        (b"220 mail.example ESMTP\r\n", True),
+        (b"\x00\x01\x02\x03" * 10, True),
     ],
 )
-async def test_a_broken_answer_is_an_error(http: HttpClient, said: bytes) -> None:
-    """An answer that breaks off or is not HTTP is a temporary error, never half an answer."""
+async def test_a_broken_answer_is_an_error(http: HttpClient, said: bytes, garbled: bool) -> None:
+    """An answer that breaks off or is not HTTP is a temporary error, never half an answer; the two are told apart."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -112,8 +112,9 @@ async def test_a_broken_answer_is_an_error(http: HttpClient, said: bytes) -> Non
         await writer.drain()
 
     async with raw_server(talk) as port:
-        with pytest.raises(Broken):
+        with pytest.raises(Broken) as broken:
             await http.get(f"http://127.0.0.1:{port}/", 5.0)
+        assert isinstance(broken.value, Garbled) is garbled
         with pytest.raises(Broken):
             await http.post(f"http://127.0.0.1:{port}/", b"body", {}, 5.0)
 
