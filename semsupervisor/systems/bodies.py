@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
 
 from semsupervisor.errors import TemporaryError
@@ -15,15 +17,30 @@ class Unreadable(TemporaryError):
     """An answer came, and it does not say what it should: nothing follows from it about what was asked for."""
 
 
+class NotOffered(TemporaryError):
+    """The server answers, but does not know the endpoint (404)."""
+
+
+T = TypeVar("T")
+_OBJECT = msgspec.json.Decoder(dict[str, object])
+
+
 def json_object(body: bytes) -> dict[str, object]:
     """Read a body that must be one JSON object. Raises: Unreadable."""
+    return json_as(_OBJECT, body)
+
+
+def json_as(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """Read a body that must be JSON of the decoder's type; what the type does not name is passed over.
+
+    Raises: Unreadable.
+    """
     try:
-        value = msgspec.json.decode(body)
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise Unreadable(f"the body is not what was asked for: {error}") from error
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"the body is not JSON: {error}" if body.strip() else "the body is empty") from error
-    if not isinstance(value, dict):
-        raise Unreadable(f"the body is JSON, but {type(value).__name__} in place of an object")
-    return value
 
 
 def excerpt(body: bytes) -> str:

@@ -179,8 +179,8 @@ def nested(depth: int) -> dict[str, Any]:
         ({**RUNBOOK, "components": ["nats"]}, 200, "the components are no object"),
         ({**RUNBOOK, "components": {"nats": 1}}, 200, "the components are no object"),
         ({**OFFLINE, "nats_connected": "no"}, 200, "nats_connected is 'no'"),
-        (["healthy"], 200, "list in place of an object"),
-        ("healthy", 200, "str in place of an object"),
+        (["healthy"], 200, "got `array`"),
+        ("healthy", 200, "got `str`"),
     ],
 )
 def test_what_contradicts_itself_is_unreadable(body: object, http_status: int, why: str) -> None:
