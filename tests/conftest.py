@@ -14,6 +14,7 @@ from tests.support.commands import REPOSITORY
 pytest_plugins = [
     "tests.support.engine",
     "tests.support.images",
+    "tests.support.logs",
     "tests.support.private_engine",
     "tests.support.demo_stack",
     "tests.support.systemd_host",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
 
+from semsupervisor.kit import backoff
 from semsupervisor.kit.clock import Clock
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 60.0
@@ -27,12 +30,35 @@ class LoopHealth(msgspec.Struct):
     last_good_monotonic: float = 0.0
 
 
-class TaskOwner:
-    """Starts every background task of the daemon in one TaskGroup and knows how its loops are doing."""
+async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
+    """Await `work` to its end even if the caller is cancelled meanwhile; the cancellation is raised after it.
 
-    def __init__(self, group: asyncio.TaskGroup, clock: Clock) -> None:
+    For what must not be left half done, such as a commit and what follows from it in memory; it has to be short.
+    """
+    task = asyncio.create_task(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None or task.cancelled():
+        return task.result()
+    raise cancelled from task.exception()
+
+
+class TaskOwner:
+    """Starts every background task of the daemon in one TaskGroup and knows how its loops are doing.
+
+    `pause` waits the given seconds between two tries of a loop.
+    """
+
+    def __init__(
+        self, group: asyncio.TaskGroup, clock: Clock, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
         self._group = group
         self._clock = clock
+        self._pause = pause
         self._tasks: set[asyncio.Task[Any]] = set()
         self.loops: dict[str, LoopHealth] = {}
 
@@ -55,10 +81,10 @@ class TaskOwner:
     async def stop(self) -> None:
         """Cancel all tasks and wait until each has ended."""
         mine = asyncio.current_task()
-        tasks = [task for task in self._tasks if task is not mine]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while tasks := [task for task in self._tasks if task is not mine]:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _logged(self, name: str, work: Coroutine[Any, Any, Any]) -> None:
         try:
@@ -70,16 +96,31 @@ class TaskOwner:
         while True:
             try:
                 await turn()
-            except Exception as error:
-                health.failures_in_row += 1
-                health.failures_total += 1
-                health.last_error = f"{type(error).__name__}: {error}"
-                if health.failures_in_row == 1:
-                    log.exception("loop.failed", loop=health.name)
-                pause = min(FIRST_PAUSE_SECONDS * 2 ** (health.failures_in_row - 1), LONGEST_PAUSE_SECONDS)
-                await asyncio.sleep(pause)
+                await asyncio.sleep(0)  # a turn that never waits must not keep all others from theirs
+            except asyncio.CancelledError as error:
+                if _is_to_end():
+                    raise
+                await self._back_off(health, error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is logged, counted and shown
+                await self._back_off(health, error)
             else:
                 if health.failures_in_row:
                     log.info("loop.recovered", loop=health.name, failures=health.failures_in_row)
                 health.failures_in_row = 0
                 health.last_good_monotonic = self._clock.monotonic()
+
+    async def _back_off(self, health: LoopHealth, error: BaseException) -> None:
+        health.failures_in_row += 1
+        health.failures_total += 1
+        health.last_error = f"{type(error).__name__}: {error}"
+        if health.failures_in_row == 1:
+            log.error("loop.failed", loop=health.name, exc_info=error)
+        await self._pause(
+            backoff.pause_seconds(health.failures_in_row, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, lambda: 1.0)
+        )
+
+
+def _is_to_end() -> bool:
+    """Tell whether somebody cancels the current task; a CancelledError without that comes from something it awaited."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
