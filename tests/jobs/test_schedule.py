@@ -1,0 +1,270 @@
+"""The schedule on a real loop: beats, jitter, overlaps, errors, clock jumps, reload and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from semsupervisor.jobs.schedule import JITTER_RATIO, Job, Schedule, _Every
+from semsupervisor.kit.clock import SystemClock
+from semsupervisor.kit.tasks import TaskOwner
+from tests.support.waiting import eventually
+
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+DAY = 86_400.0
+
+
+class Counter:
+    """A job that counts its runs."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.ended = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def run(self) -> None:
+        """Count, and end when the gate is open."""
+        self.runs += 1
+        await self.gate.wait()
+        self.ended += 1
+
+    def more_than(self, runs: int) -> Callable[[], bool]:
+        """Return what tells whether there were more runs than that."""
+        return lambda: self.runs > runs
+
+
+@asynccontextmanager
+async def scheduling() -> AsyncIterator[Schedule]:
+    """Yield a schedule that is not started, and stop it and its tasks in the end."""
+    clock = SystemClock()
+    async with asyncio.TaskGroup() as group:
+        owner = TaskOwner(group, clock)
+        schedule = Schedule(clock, owner)
+        try:
+            yield schedule
+        finally:
+            await schedule.stop(0.0)
+            await owner.stop()
+
+
+def failing(error: Exception) -> Callable[[], Awaitable[None]]:
+    """Return a job that fails."""
+
+    async def run() -> None:
+        raise error
+
+    return run
+
+
+async def test_jobs_run_again_and_again() -> None:
+    """Each job runs soon after the start and then at its interval, whether added before the start or after it."""
+    async with scheduling() as schedule:
+        early, late = Counter(), Counter()
+        schedule.add("early", 0.05, early.run)
+        schedule.start()
+        schedule.add("late", 0.05, late.run)
+        await eventually(early.more_than(2))
+        await eventually(late.more_than(2))
+
+
+async def test_a_name_is_taken_once() -> None:
+    """Two jobs of one name are a mistake."""
+    async with scheduling() as schedule:
+        schedule.add("a", 1.0, Counter().run)
+        with pytest.raises(ValueError, match="a job a already"):
+            schedule.add("a", 1.0, Counter().run)
+
+
+async def test_the_first_runs_are_spread() -> None:
+    """After the start the jobs run within the first second, and not all at one moment."""
+    async with scheduling() as schedule:
+        loop, times = asyncio.get_running_loop(), list[float]()
+
+        async def run() -> None:
+            times.append(loop.time())
+
+        for number in range(20):
+            schedule.add(f"job-{number}", 60.0, run)
+        began = loop.time()
+        schedule.start()
+        await eventually(lambda: len(times) == 20)
+    assert max(times) - min(times) > 0.05
+    assert all(at >= began for at in times)
+
+
+async def test_a_job_that_hangs_delays_no_other_and_is_not_run_twice() -> None:
+    """While one run is under way the job's next ones are left out and counted, and other jobs go on."""
+    async with scheduling() as schedule:
+        hanging, other = Counter(), Counter()
+        hanging.gate.clear()
+        schedule.add("hanging", 0.05, hanging.run)
+        schedule.add("other", 0.05, other.run)
+        schedule.start()
+        await eventually(lambda: schedule.skipped.get("hanging", 0) > 1)
+        await eventually(other.more_than(2))
+        assert hanging.runs == 1
+        hanging.gate.set()
+        await eventually(hanging.more_than(2))
+        assert "other" not in schedule.skipped
+
+
+async def test_a_job_that_fails_is_logged_and_runs_again() -> None:
+    """An error of a run ends neither the job nor another."""
+    async with scheduling() as schedule:
+        other = Counter()
+        schedule.add("broken", 0.05, failing(RuntimeError("oops")))
+        schedule.add("other", 0.05, other.run)
+        with capture_logs() as logs:
+            schedule.start()
+            await eventually(lambda: len(logs) > 1)
+            await eventually(other.more_than(2))
+    assert {(entry["event"], entry["task"]) for entry in logs} == {("task.failed", "job.broken")}
+
+
+async def test_the_library_says_nothing_of_healthy_runs(caplog: pytest.LogCaptureFixture) -> None:
+    """Starting, running and stopping leaves nothing at warning or above in APScheduler's log."""
+    caplog.set_level(logging.WARNING, "apscheduler")
+    async with scheduling() as schedule:
+        counter = Counter()
+        schedule.add("a", 0.05, counter.run)
+        schedule.start()
+        await eventually(counter.more_than(2))
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("jump_seconds", [365 * DAY, -DAY, -56 * 365 * DAY, 5.0, -5.0])
+async def test_a_clock_that_jumps_changes_nothing(jump_seconds: float) -> None:
+    """After a jump either way jobs go on at their beat: none is stalled, none is made up."""
+    with time_machine.travel(START, tick=True) as traveller:
+        async with scheduling() as schedule:
+            counter = Counter()
+            schedule.add("a", 0.2, counter.run)
+            with capture_logs() as logs:
+                schedule.start()
+                await eventually(counter.more_than(1))
+                traveller.shift(jump_seconds)
+                jumped_at, began = counter.runs, asyncio.get_running_loop().time()
+                await eventually(counter.more_than(jumped_at + 3))
+                took = asyncio.get_running_loop().time() - began
+    assert [entry["event"] for entry in logs] == ["clock.jumped"]
+    assert logs[0]["seconds"] == pytest.approx(jump_seconds, abs=0.1)
+    assert took > 3 * 0.2 * (1 - JITTER_RATIO) - 0.2
+
+
+async def test_a_small_step_of_the_clock_is_tolerated() -> None:
+    """NTP's small corrections are no jumps."""
+    with time_machine.travel(START, tick=True) as traveller:
+        async with scheduling() as schedule:
+            counter = Counter()
+            schedule.add("a", 0.05, counter.run)
+            with capture_logs() as logs:
+                schedule.start()
+                for _ in range(5):
+                    traveller.shift(0.5)
+                    await eventually(counter.more_than(counter.runs))
+    assert logs == []
+
+
+async def test_a_jump_keeps_the_distance_to_the_next_run() -> None:
+    """A job that is due in an hour is due in an hour after the jump as well."""
+    with time_machine.travel(START, tick=True) as traveller:
+        async with scheduling() as schedule:
+            hourly, often = Counter(), Counter()
+            schedule.add("hourly", 3600.0, hourly.run)
+            schedule.add("often", 0.05, often.run)
+            schedule.start()
+            await eventually(hourly.more_than(0))
+            traveller.shift(DAY)
+            await eventually(often.more_than(often.runs + 3))
+            planned = schedule._scheduler.get_job("hourly").next_run_time
+            assert 3600 * 0.9 < (planned - datetime.now(UTC)).total_seconds() < 3600 * 1.1
+            assert hourly.runs == 1
+
+
+async def test_a_reload_keeps_what_did_not_change() -> None:
+    """Jobs that are gone run no more, those with another interval start anew, others keep their time."""
+    async with scheduling() as schedule:
+        gone, kept, swapped, changed = Counter(), Counter(), Counter(), Counter()
+        schedule.add("gone", 0.05, gone.run)
+        schedule.add("kept", 3600.0, kept.run)
+        schedule.add("changed", 3600.0, changed.run)
+        schedule.start()
+        await eventually(lambda: gone.runs and kept.runs and changed.runs)
+        planned = schedule._scheduler.get_job("kept").next_run_time
+        schedule.replace([Job("kept", 3600.0, swapped.run), Job("changed", 0.05, changed.run)])
+        await eventually(changed.more_than(2))
+        assert schedule._scheduler.get_job("kept").next_run_time == planned
+        ran = gone.runs
+        await eventually(changed.more_than(changed.runs + 3))
+        assert gone.runs == ran
+        await schedule._run("kept")
+        assert (kept.runs, swapped.runs) == (1, 1)
+
+
+async def test_jobs_can_be_replaced_before_the_start() -> None:
+    """Only the last set runs."""
+    async with scheduling() as schedule:
+        first, second = Counter(), Counter()
+        schedule.add("first", 0.05, first.run)
+        schedule.replace([Job("second", 0.05, second.run)])
+        schedule.start()
+        await eventually(second.more_than(1))
+        assert first.runs == 0
+
+
+async def test_stop_waits_for_what_runs() -> None:
+    """A run that ends within the patience is not cancelled, and none is started after the stop."""
+    async with scheduling() as schedule:
+        counter = Counter()
+        counter.gate.clear()
+        schedule.add("a", 0.05, counter.run)
+        schedule.start()
+        await eventually(counter.more_than(0))
+        asyncio.get_running_loop().call_later(0.05, counter.gate.set)
+        await schedule.stop(5.0)
+        assert (counter.runs, counter.ended) == (1, 1)
+        await schedule._run("a")
+        assert counter.runs == 1
+
+
+async def test_stop_cancels_what_does_not_end() -> None:
+    """After the patience a run is cancelled and named, and the schedule is stopped."""
+    async with scheduling() as schedule:
+        counter = Counter()
+        counter.gate.clear()
+        schedule.add("a", 0.05, counter.run)
+        schedule.start()
+        await eventually(counter.more_than(0))
+        with capture_logs() as logs:
+            await schedule.stop(0.01)
+        assert (counter.runs, counter.ended) == (1, 0)
+        assert [(entry["event"], entry["job"]) for entry in logs] == [("job.cancelled", "job.a")]
+
+
+async def test_a_schedule_that_never_started_stops() -> None:
+    """Stopping it does nothing, nor does stopping twice."""
+    async with scheduling() as schedule:
+        await schedule.stop(1.0)
+        schedule.start()
+        await schedule.stop(1.0)
+        await schedule.stop(1.0)
+
+
+@given(st.floats(0.1, 86_400.0), st.floats(-1e6, 1e8))
+def test_the_next_time_is_always_ahead(interval: float, gone: float) -> None:
+    """However late it is, the next time lies ahead, at most one interval and the jitter away from now."""
+    now = START + timedelta(seconds=gone)
+    due = _Every(interval).get_next_fire_time(START, now)
+    assert due > now
+    assert (due - max(now, START)).total_seconds() <= interval * (1 + JITTER_RATIO) + 0.001
+    assert (due - START).total_seconds() >= interval * (1 - JITTER_RATIO) - 0.001
