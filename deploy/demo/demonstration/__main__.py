@@ -1,0 +1,96 @@
+"""Run the demonstration: everything it brings up it takes down again, however it ends."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+
+from demonstration import stack as stacks
+from demonstration import story
+from demonstration.daemon import COMMAND, Daemon
+from demonstration.progress import Trouble, say, show
+from demonstration.receiver import Receiver
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+FAILED = 1
+INTERRUPTED = 130
+
+
+class Interrupted(BaseException):
+    """Somebody pressed Ctrl-C or ended the process: no failure, but a wish."""
+
+
+def main() -> int:
+    """Show the main job; return 0 only if alert and recovery arrived."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--once", action="store_true", help="end after the demonstration")
+    once = parser.parse_args().once
+    for number in SIGNALS:
+        signal.signal(number, _interrupt)
+    shown = False
+    try:
+        with tempfile.TemporaryDirectory(prefix="semsupervisor-demo-") as folder, ExitStack() as undo:
+            try:
+                daemon, receiver, stack = _bring_up(Path(folder), undo)
+                story.tell(stack, daemon, receiver)
+                shown = True
+                if not once:
+                    _stay(daemon, receiver, stack)
+            finally:
+                _ignore_signals()  # nothing may interrupt the taking down
+    except Interrupted:
+        say("taken down")
+        return 0 if shown else INTERRUPTED
+    except Trouble as trouble:
+        say(f"FAILED: {trouble}")
+        show(f"what to do: {trouble.advice}")
+        return FAILED
+    say("taken down; alert and recovery arrived")
+    return 0
+
+
+def _bring_up(folder: Path, undo: ExitStack) -> tuple[Daemon, Receiver, stacks.Stack]:
+    stack = stacks.choose()
+    say(f"bringing up the demo stack (compose project {stack.project}: SemStreams stand-in and NATS)")
+    undo.callback(stack.down)
+    undo.callback(say, "taking down the demo stack")
+    stack.up()
+    receiver = Receiver()
+    undo.callback(receiver.close)
+    say(f"starting the daemon; alerts go to a webhook receiver at {receiver.url}")
+    daemon = Daemon(folder, stack, receiver.url)
+    undo.callback(daemon.stop)
+    daemon.start()
+    say("the daemon is ready")
+    return daemon, receiver, stack
+
+
+def _stay(daemon: Daemon, receiver: Receiver, stack: stacks.Stack) -> None:
+    address = f"http://127.0.0.1:{daemon.port}"
+    say("everything stays up until Ctrl-C; what arrives at the receiver is shown here")
+    show(
+        f"status     {address}/v1/health   {COMMAND} --settings {daemon.settings} status",
+        f"metrics    {address}/metrics",
+        f"try        docker kill {stack.semstreams}-nats",
+        f'or         curl -d \'{{"fault": "status_503"}}\' http://127.0.0.1:{stack.semstreams_port}/_fault',
+    )
+    story.follow(daemon, receiver)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    _ignore_signals()
+    raise Interrupted
+
+
+def _ignore_signals() -> None:
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
