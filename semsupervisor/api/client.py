@@ -1,0 +1,128 @@
+"""Asks a running daemon over its control socket. Needs the standard library alone, so that a command starts quickly."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from semsupervisor.errors import PermanentError, TemporaryError
+
+DEFAULT_SOCKET = "/run/semsupervisor/control.sock"
+SOCKET_VARIABLE = "SEMSUPERVISOR_SOCKET"
+READING_TIMEOUT_SECONDS = 15.0
+ACTING_TIMEOUT_SECONDS = 120.0
+
+Query = Mapping[str, str | int | None]
+
+
+class NotReachable(TemporaryError):
+    """Nobody answers on the control socket, or it may not be opened; the text says what to do."""
+
+
+class RequestRefused(PermanentError):
+    """The daemon answered that it does not do this; `status` is HTTP's, `problems` are there if there are several."""
+
+    def __init__(self, status: int, error: str, what_to_do: str, problems: tuple[str, ...]) -> None:
+        self.status = status
+        self.what_to_do = what_to_do
+        self.problems = problems
+        super().__init__(error)
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str, timeout_seconds: float) -> None:
+        super().__init__("localhost", timeout=timeout_seconds)
+        self._path = path
+
+    def connect(self) -> None:
+        """Open the socket."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def default_socket() -> str:
+    """Return where the daemon listens unless told otherwise."""
+    return os.environ.get(SOCKET_VARIABLE) or DEFAULT_SOCKET
+
+
+class Client:
+    """One daemon, asked over its control socket; a connection for each question."""
+
+    def __init__(self, socket_path: str) -> None:
+        self._path = socket_path
+
+    def get(self, path: str, query: Query | None = None) -> Any:
+        """Return the JSON body at `path`, also that of a verdict that is not good.
+
+        Raises: NotReachable, RequestRefused.
+        """
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        return self._ask("GET", f"{path}?{urlencode(given)}" if given else path, READING_TIMEOUT_SECONDS)
+
+    def post(self, *parts: str) -> Any:
+        """Have the daemon do what stands at the path made of `parts` and return its answer.
+
+        Raises: NotReachable, RequestRefused.
+        """
+        path = "".join(f"/{quote(part, safe='')}" for part in parts)
+        return self._ask("POST", path, ACTING_TIMEOUT_SECONDS)
+
+    def _ask(self, method: str, target: str, timeout_seconds: float) -> Any:
+        connection = _Connection(self._path, timeout_seconds)
+        try:
+            connection.request(method, target, headers={"Accept": "application/json"})
+            response = connection.getresponse()
+            return _answer(response.status, response.read())
+        except OSError as error:
+            raise NotReachable(_unreachable(self._path, error, timeout_seconds)) from error
+        except http.client.HTTPException as error:
+            what = f"{type(error).__name__} {error}".strip()
+            raise NotReachable(f"what listens on {self._path} does not answer as semsupervisor does: {what}") from error
+        finally:
+            connection.close()
+
+
+def _answer(status: int, body: bytes) -> Any:
+    try:
+        answer = json.loads(body)
+    except ValueError as error:
+        raise NotReachable(f"the daemon's answer ({status}) cannot be read: {body[:80]!r}") from error
+    if status >= 400 and isinstance(answer, dict) and "error" in answer:
+        problems = tuple(answer.get("problems", ()))
+        raise RequestRefused(status, answer["error"], answer.get("what_to_do", ""), problems)
+    return answer
+
+
+def _unreachable(path: str, error: OSError, timeout_seconds: float) -> str:
+    match error:
+        case FileNotFoundError():
+            return (
+                f"semsupervisor does not run here: there is no {path}; start it (systemctl start semsupervisor), "
+                f"or name its control socket with --socket or ${SOCKET_VARIABLE}"
+            )
+        case PermissionError():
+            return (
+                f"you may not use {path}: run the command as root, or join its group "
+                f"(usermod -aG semsupervisor {_user()}) and log in again"
+            )
+        case ConnectionRefusedError():
+            return (
+                f"semsupervisor is not running: nobody listens on {path}; start it (systemctl start semsupervisor) "
+                "and see its log (journalctl -u semsupervisor)"
+            )
+        case TimeoutError():
+            return f"semsupervisor did not answer on {path} within {timeout_seconds:g} s; see its log"
+        case _:
+            return f"semsupervisor cannot be reached on {path}: {error.strerror or error}"
+
+
+def _user() -> str:
+    return os.environ.get("USER") or str(os.getuid())

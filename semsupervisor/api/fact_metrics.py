@@ -1,0 +1,171 @@
+"""Every fact as a metric: `semsupervisor_<kind>_<fact>`, with the subject's name as the one label. Pure.
+
+Numbers and yes/no are gauges (1 = yes). A text that is one of a few known states has a series for each of them, 1 for
+the one it is in; a time is a gauge of its timestamp; any other text is the label of an `_info` series. What could not
+be read has no sample: `semsupervisor_fact_unknown` lists it, so that no alert is built on a number that nobody saw.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+
+from prometheus_client.metrics_core import Metric
+
+from semsupervisor.alerts.facts import FACTS
+from semsupervisor.api.knowledge import Known, merged
+from semsupervisor.api.readings import Readings
+from semsupervisor.health.observation import FactValue, SubjectKind, Unknown
+
+PREFIX = "semsupervisor_"
+OTHER_STATE = "other"
+LONGEST_LABEL = 100
+
+# Those of the supervisor itself have metrics of their own, by the names that its parts go by.
+OWN_KINDS = frozenset({SubjectKind.SUPERVISOR, SubjectKind.PROBE, SubjectKind.RECEIVER})
+
+_LABELS = {
+    SubjectKind.SERVICE: "service",
+    SubjectKind.SEMSTREAMS: "service",
+    SubjectKind.NATS: "service",
+    SubjectKind.FILESYSTEM: "mountpoint",
+    SubjectKind.ENGINE: "engine",
+    SubjectKind.HOST: "host",
+}
+_WORDS = {
+    "connections": "Client connections that are open.",
+    "deaths_recent": "How often it died in the last 10 minutes.",
+    "died": "Whether it is not running although nobody asked for that.",
+    "exit_code": "Exit code of the last end of its main process.",
+    "flows": "How it says that its flows are.",
+    "free_bytes": "Space that is free for the supervisor's user.",
+    "healthy": "Whether it says that it is healthy.",
+    "image": "The image that it runs.",
+    "inodes_used_ratio": "Share of the inodes that is used, 0 to 1.",
+    "latency_seconds": "How long its last answer took.",
+    "memory_limit_bytes": "The most memory that it may use.",
+    "memory_used_bytes": "Memory that it uses and that cannot be taken back without harm.",
+    "memory_used_ratio": "Share of its memory limit that it uses, 0 to 1.",
+    "missing": "Whether there is no container of it although nobody asked for that.",
+    "nats_connected": "Whether it says that it is connected to NATS.",
+    "offered": "Whether it offers the endpoint that was asked.",
+    "oom_killed": "Whether the kernel killed it, or a child of it, for want of memory since the look before.",
+    "paused": "Whether it is paused.",
+    "reachable": "Whether it answered.",
+    "restarting": "Whether it restarts again and again.",
+    "restarts": "How often its restart policy started it since it was created.",
+    "size_bytes": "How large it is.",
+    "server_id": "The name that its server gave itself at its start.",
+    "slow_consumers": "Clients that were cut off for being slow since the server started.",
+    "state": "The state of its container, 1 for the one it is in.",
+    "started_timestamp_seconds": "When it says that it started.",
+    "status": "How it says that it is, 1 for the one that holds.",
+    "stopped_on_request": "Whether it is not running because somebody asked for that.",
+    "unhealthy": "Whether its own health check fails.",
+    "uptime_seconds": "How long it says that it has been running, at the time of the look.",
+    "used_ratio": "Share of the space that is used, 0 to 1.",
+    "version": "The version that it says it is.",
+}
+
+
+class FactCollector:
+    """Hands all facts to prometheus-client, one family a fact."""
+
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the families, sorted by kind and fact."""
+        subjects = [one for one in merged(self._readings.latest().values()).values() if _is_shown(one)]
+        for (kind, fact), values in sorted(_by_fact(subjects).items()):
+            yield from _families(kind, fact, values)
+        yield _unknown(subjects)
+
+
+def _is_shown(one: Known) -> bool:
+    return one.subject.kind not in OWN_KINDS
+
+
+def _by_fact(subjects: Iterable[Known]) -> dict[tuple[SubjectKind, str], dict[str, FactValue]]:
+    """Return for each kind and fact the values by the subject's name."""
+    found: dict[tuple[SubjectKind, str], dict[str, FactValue]] = {}
+    for one in subjects:
+        for fact, value in one.facts.items():
+            found.setdefault((one.subject.kind, fact), {})[one.subject.name] = value
+    return found
+
+
+def _families(kind: SubjectKind, fact: str, values: Mapping[str, FactValue]) -> Iterator[Metric]:
+    numbers = {name: float(value) for name, value in values.items() if isinstance(value, (bool, int, float))}
+    texts = {name: value for name, value in values.items() if isinstance(value, str)}
+    form = FACTS[kind].get(fact)
+    if isinstance(form, tuple):
+        yield _state_family(kind, fact, texts, (*form, OTHER_STATE))
+    elif fact.endswith("_at"):
+        stamps = {name: stamp for name, text in texts.items() if (stamp := _timestamp(text)) is not None}
+        yield _number_family(kind, f"{fact.removesuffix('_at')}_timestamp_seconds", stamps)
+    elif texts or form is str:
+        yield _info_family(kind, fact, texts)
+    else:
+        yield _number_family(kind, fact, numbers)
+
+
+def _timestamp(text: str) -> float | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.timestamp() if moment.tzinfo else None
+
+
+def _number_family(kind: SubjectKind, fact: str, numbers: Mapping[str, float]) -> Metric:
+    name, label = _name(kind, fact), _LABELS[kind]
+    if fact.endswith("_total"):
+        family = Metric(name.removesuffix("_total"), _words(kind, fact), "counter")
+    else:
+        family = Metric(name, _words(kind, fact), "gauge")
+    for subject, number in numbers.items():
+        family.add_sample(name, {label: subject}, number)
+    return family
+
+
+def _state_family(kind: SubjectKind, fact: str, texts: Mapping[str, str], states: tuple[str, ...]) -> Metric:
+    name, label = _name(kind, fact), _LABELS[kind]
+    family = Metric(name, _words(kind, fact), "gauge")
+    for subject, text in texts.items():
+        current = text if text in states else OTHER_STATE
+        for state in states:
+            family.add_sample(name, {label: subject, fact: state}, 1.0 if state == current else 0.0)
+    return family
+
+
+def _info_family(kind: SubjectKind, fact: str, texts: Mapping[str, str]) -> Metric:
+    name, label = _name(kind, fact), _LABELS[kind]
+    family = Metric(name, _words(kind, fact), "info")
+    for subject, text in texts.items():
+        family.add_sample(f"{name}_info", {label: subject, _clean(fact): text[:LONGEST_LABEL]}, 1.0)
+    return family
+
+
+def _unknown(subjects: Iterable[Known]) -> Metric:
+    name = f"{PREFIX}fact_unknown"
+    family = Metric(name, "Facts that were looked at in vain: they have no sample of their own.", "gauge")
+    for one in subjects:
+        for fact, value in one.facts.items():
+            if isinstance(value, Unknown):
+                labels = {"kind": one.subject.kind.value, "name": one.subject.name, "fact": fact}
+                family.add_sample(name, labels, 1.0)
+    return family
+
+
+def _name(kind: SubjectKind, fact: str) -> str:
+    return f"{PREFIX}{kind.value}_{_clean(fact)}"
+
+
+def _clean(fact: str) -> str:
+    return re.sub(r"[^a-z0-9_]", "_", fact.lower())
+
+
+def _words(kind: SubjectKind, fact: str) -> str:
+    return f"{kind.value}: {_WORDS.get(fact, f'the fact {fact}.')}"

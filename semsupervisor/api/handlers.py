@@ -1,0 +1,184 @@
+"""What each route does."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from msgspec import Meta
+
+from semsupervisor.alerts.book import TimelineEntry
+from semsupervisor.api import answers, page, present, verdicts
+from semsupervisor.api.asking import Ask, Params, Refused, Reply
+from semsupervisor.errors import PermanentError, SettingsError, SupervisorError
+from semsupervisor.kit.clock import Clock
+from semsupervisor.kit.text import did_you_mean
+from semsupervisor.settings.durations import parse_duration
+
+MOST_DEAD_LETTERS = 100
+
+Limit = Annotated[int, Meta(ge=1, le=1000, description="at most so many, the newest")]
+EntryId = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
+class HistoryParams(Params, frozen=True, kw_only=True):
+    """How many episodes."""
+
+    limit: Limit = 50
+
+
+class TimelineParams(Params, frozen=True, kw_only=True):
+    """Which entries: numbers below `before` and above `after`, of one subject, of one kind, not older than `since`."""
+
+    limit: Limit = 50
+    before: EntryId | None = None
+    after: EntryId | None = None
+    subject: str | None = None
+    kind: str | None = None
+    since: Annotated[str, Meta(description="a time (RFC 3339) or a duration back from now, such as 1h30m")] | None = (
+        None
+    )
+
+
+class ReceiverParams(Params, frozen=True, kw_only=True):
+    """Which receiver."""
+
+    receiver: str
+
+
+class MessageParams(Params, frozen=True, kw_only=True):
+    """Which message."""
+
+    id: EntryId
+
+
+async def status_page(ask: Ask[None]) -> Reply:
+    """Return the status page."""
+    return Reply(body=page.render(present.status(ask.readings)), content_type="text/html")
+
+
+async def healthz(ask: Ask[None]) -> Reply:
+    """Say whether the daemon itself is well."""
+    return _verdict(ask, present.daemon_verdict(ask.readings))
+
+
+async def readyz(ask: Ask[None]) -> Reply:
+    """Say whether the first look at everything is over."""
+    return _verdict(ask, present.readiness_verdict(ask.readings))
+
+
+async def stack_health(ask: Ask[None]) -> Reply:
+    """Say whether the stack is well."""
+    return _verdict(ask, present.stack_verdict(ask.readings))
+
+
+async def metrics(ask: Ask[None]) -> Reply:
+    """Return the page for Prometheus."""
+    rendered = await ask.metrics.render(ask.accept)
+    return Reply(body=rendered.body, content_type=rendered.content_type)
+
+
+async def status(ask: Ask[None]) -> Reply:
+    """Return everything on one screen."""
+    return Reply(body=present.status(ask.readings))
+
+
+async def alerts(ask: Ask[None]) -> Reply:
+    """Return the open alerts."""
+    return Reply(body=present.open_alerts(ask.readings))
+
+
+async def rules(ask: Ask[None]) -> Reply:
+    """Return the rules in force."""
+    return Reply(body=present.rules(ask.readings.rules()))
+
+
+async def history(ask: Ask[HistoryParams]) -> Reply:
+    """Return the newest episodes."""
+    return Reply(body=present.alerts(ask.readings, await ask.readings.history(ask.params.limit)))
+
+
+async def timeline(ask: Ask[TimelineParams]) -> Reply:
+    """Return the newest entries of the timeline that were asked for."""
+    wanted = ask.params
+    found = await ask.readings.timeline(
+        wanted.limit, before_id=wanted.before, after_id=wanted.after, subject=wanted.subject, kind=wanted.kind
+    )
+    since = None if wanted.since is None else _moment(wanted.since, ask.readings.clock)
+    shown = [entry for entry in found if since is None or entry.at >= since]
+    more = len(found) == wanted.limit and len(shown) == len(found)
+    return Reply(body=present.timeline(ask.readings, shown, _oldest(shown) if more else None))
+
+
+async def settings(ask: Ask[None]) -> Reply:
+    """Return the effective settings, secrets masked."""
+    return Reply(body=present.settings(ask.readings.settings()))
+
+
+async def outbox(ask: Ask[None]) -> Reply:
+    """Return what waits for the receivers, and the newest dead letters."""
+    return Reply(body=present.outbox(ask.readings, await ask.readings.dead_letters(MOST_DEAD_LETTERS)))
+
+
+async def test_receiver(ask: Ask[ReceiverParams]) -> Reply:
+    """Send a marked test to one receiver and say what came back."""
+    name, known = ask.params.receiver, ask.readings.receivers()
+    if name not in known:
+        advice = did_you_mean(name, known) or f"the settings have: {', '.join(sorted(known)) or 'none'}"
+        raise Refused(404, f"there is no receiver {name!r}", advice)
+    try:
+        came_back = await ask.readings.acts.test_receiver(name)
+    except SupervisorError as error:
+        kind = "refused the test" if isinstance(error, PermanentError) else "could not be reached"
+        advice = f"check [receivers.{name}] in the settings and what it says"
+        raise Refused(502, f"the receiver {name} {kind}: {error}", advice) from error
+    return Reply(body=answers.DoneAnswer(done=(came_back,)))
+
+
+async def reload(ask: Ask[None]) -> Reply:
+    """Read the settings again and say what changed."""
+    try:
+        changed = await ask.readings.acts.reload()
+    except SettingsError as error:
+        advice = "correct the file and reload again; until then the settings stay as they were"
+        raise Refused(422, "the settings were refused", advice, error.problems) from error
+    return Reply(body=answers.DoneAnswer(done=tuple(changed)))
+
+
+async def retry(ask: Ask[MessageParams]) -> Reply:
+    """Queue a dead letter again."""
+    if not await ask.readings.acts.retry_dead_letter(ask.params.id):
+        raise Refused(404, f"there is no dead letter {ask.params.id}", "see: semsupervisor outbox list")
+    return Reply(body=answers.DoneAnswer(done=(f"dead letter {ask.params.id} was queued again",)))
+
+
+def _verdict(ask: Ask[None], judged: verdicts.Verdict) -> Reply:
+    return Reply(body=present.verdict(ask.readings, judged), status=200 if judged.good else 503)
+
+
+def _oldest(entries: list[TimelineEntry]) -> int | None:
+    return entries[-1].id if entries else None
+
+
+def _moment(text: str, clock: Clock) -> datetime:
+    """Return the moment that a `since` means. Raises: Refused (400) when it means none."""
+    moment = _before(text, clock) or _stamp(text)
+    if moment is None:
+        wanted = "give a time with its zone such as 2026-03-01T12:00:00Z, or a duration such as 30m"
+        raise Refused(400, f"since: {text!r} is neither a time nor a duration", wanted)
+    return moment
+
+
+def _before(text: str, clock: Clock) -> datetime | None:
+    try:
+        return clock.now() - timedelta(seconds=parse_duration(text))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _stamp(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None

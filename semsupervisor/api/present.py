@@ -1,0 +1,286 @@
+"""From what the daemon knows to the bodies of the API's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import semsupervisor
+from semsupervisor.alerts.book import TimelineEntry
+from semsupervisor.alerts.lifecycle import Alert
+from semsupervisor.alerts.notification import OutboxEntry
+from semsupervisor.alerts.rules import Rule, Verdict, limit_text, value_text
+from semsupervisor.api import answers, verdicts
+from semsupervisor.api.knowledge import Known, merged, of_kind
+from semsupervisor.api.readings import Readings
+from semsupervisor.health.observation import FactValue, Subject, SubjectKind, Unknown
+from semsupervisor.health.setup import SetupFinding
+from semsupervisor.settings import show
+from semsupervisor.settings.load import Loaded
+
+
+def daemon_verdict(readings: Readings) -> verdicts.Verdict:
+    """Judge the daemon itself."""
+    return verdicts.daemon(readings.loops().values(), readings.loop_lag_seconds(), readings.store())
+
+
+def readiness_verdict(readings: Readings) -> verdicts.Verdict:
+    """Judge whether the first look at everything is over."""
+    return verdicts.readiness(readings.listed(), readings.probes())
+
+
+def stack_verdict(readings: Readings) -> verdicts.Verdict:
+    """Judge the stack."""
+    return _stack_verdict(readings, merged(readings.latest().values()))
+
+
+def _stack_verdict(readings: Readings, known: Mapping[Subject, Known]) -> verdicts.Verdict:
+    return verdicts.stack(
+        known,
+        readings.alerts(),
+        readings.clock.monotonic(),
+        verdicts.stale_after_seconds(readings.probes().values()),
+    )
+
+
+def verdict(readings: Readings, judged: verdicts.Verdict) -> answers.VerdictAnswer:
+    """Return a verdict as an answer."""
+    return answers.VerdictAnswer(now=readings.clock.now(), status=judged.state, reasons=judged.reasons)
+
+
+def status(readings: Readings) -> answers.StatusAnswer:
+    """Return everything that fits on one screen."""
+    known = merged(readings.latest().values())
+    judged = _stack_verdict(readings, known)
+    named = readings.stack()
+    engines = of_kind(known, SubjectKind.ENGINE)
+    return answers.StatusAnswer(
+        now=readings.clock.now(),
+        host=named.host,
+        project=named.project,
+        directory=named.directory,
+        status=judged.state,
+        reasons=judged.reasons,
+        daemon=_daemon(readings),
+        engine=_subject(engines[0]) if engines else None,
+        stream=_stream(readings),
+        services=tuple(_service(readings, one) for one in of_kind(known, SubjectKind.SERVICE)),
+        semstreams=_subjects(of_kind(known, SubjectKind.SEMSTREAMS)),
+        nats=_subjects(of_kind(known, SubjectKind.NATS)),
+        filesystems=_subjects(of_kind(known, SubjectKind.FILESYSTEM)),
+        alerts=open_alerts(readings).alerts,
+        receivers=_receivers(readings),
+        probes=_probes(readings),
+        findings=tuple(_finding(one) for one in readings.findings()),
+    )
+
+
+def open_alerts(readings: Readings) -> answers.AlertsAnswer:
+    """Return the alerts that are pending or firing."""
+    return alerts(readings, [one for one in readings.alerts() if one.open])
+
+
+def alerts(readings: Readings, episodes: Iterable[Alert]) -> answers.AlertsAnswer:
+    """Return episodes with what their rules say about them."""
+    rules = {rule.name: rule for rule in readings.rules()}
+    shown = tuple(_alert(one, rules.get(one.rule)) for one in episodes)
+    return answers.AlertsAnswer(now=readings.clock.now(), alerts=shown)
+
+
+def rules(known: Iterable[Rule]) -> answers.RulesAnswer:
+    """Return the rules in force."""
+    return answers.RulesAnswer(rules=tuple(_rule(one) for one in known))
+
+
+def timeline(readings: Readings, entries: Sequence[TimelineEntry], before: int | None) -> answers.TimelineAnswer:
+    """Return entries of the timeline; `before` is the number that asks for the next page."""
+    shown = tuple(_entry(one) for one in entries)
+    return answers.TimelineAnswer(now=readings.clock.now(), entries=shown, before=before)
+
+
+def outbox(readings: Readings, dead: Iterable[OutboxEntry]) -> answers.OutboxAnswer:
+    """Return what waits for the receivers, and the given dead letters."""
+    waiting = [_message(one, dead=False) for one in readings.queued()]
+    given_up = [_message(one, dead=True) for one in dead]
+    return answers.OutboxAnswer(
+        now=readings.clock.now(), receivers=_receivers(readings), messages=(*waiting, *given_up)
+    )
+
+
+def settings(loaded: Loaded) -> answers.SettingsAnswer:
+    """Return the effective settings."""
+    return answers.SettingsAnswer(
+        file=str(loaded.path) if loaded.path else None,
+        settings=tuple(
+            answers.SettingAnswer(key=one.key, value=one.value, origin=one.origin) for one in show.entries(loaded)
+        ),
+        findings=loaded.findings,
+    )
+
+
+def _daemon(readings: Readings) -> answers.DaemonAnswer:
+    judged = daemon_verdict(readings)
+    store = readings.store()
+    return answers.DaemonAnswer(
+        version=semsupervisor.__version__,
+        started_at=readings.started.wall,
+        status=judged.state,
+        reasons=judged.reasons,
+        ready=readiness_verdict(readings).good,
+        loop_lag_seconds=round(readings.loop_lag_seconds(), 4),
+        store_problem=store.problem,
+        store_size_bytes=store.size_bytes,
+        store_set_aside=store.set_aside,
+    )
+
+
+def _stream(readings: Readings) -> answers.StreamAnswer:
+    stream = readings.stream()
+    return answers.StreamAnswer(
+        connected_since=stream.connected_since.wall if stream.connected_since else None,
+        reconnects_total=stream.reconnects_total,
+        last_lag_seconds=stream.last_lag_seconds,
+    )
+
+
+def _subjects(known: Iterable[Known]) -> tuple[answers.SubjectAnswer, ...]:
+    return tuple(_subject(one) for one in known)
+
+
+def _subject(one: Known) -> answers.SubjectAnswer:
+    return answers.SubjectAnswer(
+        kind=one.subject.kind,
+        name=one.subject.name,
+        seen_at=one.at.wall,
+        facts=_facts(one.facts),
+        unknown=_unknown(one.facts),
+        evidence=one.evidence,
+    )
+
+
+def _service(readings: Readings, one: Known) -> answers.ServiceAnswer:
+    view = readings.services().get(one.subject.name)
+    return answers.ServiceAnswer(
+        kind=one.subject.kind,
+        name=one.subject.name,
+        seen_at=one.at.wall,
+        facts=_facts(one.facts),
+        unknown=_unknown(one.facts),
+        evidence=one.evidence,
+        since=view.since if view else None,
+        intent=view.intent if view else "",
+    )
+
+
+def _facts(facts: Mapping[str, FactValue]) -> dict[str, bool | int | float | str]:
+    return {fact: value for fact, value in facts.items() if not isinstance(value, Unknown)}
+
+
+def _unknown(facts: Mapping[str, FactValue]) -> dict[str, str]:
+    return {fact: value.reason for fact, value in facts.items() if isinstance(value, Unknown)}
+
+
+def _alert(one: Alert, rule: Rule | None) -> answers.AlertAnswer:
+    steps = rule.fix if rule else ()
+    return answers.AlertAnswer(
+        id=one.id,
+        rule=one.rule,
+        title=one.title,
+        subject=str(one.subject),
+        severity=one.severity,
+        state=one.state,
+        summary=one.summary,
+        value=value_text(rule.fact if rule else "", one.value),
+        limit=one.limit,
+        since=one.since,
+        seen_at=one.seen_at,
+        known=one.last_verdict is not Verdict.UNKNOWN,
+        fired_at=one.fired_at,
+        resolved_at=one.resolved_at,
+        resolved_because=one.resolved_because,
+        told=one.told,
+        muted_by=one.muted_by,
+        consequences=one.consequences,
+        evidence=one.evidence,
+        diagnosis=rule.diagnosis if rule else "",
+        next_steps=tuple(step.replace("{name}", one.subject.name) for step in steps),
+    )
+
+
+def _rule(one: Rule) -> answers.RuleAnswer:
+    return answers.RuleAnswer(
+        name=one.name,
+        kind=one.kind,
+        subjects=one.subjects,
+        fact=one.fact,
+        condition=limit_text(one),
+        clear=one.clear,
+        for_seconds=one.for_seconds,
+        clear_for_seconds=one.clear_for_seconds,
+        severity=one.severity,
+        title=one.title,
+        summary=one.summary,
+        diagnosis=one.diagnosis,
+        fix=one.fix,
+        cause=one.cause,
+        consequence=one.consequence,
+        inhibits=one.inhibits,
+        enabled=one.enabled,
+    )
+
+
+def _entry(one: TimelineEntry) -> answers.TimelineEntryAnswer:
+    return answers.TimelineEntryAnswer(
+        id=one.id, at=one.at, kind=one.kind, subject=one.subject, text=one.text, facts=_facts(one.facts)
+    )
+
+
+def _receivers(readings: Readings) -> tuple[answers.ReceiverAnswer, ...]:
+    errors: dict[str, str] = {}
+    for entry in readings.queued():
+        errors.setdefault(entry.receiver, entry.last_error)
+    return tuple(_receiver(readings, name, errors.get(name, "")) for name in readings.receivers())
+
+
+def _receiver(readings: Readings, name: str, last_error: str) -> answers.ReceiverAnswer:
+    depth = readings.depth(name)
+    return answers.ReceiverAnswer(
+        name=name,
+        queued=depth.queued,
+        oldest_queued_at=depth.oldest_queued_at,
+        last_error=last_error,
+        dead_letters=depth.dead,
+        delivered_total=depth.delivered_total,
+        failed_total=depth.failed_total,
+    )
+
+
+def _message(entry: OutboxEntry, *, dead: bool) -> answers.MessageAnswer:
+    return answers.MessageAnswer(
+        id=entry.id,
+        receiver=entry.receiver,
+        dead=dead,
+        key=entry.notification.key,
+        kind=entry.notification.kind,
+        alerts=tuple(f"{alert.subject}: {alert.title}" for alert in entry.notification.alerts),
+        queued_at=entry.queued_at,
+        attempts=entry.attempts,
+        last_error=entry.last_error,
+    )
+
+
+def _probes(readings: Readings) -> tuple[answers.ProbeAnswer, ...]:
+    return tuple(
+        answers.ProbeAnswer(
+            name=name,
+            interval_seconds=probe.interval_seconds,
+            last_ended_at=probe.last_ended.wall if probe.last_ended else None,
+            last_outcome=probe.last_outcome,
+            last_error=probe.last_error,
+            outcomes=dict(probe.outcomes),
+        )
+        for name, probe in sorted(readings.probes().items())
+    )
+
+
+def _finding(one: SetupFinding) -> answers.FindingAnswer:
+    return answers.FindingAnswer(name=one.name, text=one.text, fix=one.fix)

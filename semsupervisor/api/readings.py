@@ -1,0 +1,140 @@
+"""What the daemon gives the API to read and to ask for: plain callables, so that nothing here knows how it is built.
+
+Readings that are not awaitable answer at once from memory; the awaitable ones read the state database. None of them
+asks Docker or NATS anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from semsupervisor.alerts.book import TimelineEntry
+from semsupervisor.alerts.lifecycle import Alert
+from semsupervisor.alerts.notification import OutboxEntry
+from semsupervisor.alerts.outbox import Depth
+from semsupervisor.alerts.rules import Rule
+from semsupervisor.health.observation import Observation, Subject
+from semsupervisor.health.probing import ProbeReport
+from semsupervisor.health.setup import SetupFinding
+from semsupervisor.kit.clock import Clock, Instant
+from semsupervisor.kit.tasks import LoopHealth
+from semsupervisor.settings.load import Loaded
+
+
+class ServiceReading(Protocol):
+    """What watching says of one service beside its facts: since when it is so, and why, in words."""
+
+    @property
+    def since(self) -> datetime | None:
+        """Return when the service came into its present state, by the engine's clock."""
+        ...
+
+    @property
+    def intent(self) -> str:
+        """Return who or what brought it there, in words; empty when there is nothing to say."""
+        ...
+
+
+class StreamReading(Protocol):
+    """How the engine's event stream is doing."""
+
+    @property
+    def connected_since(self) -> Instant | None:
+        """Return since when it is followed, None while it is not."""
+        ...
+
+    @property
+    def reconnects_total(self) -> int:
+        """Return how often it had to be followed anew."""
+        ...
+
+    @property
+    def last_lag_seconds(self) -> float | None:
+        """Return the time from the last event's stamp to its arrival, None before the first."""
+        ...
+
+
+class StoreReading(msgspec.Struct, frozen=True, kw_only=True):
+    """The state database: what is wrong with it (empty: nothing), its size, changes that are in memory only.
+
+    `set_aside` is where a broken database was moved when the daemon found it.
+    """
+
+    problem: str
+    size_bytes: int
+    waiting_changes: int
+    set_aside: str | None = None
+
+
+class StackReading(msgspec.Struct, frozen=True, kw_only=True):
+    """What is supervised: the host's name in messages, the compose project and its folder."""
+
+    host: str
+    project: str
+    directory: str
+
+
+class TimelineReader(Protocol):
+    """The record of all that was seen, decided and done."""
+
+    async def __call__(
+        self,
+        limit: int,
+        *,
+        before_id: int | None = None,
+        after_id: int | None = None,
+        subject: str | None = None,
+        kind: str | None = None,
+    ) -> Sequence[TimelineEntry]:
+        """Return at most `limit` entries, newest first. Raises: StoreError."""
+        ...
+
+
+class Acts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the API may ask the daemon to do.
+
+    `test_receiver` sends a marked test to one of the receivers and returns what came back, in words; it raises
+    TemporaryError or PermanentError with the receiver's answer. `reload` reads the settings again and returns what
+    changed, in words; it raises SettingsError and leaves the running settings. `retry_dead_letter` says whether
+    there was one of that number.
+    """
+
+    test_receiver: Callable[[str], Awaitable[str]]
+    reload: Callable[[], Awaitable[Sequence[str]]]
+    retry_dead_letter: Callable[[int], Awaitable[bool]]
+
+
+class Readings(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the API reads.
+
+    `facts_version` counts up with every change of `latest`, `alerts` or `rules`; while it stays, what was rendered
+    from them stays true. `listed` says whether the first list of containers, or its failure, is known.
+    """
+
+    clock: Clock
+    started: Instant
+    stack: Callable[[], StackReading]
+    facts_version: Callable[[], int]
+    latest: Callable[[], Mapping[tuple[Subject, str], Observation]]
+    alerts: Callable[[], Sequence[Alert]]
+    rules: Callable[[], Sequence[Rule]]
+    listed: Callable[[], bool]
+    services: Callable[[], Mapping[str, ServiceReading]]
+    stream: Callable[[], StreamReading]
+    probes: Callable[[], Mapping[str, ProbeReport]]
+    receivers: Callable[[], Sequence[str]]
+    depth: Callable[[str], Depth]
+    queued: Callable[[], Sequence[OutboxEntry]]
+    loops: Callable[[], Mapping[str, LoopHealth]]
+    loop_lag_seconds: Callable[[], float]
+    store: Callable[[], StoreReading]
+    findings: Callable[[], Sequence[SetupFinding]]
+    settings: Callable[[], Loaded]
+    timeline: TimelineReader
+    history: Callable[[int], Awaitable[Sequence[Alert]]]
+    dead_letters: Callable[[int], Awaitable[Sequence[OutboxEntry]]]
+    acts: Acts

@@ -1,0 +1,87 @@
+"""The one table of what can be asked: path, method, the access that it needs, and who answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from semsupervisor.api import answers, handlers, openapi
+from semsupervisor.api.access import Access
+from semsupervisor.api.asking import Ask, Handler, Params, Reply, Route
+
+RECEIVER_TIMEOUT_SECONDS = 90.0
+RELOAD_TIMEOUT_SECONDS = 60.0
+
+
+async def _document(ask: Ask[Any]) -> Reply:  # noqa: ARG001 - every handler is asked the same way
+    return Reply(body=openapi.document(ROUTES))
+
+
+def _read(path: str, handler: Handler, answer: type, summary: str, params: type[Params] | None = None) -> Route:
+    return Route(
+        method="GET", path=path, access=Access.READ, handler=handler, answer=answer, summary=summary, params=params
+    )
+
+
+def _show(path: str, handler: Handler, content_type: str, summary: str) -> Route:
+    return Route(
+        method="GET", path=path, access=Access.READ, handler=handler, content_type=content_type, summary=summary
+    )
+
+
+def _act(
+    path: str, handler: Handler, timeout_seconds: float, summary: str, params: type[Params] | None = None
+) -> Route:
+    return Route(
+        method="POST",
+        path=path,
+        access=Access.CONTROL,
+        handler=handler,
+        answer=answers.DoneAnswer,
+        summary=summary,
+        params=params,
+        timeout_seconds=timeout_seconds,
+    )
+
+
+ROUTES: tuple[Route, ...] = (
+    _show("/", handlers.status_page, "text/html", "The status page"),
+    _read("/healthz", handlers.healthz, answers.VerdictAnswer, "Whether the daemon itself is well: 200 or 503"),
+    _read("/readyz", handlers.readyz, answers.VerdictAnswer, "Whether the first look is over: 200 or 503"),
+    _show("/metrics", handlers.metrics, "text/plain", "Metrics for Prometheus"),
+    _read("/v1/health", handlers.stack_health, answers.VerdictAnswer, "Whether the stack is well: 200 or 503"),
+    _read("/v1/status", handlers.status, answers.StatusAnswer, "Everything on one screen"),
+    _read("/v1/alerts", handlers.alerts, answers.AlertsAnswer, "The alerts that are pending or firing"),
+    _read("/v1/alerts/rules", handlers.rules, answers.RulesAnswer, "The rules in force"),
+    _read(
+        "/v1/alerts/history",
+        handlers.history,
+        answers.AlertsAnswer,
+        "The newest episodes, open ones included",
+        handlers.HistoryParams,
+    ),
+    _read(
+        "/v1/timeline",
+        handlers.timeline,
+        answers.TimelineAnswer,
+        "What was seen, decided and done, newest first",
+        handlers.TimelineParams,
+    ),
+    _read("/v1/settings", handlers.settings, answers.SettingsAnswer, "The effective settings, secrets masked"),
+    _read("/v1/outbox", handlers.outbox, answers.OutboxAnswer, "Messages that wait, and dead letters"),
+    _read("/v1/openapi.json", _document, dict, "This description"),
+    _act(
+        "/v1/alerts/test/{receiver}",
+        handlers.test_receiver,
+        RECEIVER_TIMEOUT_SECONDS,
+        "Send a marked test to a receiver",
+        handlers.ReceiverParams,
+    ),
+    _act("/v1/settings/reload", handlers.reload, RELOAD_TIMEOUT_SECONDS, "Read the settings again"),
+    _act(
+        "/v1/outbox/{id}/retry",
+        handlers.retry,
+        RELOAD_TIMEOUT_SECONDS,
+        "Queue a dead letter again",
+        handlers.MessageParams,
+    ),
+)

@@ -1,0 +1,113 @@
+"""The daemon's two doors: the control socket, and TCP for reading."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from pathlib import Path
+
+import structlog
+from aiohttp import http_exceptions, web
+
+from semsupervisor.api import application
+from semsupervisor.api.access import Policy, host_name
+from semsupervisor.api.readings import Readings
+from semsupervisor.api.sockets import ControlSocket, group_id, open_control_socket
+from semsupervisor.errors import PermanentError
+from semsupervisor.settings.model import ApiSettings
+
+log = structlog.get_logger(__name__)
+
+GRACE_SECONDS = 0.5
+
+
+class Server:
+    """Listens from `start` to `stop`, which takes a second at most."""
+
+    def __init__(self, readings: Readings, settings: ApiSettings) -> None:
+        self._readings = readings
+        self._settings = settings
+        self._runner: web.AppRunner | None = None
+        self._control: ControlSocket | None = None
+        self.tcp_addresses: tuple[str, ...] = ()
+
+    async def start(self) -> None:
+        """Open both doors. Raises: PermanentError when one cannot be opened, and then none is open."""
+        gid = await asyncio.to_thread(group_id, self._settings.group)
+        policy = Policy(
+            own_uid=os.geteuid(), group=self._settings.group, group_gid=gid, hosts=_own_names(self._settings)
+        )
+        self._runner = web.AppRunner(
+            application.build(self._readings, policy),
+            access_log=None,
+            logger=_aiohttp_log(),
+            shutdown_timeout=GRACE_SECONDS,
+            lingering_time=GRACE_SECONDS,
+        )
+        await self._runner.setup()
+        try:
+            await self._open_control(self._runner, gid)
+            if self._settings.listen:
+                await self._open_tcp(self._runner)
+        except BaseException:
+            await self.stop()
+            raise
+        log.info("api.listening", socket=self._settings.socket, tcp=list(self.tcp_addresses))
+
+    async def stop(self) -> None:
+        """Close both doors; requests under way get half a second to end."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        if self._control is not None:
+            await asyncio.to_thread(self._control.close)
+            self._control = None
+        self.tcp_addresses = ()
+
+    async def _open_control(self, runner: web.AppRunner, gid: int | None) -> None:
+        self._control = await asyncio.to_thread(open_control_socket, Path(self._settings.socket), gid)
+        await web.SockSite(runner, self._control.listening).start()
+
+    async def _open_tcp(self, runner: web.AppRunner) -> None:
+        listen = self._settings.listen
+        host, port = _host_and_port(listen)
+        site = web.TCPSite(runner, host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise PermanentError(
+                f"cannot listen on {listen}: {reason}; free the port (ss -tlnp shows who has it), "
+                'or set api.listen to another address, or to "" for the control socket alone'
+            ) from error
+        addresses = [address for address in runner.addresses if not isinstance(address, str)]
+        self.tcp_addresses = tuple(f"{_bracketed(address[0])}:{address[1]}" for address in addresses)
+
+
+def _own_names(settings: ApiSettings) -> frozenset[str]:
+    named = (host_name(name) for name in (*settings.hosts, settings.listen))
+    return frozenset(name for name in named if name)
+
+
+def _host_and_port(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    if not port.isdecimal() or int(port) > 65535:
+        raise PermanentError(f'api.listen: found "{listen}"; allowed: host:port such as "127.0.0.1:9797", or ""')
+    return host.strip("[]"), int(port)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _aiohttp_log() -> logging.Logger:
+    """Return a logger for the HTTP library that is silent about requests which are no HTTP: anybody can send those."""
+    logger = logging.getLogger(f"{__name__}.http")
+    logger.addFilter(_is_our_fault)
+    return logger
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, http_exceptions.HttpProcessingError)

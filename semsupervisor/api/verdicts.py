@@ -1,0 +1,148 @@
+"""Whether the daemon is well, whether it is ready, and whether the stack is. Pure: what is known in, verdict out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+
+import msgspec
+
+from semsupervisor.alerts.lifecycle import Alert, AlertState
+from semsupervisor.alerts.rules import Severity
+from semsupervisor.api.knowledge import Known, of_kind
+from semsupervisor.api.readings import StoreReading
+from semsupervisor.health.observation import Subject, SubjectKind, Unknown
+from semsupervisor.health.probing import ProbeReport
+from semsupervisor.kit.tasks import LoopHealth
+
+FAILURES_UNTIL_UNWELL = 3
+LONGEST_LAG_SECONDS = 5.0
+INTERVALS_UNTIL_STALE = 3
+
+
+class State(StrEnum):
+    """How something is, from good to bad; unknown is as bad as it gets for who must rely on it."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+    UNKNOWN = "unknown"
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """A state and every reason for it, in words; a healthy one has none."""
+
+    state: State
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """Tell whether it can be relied on."""
+        return self.state in (State.HEALTHY, State.DEGRADED)
+
+
+def daemon(loops: Iterable[LoopHealth], lag_seconds: float, store: StoreReading) -> Verdict:
+    """Judge the daemon itself: its loops go round, nothing holds up the event loop, the store takes changes."""
+    reasons = [
+        f"the loop {loop.name} failed {loop.failures_in_row} times in a row: {loop.last_error}"
+        for loop in loops
+        if loop.failures_in_row >= FAILURES_UNTIL_UNWELL
+    ]
+    if lag_seconds > LONGEST_LAG_SECONDS:
+        reasons.append(f"the event loop was held up for {lag_seconds:.1f} s within the last minute")
+    if store.problem:
+        reasons.append(f"the state database does not take changes: {store.problem}")
+    elif store.waiting_changes:
+        reasons.append(f"{store.waiting_changes} changes wait in memory for the state database")
+    return Verdict(State.UNHEALTHY, tuple(reasons)) if reasons else Verdict(State.HEALTHY)
+
+
+def readiness(listed: bool, probes: Mapping[str, ProbeReport]) -> Verdict:
+    """Judge whether the first look at everything is over, however it ended."""
+    reasons = [
+        f"the check {name} has not ended for the first time"
+        for name, probe in probes.items()
+        if probe.last_ended is None
+    ]
+    if not listed:
+        reasons.insert(0, "the containers have not been listed for the first time")
+    return Verdict(State.UNKNOWN, tuple(reasons)) if reasons else Verdict(State.HEALTHY)
+
+
+def stale_after_seconds(probes: Iterable[ProbeReport]) -> float:
+    """Return the age at which an observation says nothing any more about how it is now."""
+    longest = max((probe.interval_seconds for probe in probes), default=0.0)
+    return INTERVALS_UNTIL_STALE * max(longest, 10.0)
+
+
+def stack(known: Mapping[Subject, Known], alerts: Sequence[Alert], monotonic: float, stale_seconds: float) -> Verdict:
+    """Judge the stack: bad while a critical alert fires, or as long as it is not known to be good."""
+    firing = [alert for alert in alerts if alert.state is AlertState.FIRING]
+    bad = [_told(alert) for alert in firing if alert.severity is Severity.CRITICAL]
+    unknown = _blind_spots(known, monotonic, stale_seconds)
+    bad += [fault for one in of_kind(known, SubjectKind.SERVICE) for fault in _faults(one, _SERVICE_FAULTS)]
+    bad += [fault for one in of_kind(known, SubjectKind.NATS) for fault in _faults(one, _NATS_FAULTS)]
+    bad += [fault for one in of_kind(known, SubjectKind.SEMSTREAMS) for fault in _faults(one, _SEMSTREAMS_FAULTS)]
+    if bad:
+        return Verdict(State.UNHEALTHY, (*bad, *unknown))
+    if unknown:
+        return Verdict(State.UNKNOWN, tuple(unknown))
+    mild = [_told(alert) for alert in firing if alert.severity is Severity.WARNING]
+    mild += [fault for one in of_kind(known, SubjectKind.SEMSTREAMS) for fault in _faults(one, _SEMSTREAMS_WEAKNESSES)]
+    return Verdict(State.DEGRADED, tuple(mild)) if mild else Verdict(State.HEALTHY)
+
+
+_SERVICE_FAULTS: Mapping[tuple[str, object], str] = {
+    ("died", True): "died",
+    ("missing", True): "has no container",
+    ("stopped_on_request", True): "was stopped on request",
+    ("paused", True): "is paused",
+    ("restarting", True): "restarts again and again",
+    ("unhealthy", True): "is unhealthy",
+}
+_NATS_FAULTS: Mapping[tuple[str, object], str] = {
+    ("reachable", False): "does not answer",
+    ("healthy", False): "says that it is not healthy",
+}
+_SEMSTREAMS_FAULTS: Mapping[tuple[str, object], str] = {
+    ("reachable", False): "does not answer",
+    ("status", "unhealthy"): "says that it is unhealthy",
+    ("nats_connected", False): "is not connected to NATS",
+}
+_SEMSTREAMS_WEAKNESSES: Mapping[tuple[str, object], str] = {("status", "degraded"): "says that it is degraded"}
+_NEEDED = {
+    SubjectKind.SERVICE: ("state",),
+    SubjectKind.NATS: ("reachable", "healthy"),
+    SubjectKind.SEMSTREAMS: ("reachable", "status"),
+}
+
+
+def _told(alert: Alert) -> str:
+    return f"{alert.subject}: {alert.title}: {alert.summary}"
+
+
+def _faults(one: Known, faults: Mapping[tuple[str, object], str]) -> list[str]:
+    return [f"{one.subject} {words}" for (fact, value), words in faults.items() if one.facts.get(fact) == value]
+
+
+def _blind_spots(known: Mapping[Subject, Known], monotonic: float, stale_seconds: float) -> list[str]:
+    engines = of_kind(known, SubjectKind.ENGINE)
+    spots = [] if engines else ["the Docker engine has not been looked at yet"]
+    spots += [
+        f"{engine.subject} does not answer: {engine.evidence.get('error', 'no reason is known')}"
+        for engine in engines
+        if engine.facts.get("reachable") is not True
+    ]
+    if not spots and not of_kind(known, SubjectKind.SERVICE):
+        spots.append("no container of the stack is known")
+    for kind, facts in _NEEDED.items():
+        for one in of_kind(known, kind):
+            spots += _not_known(one, facts, monotonic - stale_seconds)
+    return spots
+
+
+def _not_known(one: Known, facts: Iterable[str], oldest_monotonic: float) -> list[str]:
+    if one.at.monotonic < oldest_monotonic:
+        return [f"{one.subject} was last seen at {one.at.wall:%Y-%m-%d %H:%M:%S} UTC"]
+    values = {fact: one.facts.get(fact) for fact in facts}
+    return [f"{one.subject}: {fact} is {value}" for fact, value in values.items() if isinstance(value, Unknown)]

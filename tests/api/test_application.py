@@ -1,0 +1,229 @@
+"""What holds for every route alike."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from semsupervisor.api import asking
+from semsupervisor.api.access import Access
+from semsupervisor.api.application import HEADERS
+from semsupervisor.api.routes import ROUTES
+from tests.support.api_world import World, served
+
+Answered = tuple[int, Any]
+
+
+class Doors:
+    """Both doors of a served world."""
+
+    def __init__(self, tcp: aiohttp.ClientSession, control: aiohttp.ClientSession, address: str) -> None:
+        self._tcp = tcp
+        self._control = control
+        self.address = address
+
+    async def tcp(self, method: str, path: str, **headers: str) -> Answered:
+        """Ask over TCP."""
+        async with self._tcp.request(method, f"http://{self.address}{path}", headers=headers) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def control(self, method: str, path: str, **headers: str) -> Answered:
+        """Ask over the control socket."""
+        async with self._control.request(method, f"http://localhost{path}", headers=headers) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def headers(self, path: str, method: str = "GET") -> tuple[dict[str, str], bytes]:
+        """Return the headers and the body of an answer over TCP."""
+        async with self._tcp.request(method, f"http://{self.address}{path}") as answer:
+            return dict(answer.headers), await answer.read()
+
+
+@asynccontextmanager
+async def doors(world: World, folder: Path, hosts: tuple[str, ...] = ()) -> AsyncIterator[Doors]:
+    """Serve a world and open clients on both of its doors."""
+    connector = aiohttp.UnixConnector(str(folder / "control.sock"))
+    async with (
+        served(world, folder, hosts=hosts) as server,
+        aiohttp.ClientSession() as tcp,
+        aiohttp.ClientSession(connector=connector) as control,
+    ):
+        yield Doors(tcp, control, server.tcp_addresses[0])
+
+
+def example_path(path: str) -> str:
+    """Return a route's path with its parameters filled in."""
+    return path.replace("{receiver}", "ops").replace("{id}", "3")
+
+
+async def test_reading_is_open_to_both_doors(tmp_path: Path) -> None:
+    """Every reading route answers on both doors; what it answers is the same but for the metrics of the process."""
+    async with doors(World(), tmp_path) as asked:
+        for route in ROUTES:
+            if route.access is Access.READ and route.content_type == asking.JSON:
+                by_tcp = await asked.tcp("GET", route.path)
+                assert by_tcp == await asked.control("GET", route.path)
+                assert by_tcp[0] == 200
+
+
+async def test_control_is_for_the_control_socket(tmp_path: Path) -> None:
+    """No act can be asked for over TCP, and nothing of it is done."""
+    world = World()
+    async with doors(world, tmp_path) as asked:
+        for route in ROUTES:
+            if route.access is Access.CONTROL:
+                status, body = await asked.tcp(route.method, example_path(route.path))
+                assert status == 403
+                assert "control socket" in body["error"]
+                assert body["what_to_do"]
+    assert world.asked == []
+
+
+def test_only_reading_routes_use_get() -> None:
+    """What changes something is a POST on the control socket, so that no link and no image can ask for it."""
+    assert {(route.method, route.access) for route in ROUTES} == {("GET", Access.READ), ("POST", Access.CONTROL)}
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:9797", "localhost.evil.example", "", "[evil"])
+@pytest.mark.parametrize("path", ["/", "/healthz", "/metrics", "/v1/status", "/no/such/path"])
+async def test_a_rebound_name_reads_nothing(tmp_path: Path, host: str, path: str) -> None:
+    """A foreign Host header gets 403 from every path, also from those that do not exist."""
+    async with doors(World(), tmp_path) as asked:
+        status, body = await asked.tcp("GET", path, Host=host)
+    assert status == 403
+    assert set(body) == {"error", "what_to_do", "problems"}
+
+
+async def test_names_in_the_settings_are_let_in(tmp_path: Path) -> None:
+    """A name in `api.hosts` is the daemon's own."""
+    async with doors(World(), tmp_path, hosts=("edge-7.example",)) as asked:
+        assert (await asked.tcp("GET", "/healthz", Host="edge-7.example"))[0] == 200
+
+
+async def test_other_sites_pages_get_nothing(tmp_path: Path) -> None:
+    """Origin of another site is refused on both doors, the daemon's own is not."""
+    world = World()
+    async with doors(world, tmp_path) as asked:
+        assert (await asked.tcp("GET", "/v1/status", Origin="http://evil.example"))[0] == 403
+        assert (await asked.control("POST", "/v1/settings/reload", Origin="http://evil.example"))[0] == 403
+        assert (await asked.tcp("GET", "/v1/status", Origin=f"http://{asked.address}"))[0] == 200
+    assert world.asked == []
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/metrics", "/no/such/path", "/v1/timeline?limit=x"])
+async def test_every_answer_has_the_headers_that_browsers_obey(tmp_path: Path, path: str) -> None:
+    """Pages, data and errors are not framed, not sniffed, not kept, and do not name the library."""
+    async with doors(World(), tmp_path) as asked:
+        headers, _ = await asked.headers(path)
+    assert {name: headers.get(name) for name in HEADERS} == HEADERS
+    assert "unsafe" not in headers["Content-Security-Policy"]
+
+
+async def test_head_is_get_without_a_body(tmp_path: Path) -> None:
+    """Uptime monitors may ask by HEAD."""
+    async with doors(World(), tmp_path) as asked:
+        headers, body = await asked.headers("/healthz", "HEAD")
+    assert body == b""
+    assert headers["Content-Type"] == "application/json; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "words"),
+    [
+        ("GET", "/v1/nothing", 404, "there is nothing at /v1/nothing"),
+        ("GET", "/v1/%2e%2e/%2e%2e/etc/passwd", 404, "there is nothing at"),
+        ("POST", "/v1/status", 405, "does not take POST"),
+        ("DELETE", "/v1/outbox/3/retry", 405, "does not take DELETE"),
+        ("GET", "/v1/timeline?limit=0", 400, "limit"),
+        ("GET", "/v1/timeline?limit=1001", 400, "limit"),
+        ("GET", "/v1/timeline?limit=ten", 400, "limit"),
+        ("GET", "/v1/timeline?limit=1&limit=2", 400, "given twice: limit"),
+        ("GET", "/v1/timeline?lmit=3", 400, "lmit"),
+        ("GET", "/v1/timeline?before=99999999999999999999", 400, "before"),
+        ("GET", "/v1/timeline?since=yesterday", 400, "neither a time nor a duration"),
+        ("GET", "/v1/timeline?since=2026-03-01T12:00:00", 400, "neither a time nor a duration"),
+        ("GET", "/v1/timeline?since=999999999d", 400, "neither a time nor a duration"),
+        ("POST", "/v1/outbox/x/retry", 400, "id"),
+        ("POST", "/v1/outbox/4/retry", 404, "there is no dead letter 4"),
+    ],
+)
+async def test_what_cannot_be_answered_says_why_and_what_to_do(
+    tmp_path: Path, method: str, path: str, status: int, words: str
+) -> None:
+    """Every error is JSON with the reason and the remedy."""
+    async with doors(World(), tmp_path) as asked:
+        answered, body = await asked.control(method, path)
+    assert answered == status
+    assert words in body["error"]
+    assert body["what_to_do"]
+
+
+async def test_a_store_that_fails_is_a_503_with_its_reason(tmp_path: Path) -> None:
+    """Readings from the disk fail with the store's own words, the others still answer."""
+    world = World()
+    world.store_fails = True
+    async with doors(world, tmp_path) as asked:
+        status, body = await asked.tcp("GET", "/v1/timeline")
+        assert status == 503
+        assert "disk I/O error" in body["error"]
+        assert (await asked.tcp("GET", "/v1/status"))[0] == 200
+
+
+async def test_a_reading_that_hangs_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler that takes too long is given up with a 503."""
+    world = World()
+
+    async def hang(limit: int) -> list[object]:
+        await asyncio.Event().wait()
+        return [limit]
+
+    monkeypatch.setattr(world, "_history", hang)
+    monkeypatch.setattr(asyncio, "timeout", lambda _, within=asyncio.timeout: within(0.05))
+    async with doors(world, tmp_path) as asked:
+        status, body = await asked.tcp("GET", "/v1/alerts/history")
+    assert (status, body["error"]) == (503, "it took too long")
+
+
+async def test_a_fault_of_our_own_tells_strangers_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug is a 500 without its traceback; the log has it."""
+    world = World()
+
+    def broken() -> list[object]:
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr(type(world), "alerts", property(lambda _: broken()), raising=False)
+    with capture_logs() as logged:
+        async with doors(world, tmp_path) as asked:
+            status, body = await asked.tcp("GET", "/v1/alerts")
+    assert status == 500
+    assert "secret detail" not in json.dumps(body)
+    assert [line["path"] for line in logged if line["event"] == "request.failed"] == ["/v1/alerts"]
+
+
+@hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    query=st.dictionaries(
+        st.sampled_from(["limit", "before", "after", "subject", "kind", "since"]) | st.text(max_size=5),
+        st.text(max_size=20)
+        | st.integers().map(str)
+        | st.sampled_from(["1h", "0s", "9999999d", "2026-03-01T12:00:00Z", "0001-01-01T00:00:00+23:59"]),
+        max_size=3,
+    )
+)
+async def test_no_query_is_a_fault_of_the_server(tmp_path: Path, query: dict[str, str]) -> None:
+    """The timeline answers any query with entries or with what is wrong about it."""
+    async with doors(World(), tmp_path) as asked:
+        status, body = await asked.tcp("GET", f"/v1/timeline?{urlencode(query)}")
+    assert status in {200, 400}, body
+    assert ("entries" in body) == (status == 200)

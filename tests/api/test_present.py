@@ -1,0 +1,121 @@
+"""From what the daemon knows to the answers."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+
+from semsupervisor.alerts.lifecycle import AlertState
+from semsupervisor.alerts.rules import Verdict
+from semsupervisor.api import present
+from semsupervisor.api.verdicts import State
+from semsupervisor.health.observation import SubjectKind, Unknown
+from tests.support.api_world import ServiceStandIn, World, alert, depth, entry, message, rule
+
+
+def test_the_status_shows_every_chapter() -> None:
+    """Stack, services, SemStreams, NATS, disks, alerts, receivers, checks and findings are on one screen."""
+    world = World()
+    world.alerts = [alert()]
+    shown = present.status(world.readings())
+    assert (shown.host, shown.project, shown.directory) == ("edge-7", "semstreams", "/opt/semstreams")
+    assert shown.status is State.UNHEALTHY
+    assert [one.name for one in shown.services] == ["nats", "semstreams"]
+    assert [one.name for one in shown.semstreams] == ["semstreams"]
+    assert [one.name for one in shown.nats] == ["nats"]
+    assert [one.name for one in shown.filesystems] == ["/"]
+    assert [one.rule for one in shown.alerts] == ["container_died"]
+    assert [one.name for one in shown.receivers] == ["ops", "mail"]
+    assert [one.name for one in shown.probes] == ["containers", "semstreams_health"]
+    assert [one.name for one in shown.findings] == ["no_receiver"]
+    assert shown.engine is not None
+    assert shown.engine.facts["version"] == "20.10.24"
+    assert shown.daemon.ready
+
+
+def test_facts_that_nobody_could_see_stand_apart() -> None:
+    """An unknown fact has its reason and no value."""
+    world = World()
+    world.see(SubjectKind.SERVICE, "nats", {"state": Unknown("no answer"), "restarts": 2}, source="look")
+    nats = present.status(world.readings()).services[0]
+    assert nats.unknown == {"state": "no answer"}
+    assert "state" not in nats.facts
+    assert nats.facts["restarts"] == 2
+
+
+def test_a_service_says_since_when_and_why() -> None:
+    """What watching knows of a service goes along; a service that it does not know has neither."""
+    world = World()
+    world.services = {"nats": ServiceStandIn(world.clock.now(), "stopped by hand")}
+    nats, semstreams = present.status(world.readings()).services
+    assert (nats.since, nats.intent) == (world.clock.now(), "stopped by hand")
+    assert (semstreams.since, semstreams.intent) == (None, "")
+
+
+def test_an_alert_carries_what_its_rule_says() -> None:
+    """Diagnosis and next steps come from the rule, with the subject's name put in."""
+    world = World()
+    world.alerts = [alert()]
+    shown = present.open_alerts(world.readings()).alerts[0]
+    assert (shown.value, shown.diagnosis) == ("yes", "its process ended")
+    assert shown.next_steps == ("docker logs nats",)
+    assert shown.known
+
+
+def test_an_alert_of_a_rule_that_is_gone_is_still_shown() -> None:
+    """Without its rule an episode has no diagnosis, and that is all."""
+    world = World()
+    world.rules = []
+    unseen = msgspec.structs.replace(alert(), last_verdict=Verdict.UNKNOWN)
+    shown = present.alerts(world.readings(), [unseen]).alerts[0]
+    assert (shown.diagnosis, shown.next_steps, shown.known) == ("", (), False)
+
+
+def test_only_open_alerts_are_open() -> None:
+    """A resolved episode is history."""
+    world = World()
+    world.alerts = [alert(state=AlertState.RESOLVED), alert("memory_high", state=AlertState.PENDING)]
+    assert [one.rule for one in present.open_alerts(world.readings()).alerts] == ["memory_high"]
+
+
+def test_rules_show_their_condition_for_people() -> None:
+    """The comparison and the limit are one text."""
+    assert present.rules([rule("container_died")]).rules[0].condition == "equals yes"
+
+
+def test_the_outbox_shows_what_waits_and_what_was_given_up() -> None:
+    """Waiting messages come before dead letters; a receiver shows the error of its oldest message."""
+    world = World()
+    world.depths["ops"] = depth(queued=2, dead=1)
+    world.queued = [message(1, last_error="refused"), message(2, last_error="")]
+    shown = present.outbox(world.readings(), [message(3, last_error="gone")])
+    assert [(one.id, one.dead) for one in shown.messages] == [(1, False), (2, False), (3, True)]
+    assert shown.messages[0].alerts == ("service:nats: container died",)
+    ops, mail = shown.receivers
+    assert (ops.queued, ops.dead_letters, ops.last_error) == (2, 1, "refused")
+    assert (mail.queued, mail.last_error) == (0, "")
+
+
+def test_the_settings_say_where_each_value_came_from() -> None:
+    """Every effective setting is there with its origin, as its own type."""
+    shown = present.settings(World().loaded)
+    by_key = {one.key: one for one in shown.settings}
+    assert (by_key["checks.interval"].value, by_key["checks.interval"].origin) == ("10s", "default")
+    assert shown.file is None
+
+
+def test_the_timeline_keeps_its_order() -> None:
+    """Entries stay as they were found, with the number that asks for the next page."""
+    shown = present.timeline(World().readings(), [entry(3), entry(2)], 2)
+    assert [one.id for one in shown.entries] == [3, 2]
+    assert shown.before == 2
+
+
+def test_a_stream_that_is_not_followed_has_no_beginning() -> None:
+    """While there is no stream, it says so, and the whole status is still JSON."""
+    world = World()
+    world.stream.connected_since = None
+    shown = present.status(world.readings())
+    assert shown.stream.connected_since is None
+    assert json.loads(msgspec.json.encode(shown))["stream"]["reconnects_total"] == 2

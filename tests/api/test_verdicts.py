@@ -1,0 +1,200 @@
+"""Whether the daemon is well, whether it is ready, and whether the stack is."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from semsupervisor.alerts.lifecycle import Alert, AlertState
+from semsupervisor.alerts.rules import Severity
+from semsupervisor.api import verdicts
+from semsupervisor.api.knowledge import merged
+from semsupervisor.api.readings import StoreReading
+from semsupervisor.api.verdicts import State, Verdict
+from semsupervisor.health.observation import FactValue, SubjectKind, Unknown
+from semsupervisor.kit.tasks import LoopHealth
+from tests.support.api_world import World, alert, probe
+
+GOOD_STORE = StoreReading(problem="", size_bytes=1, waiting_changes=0)
+
+
+def judged(world: World, *alerts: Alert, stale_seconds: float = 30.0) -> Verdict:
+    """Judge the stack of a world."""
+    return verdicts.stack(merged(world.latest.values()), alerts, world.clock.monotonic(), stale_seconds)
+
+
+def test_a_quiet_daemon_is_well() -> None:
+    """Loops that go round, no lag and a store that takes changes are healthy."""
+    assert verdicts.daemon([LoopHealth("a", failures_in_row=2)], 4.9, GOOD_STORE) == Verdict(State.HEALTHY)
+
+
+@pytest.mark.parametrize(
+    ("loop", "lag_seconds", "store", "reason"),
+    [
+        (
+            LoopHealth("watching", 3, 9, "EngineError: gone"),
+            0.0,
+            GOOD_STORE,
+            "watching failed 3 times in a row: Engine",
+        ),
+        (LoopHealth("a"), 5.5, GOOD_STORE, "held up for 5.5 s"),
+        (LoopHealth("a"), 0.0, StoreReading(problem="disk full", size_bytes=1, waiting_changes=4), "disk full"),
+        (LoopHealth("a"), 0.0, StoreReading(problem="", size_bytes=1, waiting_changes=4), "4 changes wait in memory"),
+    ],
+)
+def test_what_ails_the_daemon_is_said(loop: LoopHealth, lag_seconds: float, store: StoreReading, reason: str) -> None:
+    """Each fault makes the daemon unhealthy and is named."""
+    found = verdicts.daemon([loop], lag_seconds, store)
+    assert found.state is State.UNHEALTHY
+    assert not found.good
+    assert len(found.reasons) == 1
+    assert reason in found.reasons[0]
+
+
+def test_ready_once_everything_was_looked_at() -> None:
+    """Every check ended once, however, and the containers were listed or could not be."""
+    world = World()
+    assert verdicts.readiness(listed=True, probes=world.probes).good
+    world.probes["containers"] = probe("containers", None)
+    found = verdicts.readiness(listed=False, probes=world.probes)
+    assert not found.good
+    assert [reason.split(" has ")[0] for reason in found.reasons] == [
+        "the containers have not been listed for the first time",
+        "the check containers",
+    ]
+
+
+def test_observations_are_stale_after_three_of_the_longest_intervals() -> None:
+    """The slowest check sets how old an observation may be."""
+    slow = msgspec.structs.replace(probe("slow", None), interval_seconds=60.0)
+    assert verdicts.stale_after_seconds([slow, probe("quick", None)]) == 180.0
+    assert verdicts.stale_after_seconds([]) == 30.0
+
+
+def test_a_stack_that_is_known_to_be_good_is_healthy() -> None:
+    """Everything was seen lately and nothing is wrong: no reasons."""
+    assert judged(World()) == Verdict(State.HEALTHY)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fact", "value", "words"),
+    [
+        (SubjectKind.SERVICE, "died", True, "service:nats died"),
+        (SubjectKind.SERVICE, "missing", True, "service:nats has no container"),
+        (SubjectKind.SERVICE, "stopped_on_request", True, "service:nats was stopped on request"),
+        (SubjectKind.SERVICE, "paused", True, "service:nats is paused"),
+        (SubjectKind.SERVICE, "restarting", True, "service:nats restarts again and again"),
+        (SubjectKind.SERVICE, "unhealthy", True, "service:nats is unhealthy"),
+        (SubjectKind.NATS, "reachable", False, "nats:nats does not answer"),
+        (SubjectKind.NATS, "healthy", False, "nats:nats says that it is not healthy"),
+        (SubjectKind.SEMSTREAMS, "reachable", False, "semstreams:nats does not answer"),
+        (SubjectKind.SEMSTREAMS, "status", "unhealthy", "semstreams:nats says that it is unhealthy"),
+        (SubjectKind.SEMSTREAMS, "nats_connected", False, "semstreams:nats is not connected to NATS"),
+    ],
+)
+def test_a_fault_makes_the_stack_unhealthy_at_once(kind: SubjectKind, fact: str, value: FactValue, words: str) -> None:
+    """A fault counts before any alert about it has fired."""
+    world = World()
+    world.see(kind, "nats", {fact: value}, source="look")
+    found = judged(world)
+    assert found.state is State.UNHEALTHY
+    assert words in found.reasons
+
+
+@pytest.mark.parametrize(
+    ("severity", "state", "expected"),
+    [
+        (Severity.CRITICAL, AlertState.FIRING, State.UNHEALTHY),
+        (Severity.CRITICAL, AlertState.PENDING, State.HEALTHY),
+        (Severity.WARNING, AlertState.FIRING, State.DEGRADED),
+        (Severity.INFO, AlertState.FIRING, State.HEALTHY),
+    ],
+)
+def test_alerts_count_by_their_severity(severity: Severity, state: AlertState, expected: State) -> None:
+    """A critical alert that fires makes the stack unhealthy, a warning degrades it, the rest says nothing."""
+    assert judged(World(), alert(severity=severity, state=state)).state is expected
+
+
+def test_a_degraded_stack_can_be_relied_on() -> None:
+    """SemStreams that says degraded is a reason, and the stack is still good."""
+    world = World()
+    world.see(SubjectKind.SEMSTREAMS, "semstreams", {"status": "degraded"}, source="look")
+    found = judged(world)
+    assert (found.state, found.good) == (State.DEGRADED, True)
+    assert found.reasons == ("semstreams:semstreams says that it is degraded",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fact"),
+    [(SubjectKind.SERVICE, "state"), (SubjectKind.NATS, "healthy"), (SubjectKind.SEMSTREAMS, "status")],
+)
+def test_what_is_not_known_is_not_good(kind: SubjectKind, fact: str) -> None:
+    """A fact that was looked at in vain makes the stack unknown, with the reason."""
+    world = World()
+    world.see(kind, "nats", {fact: Unknown("timed out")}, source="look")
+    found = judged(world)
+    assert (found.state, found.good) == (State.UNKNOWN, False)
+    assert found.reasons == (f"{kind.value}:nats: {fact} is unknown (timed out)",)
+
+
+def test_an_engine_that_does_not_answer_leaves_the_stack_unknown() -> None:
+    """The engine's own error is among the reasons."""
+    world = World()
+    world.see(SubjectKind.ENGINE, "docker", {"reachable": False}, source="events", evidence={"error": "refused"})
+    assert judged(world) == Verdict(State.UNKNOWN, ("engine:docker does not answer: refused",))
+
+
+def test_a_stack_nobody_looked_at_is_unknown() -> None:
+    """Before the first look nothing is good."""
+    assert verdicts.stack({}, [], 0.0, 30.0) == Verdict(
+        State.UNKNOWN, ("the Docker engine has not been looked at yet",)
+    )
+
+
+def test_a_stack_without_containers_is_unknown() -> None:
+    """An engine that answers but has no container of the project is no healthy stack."""
+    world = World()
+    world.latest = {key: one for key, one in world.latest.items() if key[0].kind is SubjectKind.ENGINE}
+    assert judged(world) == Verdict(State.UNKNOWN, ("no container of the stack is known",))
+
+
+def test_what_was_seen_too_long_ago_is_not_known() -> None:
+    """After three intervals without a look, how it was says nothing of how it is."""
+    world = World()
+    world.clock.advance(31.0)
+    world.see(SubjectKind.SERVICE, "nats", {"state": "running"}, source="containers")
+    found = judged(world)
+    assert found.state is State.UNKNOWN
+    assert all("was last seen at 2026-03-01 12:00:00 UTC" in reason for reason in found.reasons)
+    assert not any("service:nats" in reason for reason in found.reasons)
+
+
+def test_a_fault_outweighs_what_is_unknown() -> None:
+    """With both, the stack is unhealthy and all reasons are told."""
+    world = World()
+    world.see(SubjectKind.SERVICE, "nats", {"died": True}, source="look")
+    world.see(SubjectKind.NATS, "nats", {"healthy": Unknown("garbage")}, source="look")
+    found = judged(world)
+    assert found.state is State.UNHEALTHY
+    assert len(found.reasons) == 2
+
+
+@given(
+    st.dictionaries(
+        st.tuples(
+            st.sampled_from(sorted(SubjectKind)),
+            st.sampled_from(["state", "died", "reachable", "healthy", "status", "nats_connected"]),
+        ),
+        st.one_of(st.booleans(), st.integers(), st.floats(), st.text(), st.builds(Unknown, st.text())),
+        max_size=8,
+    )
+)
+def test_bad_and_unknown_always_have_a_reason(facts: dict[tuple[SubjectKind, str], FactValue]) -> None:
+    """Whatever was seen, the stack is healthy exactly when there is nothing to say against it."""
+    world = World()
+    for number, ((kind, fact), value) in enumerate(facts.items()):
+        world.see(kind, "nats", {fact: value}, source=f"look {number}")
+    found = judged(world)
+    assert (found.state is State.HEALTHY) == (not found.reasons)
