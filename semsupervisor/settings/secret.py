@@ -82,9 +82,13 @@ def _from_credential(name: str, environment: Mapping[str, str]) -> Fetched:
     if not directory:
         return Fetched(None, f"the credential {name} is not there: ${CREDENTIALS_DIRECTORY} is set by systemd alone")
     path = Path(directory) / name
-    if not path.exists():
-        return Fetched(None, f"the credential {name} is not in {directory}: give the unit LoadCredential={name}:/path")
-    text, _ = _content(path)
+    try:
+        text, _ = _content(path)
+    except Refused as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            absent = f"the credential {name} is not in {directory}: give the unit LoadCredential={name}:/path"
+            return Fetched(None, absent)
+        raise
     if not text:
         return Fetched(None, f"the credential {name} in {directory} is empty")
     return Fetched(Secret(text, f"credential {name}"))
@@ -102,23 +106,30 @@ def _from_variable(name: str, environment: Mapping[str, str]) -> Fetched:
 
 def _content(path: Path) -> tuple[str, int]:
     """Return the one line in a file and the file's mode."""
-    allowed = "a file that the supervisor can read"
     try:
-        # A pipe without a writer must not hold up the start.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        content, mode = _bytes(path)
     except OSError as error:
-        raise Refused(f"{path}: {error.strerror}", allowed) from error
-    with os.fdopen(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            raise Refused(f"{path}, which is no regular file", allowed)
-        content = file.read(LARGEST_SECRET_BYTES + 1)
+        raise Refused(f"{path}: {error.strerror}", "a file that the supervisor can read") from error
+    if not stat.S_ISREG(mode):
+        raise Refused(f"{path}, which is no regular file", "a file that the supervisor can read")
     if len(content) > LARGEST_SECRET_BYTES:
         raise Refused(f"{path}, which is larger than 64 KiB", "a file with the secret as its only line")
     try:
         return _line(content.decode(), f"in {path}"), mode
     except UnicodeDecodeError as error:
         raise Refused(f"bytes in {path} that are not UTF-8", "a file with the secret as its only line") from error
+
+
+def _bytes(path: Path) -> tuple[bytes, int]:
+    """Return what is in a file, nothing if it is no regular one, and its mode."""
+    # A pipe without a writer must not hold up the start.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        content = os.read(descriptor, LARGEST_SECRET_BYTES + 1) if stat.S_ISREG(mode) else b""
+    finally:
+        os.close(descriptor)
+    return content, mode
 
 
 def _line(text: str, where: str) -> str:

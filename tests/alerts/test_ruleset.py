@@ -1,0 +1,326 @@
+"""The shipped rules, the operator's changes and the operator's own rules."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from semsupervisor.alerts import ruleset
+from semsupervisor.alerts.facts import FACTS
+from semsupervisor.alerts.rules import Comparison, Finding, Rule, Severity, Verdict, look
+from semsupervisor.errors import SettingsError
+from semsupervisor.health.observation import Observation, Subject, SubjectKind
+from semsupervisor.settings.model import Duration, RuleSettings, Settings, StackSettings, StateSettings
+from tests.support.clock import ManualClock
+
+EXPECTED = [
+    "engine_unreachable",
+    "container_died",
+    "container_stopped",
+    "container_paused",
+    "container_missing",
+    "container_unhealthy",
+    "container_restarting",
+    "container_oom_killed",
+    "memory_high",
+    "memory_critical",
+    "filesystem_filling",
+    "filesystem_full",
+    "inodes_filling",
+    "inodes_full",
+    "semstreams_unreachable",
+    "semstreams_unhealthy",
+    "semstreams_degraded",
+    "semstreams_health_not_offered",
+    "semstreams_nats_disconnected",
+    "nats_unreachable",
+    "nats_unhealthy",
+    "observation_stale",
+    "supervisor_loops_failing",
+    "supervisor_store_not_writable",
+    "supervisor_store_set_aside",
+    "receiver_dead_letters",
+    "receiver_failing",
+]
+
+# What a host of this kind says when nothing is wrong: all bounds are those of a small host that is well.
+HEALTHY: dict[SubjectKind, dict[str, Any]] = {
+    SubjectKind.ENGINE: {"reachable": True, "version": "20.10.24"},
+    SubjectKind.SERVICE: {
+        "state": "running",
+        "died": False,
+        "stopped_on_request": False,
+        "paused": False,
+        "missing": False,
+        "unhealthy": False,
+        "oom_killed": False,
+        "deaths_recent": 0,
+        "restarting": False,
+        "exit_code": 0,
+        "restarts": 3,
+        "memory_used_ratio": 0.8,
+    },
+    SubjectKind.FILESYSTEM: {"used_ratio": 0.8, "inodes_used_ratio": 0.3, "free_bytes": 2**31},
+    SubjectKind.SEMSTREAMS: {"reachable": True, "status": "healthy", "offered": True, "nats_connected": True},
+    SubjectKind.NATS: {"reachable": True, "healthy": True, "slow_consumers": 12},
+    SubjectKind.PROBE: {"stale_intervals": 2.5},
+    SubjectKind.SUPERVISOR: {"failing_loops": 0, "loop_lag_seconds": 0.2, "writable": True, "set_aside": False},
+    SubjectKind.RECEIVER: {"dead_letters": 0, "oldest_waiting_seconds": 0.0, "failing": False},
+}
+
+# The programs that a step may begin with, and the supervisor's own commands of this version.
+PROGRAMS = {"cd", "docker", "df", "du", "ls", "journalctl", "systemctl", "semsupervisor"}
+COMMANDS = {"run", "check", "status", "alerts", "timeline", "settings"}
+
+
+def by_name(rules: tuple[Rule, ...] | None = None) -> dict[str, Rule]:
+    """Return rules by their name, the shipped ones by default."""
+    return {rule.name: rule for rule in (ruleset.defaults() if rules is None else rules)}
+
+
+def problems(overrides: dict[str, RuleSettings], refused: tuple[str, ...] = ()) -> list[str]:
+    """Return the key paths of what is wrong with overrides."""
+    return [problem.key for problem in ruleset.build_collecting(overrides, refused=refused)[1]]
+
+
+def own(**given: Any) -> RuleSettings:
+    """Return a whole rule of an operator, with what is given."""
+    whole = {"kind": "service", "fact": "died", "severity": "info", "title": "t", "summary": "s"}
+    return RuleSettings(**{"equals": True, **whole, **given})
+
+
+def finding(rule: Rule, facts: dict[str, Any], evidence: dict[str, str] | None = None) -> Finding | None:
+    """Return what a rule finds in facts about a subject of its kind."""
+    subject = Subject(rule.kind, "x")
+    return look(rule, Observation("test", subject, ManualClock().instant(), facts, evidence or {}), firing=False)
+
+
+def compared(rule: Rule) -> tuple[object, ...]:
+    """Return how and against what a rule compares, and how bad it is."""
+    return rule.comparison, rule.limit, rule.severity
+
+
+def test_the_shipped_rules_are_all_there() -> None:
+    """The list is the promise to operators: a name that goes or comes is a change for them."""
+    assert [rule.name for rule in ruleset.defaults()] == EXPECTED
+
+
+def test_the_limits_are_the_runbooks() -> None:
+    """Memory and disks warn above 80 % and are critical above 90 %."""
+    rules = by_name()
+    for low, high in (
+        ("memory_high", "memory_critical"),
+        ("filesystem_filling", "filesystem_full"),
+        ("inodes_filling", "inodes_full"),
+    ):
+        assert compared(rules[low]) == (Comparison.ABOVE, 0.8, Severity.WARNING)
+        assert compared(rules[high]) == (Comparison.ABOVE, 0.9, Severity.CRITICAL)
+        assert rules[high].inhibits == (low,)
+
+
+def test_no_rule_holds_on_a_healthy_host() -> None:
+    """With every fact as it is when nothing is wrong no rule so much as begins to count."""
+    assert set(HEALTHY) == {kind for kind, facts in FACTS.items() if facts}
+    found = {rule.name: finding(rule, HEALTHY[rule.kind]) for rule in ruleset.defaults()}
+    assert {name for name, one in found.items() if one is None or one.verdict is not Verdict.CLEAR} == set()
+
+
+def test_what_may_be_over_in_a_moment_is_waited_for() -> None:
+    """Only what is certain when it is seen fires at once: Docker's word on a container, the supervisor's on itself."""
+    at_once = {rule.name for rule in ruleset.defaults() if rule.for_seconds == 0}
+    assert at_once == {
+        "container_died",
+        "container_stopped",
+        "container_paused",
+        "container_unhealthy",
+        "container_restarting",
+        "container_oom_killed",
+        "observation_stale",
+        "supervisor_store_not_writable",
+        "supervisor_store_set_aside",
+        "receiver_dead_letters",
+    }
+
+
+def test_causes_and_consequences() -> None:
+    """What ends a container, the engine or NATS explains what follows; the supervisor's own troubles do not."""
+    rules = by_name()
+    causes = {name for name, rule in rules.items() if rule.cause}
+    assert causes == {
+        "engine_unreachable",
+        "container_died",
+        "container_stopped",
+        "container_paused",
+        "container_missing",
+        "container_restarting",
+        "semstreams_unreachable",
+        "nats_unreachable",
+        "nats_unhealthy",
+    }
+    assert {name for name in rules if name.startswith("semstreams_")} <= {n for n, r in rules.items() if r.consequence}
+    assert "container_died" in rules["container_restarting"].inhibits
+    assert "container_died" in rules["container_oom_killed"].inhibits
+    assert rules["container_oom_killed"].clear_for_seconds == 300
+
+
+def test_every_step_can_be_typed() -> None:
+    """Each step begins with a program of every such host, and names only commands that the supervisor has."""
+    for rule in ruleset.defaults():
+        assert rule.fix, rule.name
+        for step in rule.fix:
+            words = step.split()
+            assert words[0] in PROGRAMS, step
+            if words[0] == "semsupervisor":
+                assert words[1] in COMMANDS, step
+            assert set(re.findall(r"\{([a-z_]+)\}", step)) <= {"name"}, step
+            assert "prune --volumes" not in step, step
+
+
+def test_every_summary_can_be_filled() -> None:
+    """Placeholders are facts of the rule's kind, or words that its observations carry as evidence."""
+    evidence = {"error", "unhealthy_parts", "loops"}
+    for rule in ruleset.defaults():
+        names = set(re.findall(r"\{(\w+)\}", rule.summary))
+        assert names <= {"name", "value", "limit", *FACTS[rule.kind], *evidence}, rule.name
+
+
+def test_steps_name_the_stack_as_it_is() -> None:
+    """Folder and project are those of the settings, quoted for a shell."""
+    settings = Settings(
+        stack=StackSettings(directory="/srv/my edge", project="edge"), state=StateSettings(directory="/data/state")
+    )
+    rules = by_name(ruleset.build({}, ruleset.words(settings)))
+    assert "cd '/srv/my edge' && docker compose -p edge up -d {name}" in rules["container_died"].fix
+    assert "ls -la /data/state" in rules["supervisor_store_not_writable"].fix
+    assert ruleset.words(Settings())["project"] == "semstreams"
+
+
+def test_a_shipped_rule_is_changed_in_part() -> None:
+    """The keys that are not given stay, and all other rules as well."""
+    changed = by_name(ruleset.build({"memory_high": RuleSettings(above=0.6, for_seconds=Duration(5))}))
+    rule, shipped = changed["memory_high"], by_name()["memory_high"]
+    assert (rule.limit, rule.clear, rule.for_seconds) == (0.6, 0.5625, 5)
+    assert (rule.title, rule.severity) == (shipped.title, shipped.severity)
+    assert {name: one for name, one in changed.items() if name != "memory_high"} == {
+        name: one for name, one in by_name().items() if name != "memory_high"
+    }
+
+
+def test_a_shipped_rule_may_be_repeated_whole() -> None:
+    """Naming kind and fact as they are shipped changes nothing."""
+    same = RuleSettings(kind="service", fact="memory_used_ratio", above=0.8, clear=0.75)
+    assert by_name(ruleset.build({"memory_high": same}))["memory_high"] == by_name()["memory_high"]
+
+
+def test_a_rule_is_switched_off() -> None:
+    """It stays in the list and says that it is off."""
+    assert not by_name(ruleset.build({"container_stopped": RuleSettings(enabled=False)}))["container_stopped"].enabled
+
+
+def test_an_own_rule_stands_beside_the_shipped_ones() -> None:
+    """It comes last, and can mute shipped rules about the same kind."""
+    rules = ruleset.build({"mine": own(inhibits=("container_died",))})
+    assert [rule.name for rule in rules] == [*EXPECTED, "mine"]
+    assert rules[-1].inhibits == ("container_died",)
+
+
+@pytest.mark.parametrize("summary", ["{", "}{", "{0}", "{name.x} {name!r:>9}", "100 % {{done}}", "{unheard_of}"])
+def test_any_text_will_do_as_a_summary(summary: str) -> None:
+    """An operator's own text never fails when it is needed."""
+    rule = by_name(ruleset.build({"mine": own(summary=summary)}))["mine"]
+    found = finding(rule, {"died": True})
+    assert found is not None
+    assert found.summary == summary.replace("{unheard_of}", "?").replace("{done}", "?")
+
+
+def test_placeholders_are_filled_with_facts_and_evidence() -> None:
+    """A fact, a word of evidence, the name and the value stand where they are asked for."""
+    (rule,) = (
+        r for r in ruleset.build({"mine": own(summary="{name} {exit_code} {signal} {value}")}) if r.name == "mine"
+    )
+    found = finding(rule, {"died": True, "exit_code": 137}, {"signal": "SIGKILL"})
+    assert found is not None
+    assert found.summary == "x 137 SIGKILL yes"
+
+
+def test_an_unknown_rule_is_told_with_the_near_one_and_what_an_own_rule_needs() -> None:
+    """A mistyped name and an unfinished rule look alike: the message serves both."""
+    with pytest.raises(SettingsError) as caught:
+        ruleset.build({"memry_high": RuleSettings(above=0.7)}, file=Path("/etc/s.toml"))
+    (problem,) = caught.value.problems
+    assert problem.startswith(
+        "/etc/s.toml: rules.memry_high: found an unknown rule (did you mean memory_high?); allowed: "
+    )
+    assert problem.endswith("this one lacks kind, fact, severity, title and summary")
+
+
+def test_all_problems_come_at_once() -> None:
+    """Every rule is looked at, and every part of it."""
+    found = problems(
+        {
+            "zzz": RuleSettings(above=1.0),
+            "memory_high": RuleSettings(above=80.0),
+            "memory_critical": RuleSettings(kind="nats", fact="healthy", below=0.1, clear=0.95),
+            "filesystem_full": RuleSettings(inhibits=("filesystem_ful", "memory_high", "filesystem_full")),
+            "Mine": own(equals="yes"),
+        }
+    )
+    assert found == [
+        "rules.zzz",
+        "rules.memory_critical.kind",
+        "rules.memory_critical.fact",
+        "rules.memory_critical.below",
+        "rules.Mine",
+        "rules.memory_high.above",
+        "rules.memory_critical.clear",
+        "rules.Mine.equals",
+        "rules.filesystem_full.inhibits[0]",
+        "rules.filesystem_full.inhibits[1]",
+        "rules.filesystem_full.inhibits[2]",
+    ]
+
+
+@pytest.mark.parametrize("name", ["Mine", "1st", "my-rule", "a" * 65])
+def test_the_name_of_a_rule_is_plain(name: str) -> None:
+    """It becomes the value of a label."""
+    assert problems({name: own()}) == [f"rules.{name}"]
+
+
+def test_what_was_refused_before_is_not_missed() -> None:
+    """A severity or a limit that could not be read is one problem and not two."""
+    without = own(severity=None, equals=None)
+    assert problems({"mine": without}) == ["rules.mine"]
+    assert problems({"mine": without}, ("rules.mine.severity",)) == ["rules.mine"]
+    assert problems({"mine": without}, ("rules.mine.severity", "rules.mine.above")) == []
+
+
+def test_rules_that_mute_each_other_are_refused() -> None:
+    """In a circle nobody would be told of anything."""
+    overrides = {"container_died": RuleSettings(inhibits=("container_restarting",))}
+    _, (problem,) = ruleset.build_collecting(overrides)
+    assert problem.key.endswith(".inhibits")
+    assert {"container_died", "container_restarting"} <= set(problem.found.split())
+
+
+def test_good_rules_are_there_beside_problems() -> None:
+    """What nothing is wrong with can be listed even if something else is refused."""
+    rules, found = ruleset.build_collecting({"memory_high": RuleSettings(above=80.0), "mine": own()})
+    assert len(found) == 1
+    assert [rule.name for rule in rules] == [name for name in EXPECTED if name != "memory_high"] + ["mine"]
+
+
+def test_a_broken_package_is_not_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shipped rule that cannot be read is an error like any other."""
+    broken = tmp_path / "rules.toml"
+    broken.write_text("[rules.x]\nkind = 5\n")
+    monkeypatch.setattr(ruleset, "RULES_FILE", broken)
+    ruleset._shipped.cache_clear()
+    try:
+        with pytest.raises(SettingsError) as caught:
+            ruleset.build({})
+    finally:
+        ruleset._shipped.cache_clear()
+    assert "rules.x.kind" in str(caught.value)

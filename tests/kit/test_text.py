@@ -1,0 +1,52 @@
+"""Lists, near matches and masked addresses."""
+
+from __future__ import annotations
+
+import pytest
+
+from semsupervisor.kit.text import did_you_mean, listed, mask_url, nearest, shortened
+
+
+@pytest.mark.parametrize(
+    ("words", "text"), [([], ""), (["a"], "a"), (["a", "b"], "a or b"), (["a", "b", "c"], "a, b or c")]
+)
+def test_a_list_reads_as_a_sentence(words: list[str], text: str) -> None:
+    """The last two words are joined by a word, the others by commas."""
+    assert listed(words) == text
+
+
+def test_the_last_two_can_be_joined_by_another_word() -> None:
+    """What must all be there is joined by `and`."""
+    assert listed(["a", "b"], "and") == "a and b"
+
+
+def test_a_mistyped_name_finds_the_known_one() -> None:
+    """A name with a letter missing is recognised, one that is like none is not."""
+    known = ["memory_high", "memory_critical", "filesystem_full"]
+    assert nearest("memry_high", known)[0] == "memory_high"
+    assert did_you_mean("filesystem_ful", known) == "did you mean filesystem_full?"
+    assert did_you_mean("zzz", known) == ""
+
+
+def test_a_long_text_is_cut_with_an_ellipsis() -> None:
+    """A shortened text is never longer than asked for and says that something is missing."""
+    assert shortened("abcdef", 6) == "abcdef"
+    assert shortened("abcdefg", 6) == "abcde…"
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("https://example.org", "https://example.org"),
+        ("http://10.0.0.7:8080/hook/edge", "http://10.0.0.7:8080/hook/edge"),
+        ("https://user:secret@example.org/x", "https://***@example.org/x"),
+        ("https://chat.example.org/services/T01/AAAABBBBCCCCDDDD", "https://chat.example.org/services/T01/***"),
+        ("https://example.org/x?token=secret&room=7", "https://example.org/x?token=***&room=***"),
+        ("https://example.org/x?secret", "https://example.org/x?***"),
+        ("https://example.org/x#secret", "https://example.org/x#***"),
+        ("https://[broken/secret", "***"),
+    ],
+)
+def test_what_may_be_a_secret_in_an_address_is_masked(url: str, masked: str) -> None:
+    """User, query values, fragment and long parts of the path do not show; the rest does."""
+    assert mask_url(url) == masked

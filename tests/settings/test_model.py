@@ -1,0 +1,89 @@
+"""The defaults are the runbook's numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from semsupervisor.settings import values
+from semsupervisor.settings.durations import format_duration
+from semsupervisor.settings.model import (
+    Duration,
+    EmailReceiver,
+    Secret,
+    Section,
+    Settings,
+    WebhookReceiver,
+)
+
+
+def sections(kind: type[Section]) -> list[type[Section]]:
+    """Return a table's struct and those of the tables in it."""
+    inner = [
+        field.type
+        for field in msgspec.structs.fields(kind)
+        if isinstance(field.type, type) and issubclass(field.type, Section)
+    ]
+    return [kind, *(section for one in inner for section in sections(one))]
+
+
+def written(default: object) -> object:
+    """Return a default as it would stand in a file; None for one that is no single value."""
+    match default:
+        case Duration():
+            return format_duration(default)
+        case tuple():
+            return list(default)
+        case bool() | int() | str():
+            return default
+        case _:
+            return None
+
+
+def test_the_defaults_are_the_runbooks() -> None:
+    """Checks every 10 s, the stack in /opt/semstreams, SemStreams on 8080 and NATS' monitoring on 8222."""
+    settings = Settings()
+    assert settings.checks.interval_seconds == Duration(10)
+    assert settings.stack.directory == "/opt/semstreams"
+    assert (settings.stack.semstreams_service, settings.stack.nats_service) == ("semstreams", "nats")
+    assert settings.checks.semstreams.health == "container:semstreams:8080/health"
+    assert settings.checks.nats.monitor == "container:nats:8222"
+    assert settings.docker.socket == "/var/run/docker.sock"
+    assert settings.api.listen == "127.0.0.1:9797"
+    assert settings.receivers == {}
+    assert settings.rules == {}
+
+
+@pytest.mark.parametrize(
+    "kind", [*sections(Settings), EmailReceiver, WebhookReceiver], ids=lambda kind: str(kind.__name__)
+)
+def test_every_default_is_itself_allowed(kind: type[Section]) -> None:
+    """What holds without a file could as well be written into one."""
+    for field in msgspec.structs.fields(kind):
+        default: Any = field.default
+        as_written = written(default)
+        if as_written is not None:
+            assert values.read(field.type, as_written) == default, field.name
+
+
+def test_a_setting_cannot_be_changed() -> None:
+    """Settings are frozen: a reload makes new ones."""
+    with pytest.raises(AttributeError):
+        Settings().checks.interval_seconds = 5  # type: ignore[misc, assignment]
+
+
+def test_a_secret_is_never_printed() -> None:
+    """Neither str nor repr of a secret, nor of what holds it, shows its value."""
+    secret = Secret("hunter2", "file /etc/x")
+    receiver = EmailReceiver(host="h", sender="a@b", to=("c@d",), username="u", password=secret)
+    for text in (str(secret), repr(secret), str(receiver), f"{secret}"):
+        assert "hunter2" not in text
+    assert "file /etc/x" in str(secret)
+
+
+def test_keys_carry_no_unit() -> None:
+    """In the file a duration says its unit itself."""
+    names = [field.encode_name for kind in sections(Settings) for field in msgspec.structs.fields(kind)]
+    assert [name for name in names if name.endswith(("_seconds", "_bytes"))] == []
