@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
@@ -29,17 +28,18 @@ def main() -> int:
     """Show the main job; return 0 only if alert and recovery arrived."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--once", action="store_true", help="end after the demonstration")
-    once = parser.parse_args().once
+    parser.add_argument("--folder", type=Path, required=True, help="where settings, state and logs go")
+    arguments = parser.parse_args()
     for number in SIGNALS:
         signal.signal(number, _interrupt)
     shown = False
     try:
-        with tempfile.TemporaryDirectory(prefix="semsupervisor-demo-") as folder, ExitStack() as undo:
+        with ExitStack() as undo:
             try:
-                daemon, receiver, stack = _bring_up(Path(folder), undo)
+                daemon, receiver, stack = _bring_up(arguments.folder, undo)
                 story.tell(stack, daemon, receiver)
                 shown = True
-                if not once:
+                if not arguments.once:
                     _stay(daemon, receiver, stack)
             finally:
                 _ignore_signals()  # nothing may interrupt the taking down

@@ -79,7 +79,8 @@ class Daemon:
         """Start it and wait until it says that it is ready."""
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [COMMAND, "run", "--settings", self.settings],
+                # It ends with its parent, even when that is killed: then nothing is left running.
+                ["setpriv", "--pdeathsig", "TERM", COMMAND, "run", "--settings", self.settings],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

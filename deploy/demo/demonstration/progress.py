@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 
 BEGUN = float(os.environ.get("QUICKSTART_BEGUN") or time.time())
@@ -18,10 +19,18 @@ class Trouble(Exception):
 
 def say(text: str) -> None:
     """Print one line of progress."""
-    print(f"[{time.time() - BEGUN:6.1f} s] {text}", flush=True)
+    _write(f"[{time.time() - BEGUN:6.1f} s] {text}\n")
 
 
 def show(*lines: str) -> None:
     """Print lines that are no progress but its result."""
     for line in lines:
-        print(f"           {line}", flush=True)
+        _write(f"           {line}\n")
+
+
+def _write(text: str) -> None:
+    try:
+        os.write(1, text.encode())
+    except OSError:
+        # Nobody reads any more: that ends the demonstration as Ctrl-C does, and does not disturb its taking down.
+        signal.raise_signal(signal.SIGTERM)
