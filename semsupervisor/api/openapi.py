@@ -10,7 +10,7 @@ import msgspec
 
 import semsupervisor
 from semsupervisor.api.access import Access
-from semsupervisor.api.answers import ErrorAnswer
+from semsupervisor.api.answers import ErrorAnswer, VerdictAnswer
 from semsupervisor.api.asking import JSON, Params, Route
 
 _REFERENCE = "#/components/schemas/{name}"
@@ -38,13 +38,16 @@ def _answer_types(routes: Sequence[Route]) -> list[type]:
 
 def _operation(route: Route, schemas: Mapping[type, Mapping[str, Any]]) -> dict[str, Any]:
     schema = schemas[route.answer] if route.answer else {"type": "string"}
+    content = {route.content_type: {"schema": schema}}
+    bad = {"503": {"description": "It is not", "content": content}} if route.answer is VerdictAnswer else {}
     return {
         "operationId": route.handler.__name__.strip("_"),
         "summary": route.summary,
         "description": "Over the control socket only." if route.access is Access.CONTROL else "Also over TCP.",
         "parameters": _parameters(route) if route.params else [],
         "responses": {
-            "200": {"description": route.summary, "content": {route.content_type: {"schema": schema}}},
+            "200": {"description": route.summary, "content": content},
+            **bad,
             "default": {
                 "description": "It was not done, and what to do about it",
                 "content": {JSON: {"schema": schemas[ErrorAnswer]}},
