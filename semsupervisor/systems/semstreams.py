@@ -20,6 +20,7 @@ OK = 200
 UNAVAILABLE = 503
 
 NATS_PART = "nats"
+FINE_WORDS = frozenset({"connected", "running", "healthy", "ok"})
 NANOSECONDS = 1e9
 LARGEST_INTEGER = 2**63 - 1
 LONGEST_TEXT = 120
@@ -44,7 +45,7 @@ class Status(StrEnum):
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """What /health said; None and empty where a dialect has no word for it.
 
-    `unwell` names the parts that are not healthy, with their message.
+    `unwell` names the parts that are not healthy, in SemStreams' own words.
     """
 
     status: Status
@@ -86,7 +87,7 @@ def parse_health(http_status: int, body: bytes) -> Health:
         version=_text(whole.get("version")),
         uptime_seconds=_uptime_seconds(whole),
         buffered_messages=_count(whole.get("buffered_messages")),
-        unwell=tuple(_described(part) for part in parts if part.status is not Status.HEALTHY),
+        unwell=tuple(_unwell(components, parts)) or (() if nats_connected is not False else ("nats is disconnected",)),
     )
 
 
@@ -183,6 +184,13 @@ def _count(value: object) -> int | None:
 
 def _text(value: object) -> str:
     return shortened(one_line(value), LONGEST_TEXT) if isinstance(value, str) else ""
+
+
+def _unwell(components: _Object, parts: tuple[_Part, ...]) -> Iterator[str]:
+    for name, told in components.items():
+        if isinstance(told, str) and told.casefold() not in FINE_WORDS:
+            yield f"{_text(name)} is {_text(told)}"
+    yield from (_described(part) for part in parts if part.status is not Status.HEALTHY)
 
 
 def _described(part: _Part) -> str:

@@ -71,13 +71,22 @@ def read(body: object, http_status: int = 200) -> Health:
                 flows="slow",
                 version="v1.0.0",
                 uptime_seconds=88_215.0,
+                unwell=("nats is disconnected", "flows is slow"),
             ),
         ),
-        (OFFLINE, 200, Health(status=Status.DEGRADED, nats_connected=False, buffered_messages=142)),
+        (
+            OFFLINE,
+            200,
+            Health(
+                status=Status.DEGRADED, nats_connected=False, buffered_messages=142, unwell=("nats is disconnected",)
+            ),
+        ),
         (
             {**OFFLINE, "status": "unhealthy"},
             503,
-            Health(status=Status.UNHEALTHY, nats_connected=False, buffered_messages=142),
+            Health(
+                status=Status.UNHEALTHY, nats_connected=False, buffered_messages=142, unwell=("nats is disconnected",)
+            ),
         ),
         (
             SHIPPED,

@@ -1,0 +1,106 @@
+"""The probe of SemStreams' /health, in any dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from semsupervisor.errors import SupervisorError
+from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
+from semsupervisor.health.reaching import Endpoint, Unreachable
+from semsupervisor.kit.clock import Clock
+from semsupervisor.systems.bodies import Unreadable
+from semsupervisor.systems.http import Answer, BodyTooLarge
+from semsupervisor.systems.semstreams import Health, Status, parse_health
+
+NOT_FOUND = 404
+
+
+class SemstreamsHealth:
+    """Sees whether SemStreams answers, how it says that it is, and whether it says that it reaches NATS."""
+
+    name = "semstreams_health"
+
+    def __init__(self, clock: Clock, endpoint: Endpoint, service: str, timeout_seconds: float) -> None:
+        self._clock = clock
+        self._endpoint = endpoint
+        self._subject = Subject(SubjectKind.SEMSTREAMS, service)
+        self._timeout_seconds = timeout_seconds
+
+    async def observe(self) -> Sequence[Observation]:
+        """Ask once. Nothing is raised: what could not be seen is an observation as well."""
+        try:
+            answer = await self._endpoint.ask(self._timeout_seconds)
+        except Unreachable as error:
+            return [self._unseen(Outcome.DOWN, str(error), reachable=False)]
+        except BodyTooLarge as error:
+            return [self._unseen(Outcome.UNKNOWN, str(error), error.answer, reachable=True)]
+        except SupervisorError as error:
+            return [self._unseen(Outcome.UNKNOWN, str(error), reachable=Unknown(str(error)))]
+        if answer.status == NOT_FOUND:
+            return [self._unseen(Outcome.NOT_OFFERED, "not offered (HTTP 404)", answer, reachable=True, offered=False)]
+        try:
+            health = parse_health(answer.status, answer.body)
+        except Unreadable as error:
+            return [self._unseen(Outcome.UNKNOWN, str(error), answer, reachable=True)]
+        return [self._seen(answer, health)]
+
+    def _seen(self, answer: Answer, health: Health) -> Observation:
+        facts: dict[str, FactValue] = {
+            "reachable": True,
+            "offered": True,
+            "status": health.status.value,
+            "nats_connected": _nats_connected(health),
+            "latency_seconds": answer.elapsed_seconds,
+        }
+        if health.flows:
+            facts["flows"] = health.flows
+        if health.version:
+            facts["version"] = health.version
+        if health.uptime_seconds is not None:
+            facts["uptime_seconds"] = health.uptime_seconds
+        return self._observation(Outcome.OK, facts, self._endpoint.evidence(_words(health)))
+
+    def _unseen(
+        self,
+        outcome: Outcome,
+        error: str,
+        answer: Answer | None = None,
+        *,
+        reachable: FactValue,
+        offered: FactValue | None = None,
+    ) -> Observation:
+        """Return that the status could not be seen; `answer` is what came in place of it."""
+        unknown = Unknown(error)
+        facts: dict[str, FactValue] = {
+            "reachable": reachable,
+            "offered": unknown if offered is None else offered,
+            "status": unknown,
+            "nats_connected": unknown,
+            "latency_seconds": unknown if answer is None else answer.elapsed_seconds,
+        }
+        return self._observation(outcome, facts, self._endpoint.evidence({"error": error}, answer))
+
+    def _observation(
+        self, outcome: Outcome, facts: Mapping[str, FactValue], evidence: Mapping[str, str]
+    ) -> Observation:
+        return Observation(self.name, self._subject, self._clock.instant(), facts, evidence, outcome)
+
+
+def _nats_connected(health: Health) -> FactValue:
+    if health.nats_connected is not None:
+        return health.nats_connected
+    if health.nats_message:
+        return Unknown(f"SemStreams says of NATS: {health.nats_message}")
+    return Unknown("SemStreams says nothing of NATS")
+
+
+def _words(health: Health) -> Mapping[str, str]:
+    """Return what SemStreams says beside the facts."""
+    words = {}
+    if health.status is not Status.HEALTHY:
+        words["unhealthy_parts"] = "; ".join(health.unwell) or "it does not say which part"
+    if health.nats_message:
+        words["nats_message"] = health.nats_message
+    if health.buffered_messages is not None:
+        words["buffered_messages"] = str(health.buffered_messages)
+    return words

@@ -1,0 +1,141 @@
+"""The probe of SemStreams' /health: answers in, observations out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from semsupervisor.errors import SupervisorError
+from semsupervisor.health.observation import Observation, Outcome, Subject, SubjectKind, Unknown
+from semsupervisor.health.probes.semstreams_health import SemstreamsHealth
+from semsupervisor.systems.connecting import Garbled, Refused, TimedOut
+from semsupervisor.systems.http import Answer, BodyTooLarge
+from tests.support.asked import ELAPSED_SECONDS, Answering, answer
+
+RUNBOOK: dict[str, Any] = {
+    "status": "healthy",
+    "version": "v1.0.0",
+    "uptime": "24h30m15s",
+    "components": {"nats": "connected", "flows": "running"},
+}
+
+
+async def seen(outcome: Answer | SupervisorError) -> Observation:
+    """Return what the probe sees of an answer."""
+    answering = Answering(outcome)
+    (observation,) = await SemstreamsHealth(answering.clock, answering.endpoint, "semstreams", 3.0).observe()
+    assert answering.timeouts == [3.0]
+    assert observation.at == answering.clock.instant()
+    assert (observation.source, observation.subject) == (
+        "semstreams_health",
+        Subject(SubjectKind.SEMSTREAMS, "semstreams"),
+    )
+    return observation
+
+
+async def test_a_healthy_answer_is_seen() -> None:
+    """All that the body says becomes facts, and nothing is evidence of a fault."""
+    observation = await seen(answer(RUNBOOK))
+    assert observation.outcome is Outcome.OK
+    assert observation.facts == {
+        "reachable": True,
+        "offered": True,
+        "status": "healthy",
+        "nats_connected": True,
+        "latency_seconds": ELAPSED_SECONDS,
+        "flows": "running",
+        "version": "v1.0.0",
+        "uptime_seconds": 88_215.0,
+    }
+    assert observation.evidence == {"nats_message": "connected"}
+
+
+async def test_what_is_wrong_is_named() -> None:
+    """Of a body that is not healthy the parts, NATS' message and the buffered messages are evidence, masked."""
+    nats = {"component": "nats", "healthy": False, "status": "unhealthy", "message": "Disconnected: hunter2"}
+    body = {"status": "unhealthy", "healthy": False, "sub_statuses": [nats], "buffered_messages": 142}
+    observation = await seen(answer(body, 503))
+    assert observation.outcome is Outcome.OK
+    assert observation.facts == {
+        "reachable": True,
+        "offered": True,
+        "status": "unhealthy",
+        "nats_connected": False,
+        "latency_seconds": ELAPSED_SECONDS,
+    }
+    assert observation.evidence == {
+        "unhealthy_parts": "nats is unhealthy: Disconnected: ***",
+        "nats_message": "Disconnected: ***",
+        "buffered_messages": "142",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "connected", "parts"),
+    [
+        ({"status": "degraded"}, Unknown("SemStreams says nothing of NATS"), "it does not say which part"),
+        (
+            {"status": "degraded", "components": {"nats": "reconnecting"}},
+            Unknown("SemStreams says of NATS: reconnecting"),
+            "nats is reconnecting",
+        ),
+    ],
+)
+async def test_what_is_not_said_is_unknown(body: object, connected: Unknown, parts: str) -> None:
+    """Whether NATS is connected is unknown unless the body says it, and evidence says so of the parts."""
+    observation = await seen(answer(body))
+    assert observation.facts["nats_connected"] == connected
+    assert observation.evidence["unhealthy_parts"] == parts
+
+
+@pytest.mark.parametrize("error", [Refused("no connection: refused"), TimedOut("no answer within 3 s")])
+async def test_an_endpoint_that_does_not_answer_is_down(error: SupervisorError) -> None:
+    """Refused or silent: not reachable, the rest unknown, the error as evidence."""
+    observation = await seen(error)
+    unknown = Unknown(str(error))
+    assert observation.outcome is Outcome.DOWN
+    assert observation.facts == {
+        "reachable": False,
+        "offered": unknown,
+        "status": unknown,
+        "nats_connected": unknown,
+        "latency_seconds": unknown,
+    }
+    assert observation.evidence == {"error": str(error)}
+
+
+async def test_what_cannot_be_said_is_unknown() -> None:
+    """An answer that is no HTTP says nothing, not even that it is reachable."""
+    observation = await seen(Garbled("not HTTP"))
+    assert observation.outcome is Outcome.UNKNOWN
+    assert set(observation.facts.values()) == {Unknown("not HTTP")}
+
+
+async def test_a_404_is_not_offered() -> None:
+    """The server answers but does not know /health: that is a fact of its own, and the status is unknown."""
+    observation = await seen(answer(b"404 page not found\n", 404))
+    assert observation.outcome is Outcome.NOT_OFFERED
+    assert (observation.facts["reachable"], observation.facts["offered"]) == (True, False)
+    assert observation.facts["status"] == Unknown("not offered (HTTP 404)")
+    assert observation.evidence == {"error": "not offered (HTTP 404)", "body": "404 page not found"}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "body"),
+    [
+        (answer(b"<html>hunter2</html>"), "<html>***</html>"),
+        (answer(RUNBOOK, 500), '{"status": "healthy", "version": "v1.0.0"'),
+        (answer({**RUNBOOK, "healthy": False}), '{"status": "healthy"'),
+        (BodyTooLarge("the body is larger than 1024 KiB", answer(b"x" * 9)), "x" * 9),
+    ],
+)
+async def test_an_unreadable_body_is_unknown(outcome: Answer | SupervisorError, body: str) -> None:
+    """It is reachable, nothing else is known, and the first bytes are evidence, masked."""
+    observation = await seen(outcome)
+    assert observation.outcome is Outcome.UNKNOWN
+    assert observation.facts["reachable"] is True
+    assert isinstance(observation.facts["status"], Unknown)
+    assert isinstance(observation.facts["offered"], Unknown)
+    assert observation.evidence["body"].startswith(body)
+    assert observation.evidence["error"]
