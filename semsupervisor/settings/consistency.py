@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from semsupervisor.settings.durations import format_duration
 from semsupervisor.settings.model import DeliverySettings, EmailReceiver, Receiver, Settings, WebhookReceiver
 from semsupervisor.settings.problems import Problem, join
-from semsupervisor.settings.secret import how, references
+from semsupervisor.settings.references import how, references
 
 
 def contradictions(

@@ -15,6 +15,7 @@ from semsupervisor.settings import secret, values
 from semsupervisor.settings.allowed import matching
 from semsupervisor.settings.model import Receiver, Secret, Section
 from semsupervisor.settings.problems import Problem, found_text, join
+from semsupervisor.settings.references import how, references
 
 S = TypeVar("S", bound=Section)
 
@@ -68,7 +69,7 @@ def _known_keys(kind: type[Section], fields: tuple[FieldInfo, ...]) -> list[str]
     tag = kind.__struct_config__.tag_field
     known = [tag] if tag else []
     for field in fields:
-        known += secret.references(field.encode_name) if _is_secret(field) else (field.encode_name,)
+        known += references(field.encode_name) if _is_secret(field) else (field.encode_name,)
     return known
 
 
@@ -140,16 +141,16 @@ def _read_receiver(table: object, key: str, notes: Notes) -> Receiver | UnsetTyp
 def _read_secret(name: str, table: dict[str, Any], path: str, notes: Notes) -> Secret | UnsetType | None:
     key = join(path, name)
     if name in table:
-        return notes.refuse(key, "a secret written into the file", secret.how(name))
-    given = [reference for reference in secret.references(name) if reference in table]
+        return notes.refuse(key, "a secret written into the file", how(name))
+    given = [reference for reference in references(name) if reference in table]
     if len(given) > 1:
-        return notes.refuse(key, listed(given, "and"), secret.how(name))
+        return notes.refuse(key, listed(given, "and"), how(name))
     if not given:
         return None
     reference, where = given[0], table[given[0]]
     key = join(path, reference)
     if not isinstance(where, str):
-        return notes.refuse(key, found_text(where), secret.how(name))
+        return notes.refuse(key, found_text(where), how(name))
     notes.references[key] = where
     notes.origins[key] = notes.source
     if table.get("enabled") is False:  # a receiver that is switched off needs no secret

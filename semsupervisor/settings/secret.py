@@ -10,7 +10,6 @@ from pathlib import Path
 
 import msgspec
 
-from semsupervisor.kit.text import listed
 from semsupervisor.settings.model import Secret
 from semsupervisor.settings.problems import found_text
 
@@ -36,18 +35,6 @@ class Fetched(msgspec.Struct, frozen=True):
     secret: Secret | None
     missing: str = ""
     weakness: str = ""
-
-
-def references(field: str) -> tuple[str, ...]:
-    """Return the keys by which the secret of a field may be given."""
-    return (f"{field}_file", f"{field}_credential", f"{field}_env")
-
-
-def how(field: str) -> str:
-    """Return in words how the secret of a field is given."""
-    by_file, by_credential, by_variable = references(field)
-    choices = (f'{by_file} = "/path"', f'{by_credential} = "NAME"', f'{by_variable} = "VARIABLE"')
-    return f"exactly one of {listed(choices)}"
 
 
 def fetch(reference: str, where: str, environment: Mapping[str, str]) -> Fetched:

@@ -13,7 +13,7 @@ from semsupervisor.settings.durations import format_duration, format_size
 from semsupervisor.settings.load import Loaded
 from semsupervisor.settings.model import Duration, Secret, Section, Size
 from semsupervisor.settings.problems import join
-from semsupervisor.settings.secret import references
+from semsupervisor.settings.references import references
 
 Plain = bool | int | float | str | list[str]
 

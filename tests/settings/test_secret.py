@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from semsupervisor.settings.secret import Refused, fetch, how, references
+from semsupervisor.settings.secret import Refused, fetch
 
 
 @pytest.fixture
@@ -17,12 +17,6 @@ def file(tmp_path: Path) -> Path:
     path.write_text("hunter2\n")
     path.chmod(0o600)
     return path
-
-
-def test_there_are_three_ways_to_give_a_secret() -> None:
-    """A file, a systemd credential or an environment variable, each under its own key."""
-    assert references("password") == ("password_file", "password_credential", "password_env")
-    assert all(key in how("password") for key in references("password"))
 
 
 def test_a_secret_is_read_from_a_file(file: Path) -> None:
