@@ -12,7 +12,7 @@ from semsupervisor.health.observation import SubjectKind
 FactForm = type[bool] | type[float] | type[str] | tuple[str, ...]
 """What the values of a fact are: yes or no, numbers of 0 or more, any text, or one of the texts given."""
 
-_STATES = ("running", "exited", "paused", "restarting", "created", "removing", "dead", "missing")
+_STATES = ("created", "running", "paused", "restarting", "exited", "missing")
 
 FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
     SubjectKind.HOST: {},

@@ -6,6 +6,8 @@ import re
 
 from semsupervisor.alerts.facts import FACTS
 from semsupervisor.health.observation import SubjectKind
+from semsupervisor.health.services import ServiceState
+from semsupervisor.systems.semstreams import Status
 
 
 def test_every_kind_of_subject_has_its_facts() -> None:
@@ -20,3 +22,9 @@ def test_names_say_their_unit() -> None:
             assert re.fullmatch("[a-z][a-z0-9_]*", name)
             if name.endswith(("_ratio", "_bytes", "_seconds")):
                 assert form is float
+
+
+def test_the_words_for_states_are_those_that_are_observed() -> None:
+    """A rule can ask for every state of a service and of SemStreams, and for no other."""
+    assert FACTS[SubjectKind.SERVICE]["state"] == tuple(ServiceState)
+    assert FACTS[SubjectKind.SEMSTREAMS]["status"] == tuple(Status)
