@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 
+from semsupervisor.alerts import outbox_rows
 from semsupervisor.alerts.notification import Notification, OutboxEntry
 from semsupervisor.kit.clock import Clock
 from semsupervisor.store.database import Migration, Store
@@ -32,9 +33,6 @@ MIGRATIONS = (
         """,
     ),
 )
-
-_QUEUED, _DELIVERED, _DEAD = "queued", "delivered", "dead"
-_COLUMNS = "id, receiver, queued_at, attempts, tried_seconds, last_error, body"
 
 
 class Depth(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,12 +72,11 @@ class Outbox:
 
     async def load(self) -> None:
         """Take up what was queued when the daemon last ended. Raises: StoreError."""
-        queued, dead, last = await self._store.read(_loaded)
-        for entry in queued:
+        for entry in await self._store.read(outbox_rows.queued):
             self._queues[entry.receiver].append(entry)
             self._filled[entry.receiver].set()
-        self._dead.update(dead)
-        self._last_id = max(self._last_id, last)
+        self._dead.update(await self._store.read(outbox_rows.dead_by_receiver))
+        self._last_id = max(self._last_id, await self._store.read(outbox_rows.last_id))
 
     def make(self, receiver: str, notification: Notification) -> OutboxEntry:
         """Return a new entry behind all others; it counts once `save_entries` is committed and `accept` is called."""
@@ -95,7 +92,8 @@ class Outbox:
 
     def receivers(self) -> tuple[str, ...]:
         """Return the receivers that have something queued or dead."""
-        return tuple(sorted({name for name, queue in self._queues.items() if queue} | set(self._dead)))
+        queued = {name for name, queue in self._queues.items() if queue}
+        return tuple(sorted(queued | {name for name, count in self._dead.items() if count}))
 
     def head(self, receiver: str) -> OutboxEntry | None:
         """Return the oldest queued entry of a receiver as it is now, evidence that came meanwhile included."""
@@ -130,14 +128,14 @@ class Outbox:
 
     async def delivered(self, entry: OutboxEntry) -> None:
         """Mark the head entry as taken by its receiver."""
-        await self._journal.commit(self._ending(entry, _DELIVERED))
+        await self._journal.commit(self._ending(entry, outbox_rows.DELIVERED))
         self._delivered_total[entry.receiver] += 1
         self._leave(entry)
 
     async def dead(self, entry: OutboxEntry, error: str) -> None:
         """Give the head entry up; it stays in the table as a dead letter."""
         final = msgspec.structs.replace(entry, attempts=entry.attempts + 1, last_error=error)
-        await self._journal.commit(self._ending(final, _DEAD))
+        await self._journal.commit(self._ending(final, outbox_rows.DEAD))
         self._failed_total[entry.receiver] += 1
         self._dead[entry.receiver] += 1
         self._leave(entry)
@@ -155,6 +153,22 @@ class Outbox:
         await self._journal.commit(lambda connection: save_entries(connection, [tried]))
         return tried
 
+    async def split(self, entry: OutboxEntry, receivers: Sequence[str]) -> None:
+        """Put a copy of the head entry, under the same key, into each of several queues in its place.
+
+        The queues change at once and the table after it: what is added to the copies meanwhile is not lost, and after
+        a kill in between the entry is split again.
+        """
+        copies = [self.make(receiver, entry.notification) for receiver in receivers]
+
+        def change(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM outbox WHERE id = ?", (entry.id,))
+            save_entries(connection, copies)
+
+        self._leave(entry)
+        self.accept(copies)
+        await self._journal.commit(change)
+
     def enrich(self, alert_id: str, evidence: Mapping[str, str]) -> Enriched:
         """Add evidence to the queued messages about an alert that did not leave yet."""
         changed: list[OutboxEntry] = []
@@ -170,15 +184,9 @@ class Outbox:
 
     async def retry(self, entry_id: int) -> bool:
         """Queue a dead letter again, behind what waits; return whether there was one of that id. Raises: StoreError."""
-        rows = await self._store.read(
-            lambda db: db.execute(
-                f"SELECT {_COLUMNS} FROM outbox WHERE id = ? AND state = ?",  # noqa: S608
-                (entry_id, _DEAD),
-            ).fetchall()
-        )
-        if not rows:
+        old = await self._store.read(lambda connection: outbox_rows.dead_of_id(connection, entry_id))
+        if old is None:
             return False
-        old = _entry(rows[0])
         fresh = self.make(old.receiver, old.notification)
 
         def requeue(connection: sqlite3.Connection) -> None:
@@ -192,13 +200,7 @@ class Outbox:
 
     async def dead_letters(self, limit: int) -> list[OutboxEntry]:
         """Return the newest dead letters. Raises: StoreError."""
-        rows = await self._store.read(
-            lambda db: db.execute(
-                f"SELECT {_COLUMNS} FROM outbox WHERE state = ? ORDER BY id DESC LIMIT ?",  # noqa: S608
-                (_DEAD, limit),
-            ).fetchall()
-        )
-        return [_entry(row) for row in rows]
+        return await self._store.read(lambda connection: outbox_rows.dead(connection, limit))
 
     def queued(self) -> list[OutboxEntry]:
         """Return all that waits, in order."""
@@ -252,7 +254,7 @@ def save_entries(connection: sqlite3.Connection, entries: Iterable[OutboxEntry])
                 entry.id,
                 entry.receiver,
                 entry.notification.key,
-                _QUEUED,
+                outbox_rows.QUEUED,
                 entry.queued_at.isoformat(),
                 entry.attempts,
                 entry.tried_seconds,
@@ -267,29 +269,8 @@ def save_entries(connection: sqlite3.Connection, entries: Iterable[OutboxEntry])
 def trim(connection: sqlite3.Connection, keep_entries: int) -> None:
     """Keep the newest delivered entries; what is queued or dead is never removed here."""
     connection.execute(
-        "DELETE FROM outbox WHERE state = ? AND id <= (SELECT max(id) FROM outbox) - ?", (_DELIVERED, keep_entries)
-    )
-
-
-def _loaded(connection: sqlite3.Connection) -> tuple[list[OutboxEntry], dict[str, int], int]:
-    queued = connection.execute(
-        f"SELECT {_COLUMNS} FROM outbox WHERE state = ? ORDER BY id",  # noqa: S608
-        (_QUEUED,),
-    ).fetchall()
-    dead = connection.execute("SELECT receiver, count(*) FROM outbox WHERE state = ? GROUP BY receiver", (_DEAD,))
-    last = connection.execute("SELECT coalesce(max(id), 0) FROM outbox").fetchone()
-    return [_entry(row) for row in queued], {str(row[0]): int(row[1]) for row in dead}, int(last[0])
-
-
-def _entry(row: tuple[int, str, str, int, float, str, str]) -> OutboxEntry:
-    return OutboxEntry(
-        id=row[0],
-        receiver=row[1],
-        notification=msgspec.json.decode(row[6], type=Notification),
-        queued_at=datetime.fromisoformat(row[2]),
-        attempts=row[3],
-        tried_seconds=row[4],
-        last_error=row[5],
+        "DELETE FROM outbox WHERE state = ? AND id <= (SELECT max(id) FROM outbox) - ?",
+        (outbox_rows.DELIVERED, keep_entries),
     )
 
 

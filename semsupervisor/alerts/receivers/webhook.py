@@ -1,0 +1,139 @@
+"""Notifications as JSON by HTTP POST: the body `semsupervisor/1`, its signature, and what an answer means.
+
+The body is described by `webhook-1.schema.json` beside this module. Headers of each request:
+
+| header | value |
+|---|---|
+| Idempotency-Key | the body's `key`, the same on every attempt: drop what you have seen |
+| X-Semsupervisor-Timestamp | when this attempt was made, in seconds since 1970 |
+| X-Semsupervisor-Signature | `sha256=` and the hex HMAC-SHA256, by the receiver's secret, of timestamp + "." + body |
+| Authorization | `Bearer` and the receiver's token, if it has one |
+
+2xx = taken. 408, 425, 429 and 5xx = come back later, in `Retry-After` if given. All else = refused, redirects as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import Annotated, Literal
+
+import msgspec
+
+from semsupervisor.alerts.content import subject_line, worst
+from semsupervisor.alerts.notification import AlertFacts, Notification, NotificationKind
+from semsupervisor.alerts.receivers import alertmanager
+from semsupervisor.alerts.rules import Severity
+from semsupervisor.alerts.sending import RetryLater
+from semsupervisor.errors import PermanentError
+from semsupervisor.kit.clock import Clock
+from semsupervisor.kit.text import mask_url, shortened
+from semsupervisor.settings.model import Secret, WebhookReceiver
+from semsupervisor.systems.http import Answer, BodyTooLarge, HttpClient
+
+PATIENCE_SECONDS = 0.02
+LATER = frozenset({408, 425, 429})
+LONGEST_REPLY = 200
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True):
+    """What a webhook of the format `semsupervisor` gets. Times are RFC 3339 in UTC."""
+
+    schema: Annotated[
+        Literal["semsupervisor/1"], msgspec.Meta(description="Fields may be added under this name, never changed.")
+    ] = "semsupervisor/1"
+    key: Annotated[str, msgspec.Meta(description="The same on every attempt: drop what you have seen.")]
+    kind: NotificationKind
+    host: Annotated[str, msgspec.Meta(description="How the host is called in its settings.")]
+    at: Annotated[datetime, msgspec.Meta(description="When it was decided to tell this, not when it was sent.")]
+    severity: Annotated[Severity, msgspec.Meta(description="That of the worst of the alerts.")]
+    summary: Annotated[str, msgspec.Meta(description="All in one line, for a chat or the list of mails.")]
+    alerts: Annotated[tuple[AlertFacts, ...], msgspec.Meta(description="Only a test may have none.")]
+
+
+class WebhookSender:
+    """Posts to one address."""
+
+    patience_seconds = PATIENCE_SECONDS
+
+    def __init__(self, name: str, settings: WebhookReceiver, http: HttpClient, clock: Clock) -> None:
+        self.name = name
+        self._settings = settings
+        self._http = http
+        self._clock = clock
+        self._encode: Callable[[Notification], bytes] = (
+            encode if settings.format == "semsupervisor" else partial(alertmanager.encode, receiver=name)
+        )
+
+    async def send(self, notification: Notification) -> None:
+        """Post one notification. Raises: TemporaryError (RetryLater, Unanswered) or PermanentError."""
+        settings = self._settings
+        body = self._encode(notification)
+        headers = {"Content-Type": "application/json", "Idempotency-Key": notification.key}
+        headers |= _signed(body, settings.secret, self._clock.now())
+        if settings.bearer_token is not None:
+            headers["Authorization"] = f"Bearer {settings.bearer_token.value}"
+        try:
+            answer = await self._http.post(settings.url, body, headers, settings.timeout_seconds, settings.ca_file)
+        except BodyTooLarge as error:
+            answer = error.answer
+        judge(answer, self._clock.now())
+
+
+def encode(notification: Notification) -> bytes:
+    """Return the body `semsupervisor/1`."""
+    return msgspec.json.encode(
+        Body(
+            key=notification.key,
+            kind=notification.kind,
+            host=notification.host,
+            at=notification.at,
+            severity=worst(notification),
+            summary=subject_line(notification),
+            alerts=notification.alerts,
+        )
+    )
+
+
+def signature(secret: str, timestamp: str, body: bytes) -> str:
+    """Return the hex HMAC-SHA256 of timestamp + "." + body."""
+    return hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+
+
+def judge(answer: Answer, now: datetime) -> None:
+    """Return if the receiver took the message. Raises: RetryLater; PermanentError."""
+    status = answer.status
+    if 200 <= status < 300:
+        return
+    said = " ".join(answer.body[: 4 * LONGEST_REPLY].decode(errors="replace").split())
+    words = f"the receiver answered {status}" + (f": {shortened(said, LONGEST_REPLY)}" if said else "")
+    if status in LATER or status >= 500:
+        raise RetryLater(words, retry_after_seconds(answer.headers.get("retry-after", ""), now))
+    if 300 <= status < 400:
+        there = mask_url(answer.headers.get("location", "")) or "nowhere"
+        raise PermanentError(f"the receiver answered {status}: it has moved to {there}; set the address it is at now")
+    raise PermanentError(words)
+
+
+def retry_after_seconds(header: str, now: datetime) -> float:
+    """Return the pause that a Retry-After asks for, as seconds or as a date (RFC 9110, 10.2.3); 0 if none."""
+    if header.strip().isdecimal():
+        return float(header)
+    try:
+        then = parsedate_to_datetime(header)
+    except ValueError:
+        return 0.0
+    then = then if then.tzinfo else then.replace(tzinfo=UTC)
+    return max(0.0, (then - now).total_seconds())
+
+
+def _signed(body: bytes, secret: Secret | None, now: datetime) -> dict[str, str]:
+    timestamp = str(int(now.timestamp()))
+    headers = {"X-Semsupervisor-Timestamp": timestamp}
+    if secret is not None:
+        headers["X-Semsupervisor-Signature"] = f"sha256={signature(secret.value, timestamp, body)}"
+    return headers
