@@ -1,18 +1,21 @@
 """The state database: SQLite in WAL mode, one connection in one thread, every commit synced to the disk.
 
 The connection holds an exclusive lock: a second daemon on the same state is refused, and no shared-memory file is
-needed, so that a database can be opened on a full disk. A broken database is set aside, never repaired in place.
+needed, so that a database can be opened on a full disk. A broken database is set aside, never repaired in place;
+what can still be read of it can be salvaged.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import itertools
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -25,11 +28,30 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+# What a disk, a lock or a lack of memory can do. Any other error is a faulty statement: no later try would mend it.
+_TROUBLE = (
+    *_BROKEN,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOLFS,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_READONLY,
+)
+_FREE_SPACE = "free space on its disk; until then nothing is lost but what a crash would take"
+_LET_WRITE = "let the daemon's user write to its folder"
 _PARTS = ("", "-wal", "-shm")
 
 
 class Migration(msgspec.Struct, frozen=True):
-    """One step of the schema, forward only; numbers are unique in the whole program and applied in their order."""
+    """One step of the schema, forward only; numbers are unique in the whole program and applied in their order.
+
+    Each is applied once, also when a greater number was applied before: chapters number their own tables apart.
+    """
 
     number: int
     sql: str
@@ -44,7 +66,10 @@ class StateTooNew(PermanentError):
 
 
 class Store:
-    """The state database. Opens by itself when used; while it cannot be opened or written, calls raise StoreError."""
+    """The state database. Opens by itself when used; while it cannot be opened or written, calls raise StoreError.
+
+    `problem` says what failed last, empty while all is well; `set_aside` is where a broken database was moved.
+    """
 
     def __init__(self, path: Path, migrations: tuple[Migration, ...], clock: Clock) -> None:
         self.path = path
@@ -71,34 +96,52 @@ class Store:
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run `query` and return what it returns. Raises: StoreError when the database cannot be read now."""
-        return await self._in_thread(lambda: query(self._connected()))
+        return await self._in_thread(lambda: query(self._at_run_time()))
+
+    async def salvage(self, query: str, parameters: Sequence[object] = ()) -> list[Any]:
+        """Return the rows that can still be read of the broken database that was set aside; none without one.
+
+        The copy is not changed.
+        """
+        return await self._in_thread(lambda: self._salvaged(query, parameters))
 
     async def close(self) -> None:
         """Fold the write-ahead log in and close."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
-        self._thread.shutdown(wait=False)
+        self._thread.shutdown(wait=False)  # it has nothing left to do, and waiting would block the loop
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: self._translated(work))
 
     def _translated(self, work: Callable[[], T]) -> T:
         try:
-            result = work()
+            result = self._watched(work)
         except sqlite3.Error as error:
-            self.problem = f"{self.path}: {error}"
-            if _is_broken(error):
-                self._move_away(str(error))
-            elif not (self._connection and self._connection.in_transaction):
-                self._disconnect()
-            raise StoreError(f"cannot use the state database {self.path}: {error}; {_advice(error)}") from error
+            if _code(error) not in _TROUBLE:
+                raise
+            raise self._failed(error, _advice(error)) from error
         except OSError as error:
-            self.problem = f"{self.path}: {error.strerror}"
-            raise StoreError(f"cannot use the state database {self.path}: {error}; check its folder") from error
+            raise self._failed(error, _advice_for_files(error)) from error
         self.problem = ""
         return result
 
+    def _watched(self, work: Callable[[], T]) -> T:
+        """Run `work` and leave the connection behind where it may be the reason why it failed."""
+        try:
+            return work()
+        except sqlite3.Error as error:
+            if _code(error) in _BROKEN:
+                self._move_away(str(error))
+            elif _code(error) in _TROUBLE and _code(error) != sqlite3.SQLITE_FULL:
+                self._disconnect()
+            raise
+
+    def _failed(self, error: Exception, advice: str) -> StoreError:
+        self.problem = f"{self.path}: {error}"
+        return StoreError(f"cannot use the state database {self.path}: {error}; {advice}")
+
     def _transact(self, change: Callable[[sqlite3.Connection], T]) -> T:
-        connection = self._connected()
+        connection = self._at_run_time()
         connection.execute("BEGIN IMMEDIATE")
         try:
             result = change(connection)
@@ -109,12 +152,20 @@ class Store:
             raise
         return result
 
+    def _at_run_time(self) -> sqlite3.Connection:
+        """Return the connection; where opening is refused for good, that is only one more reason to wait by now."""
+        try:
+            return self._connected()
+        except PermanentError as error:
+            self.problem = str(error)
+            raise StoreError(str(error)) from error
+
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
             try:
                 self._connection = self._open_checked()
             except sqlite3.DatabaseError as error:
-                if not _is_broken(error):
+                if _code(error) not in _BROKEN:
                     raise
                 self._move_away(str(error))
                 self._connection = self._open_checked()
@@ -137,7 +188,7 @@ class Store:
             self._migrate(connection)
         except BaseException as error:
             connection.close()
-            if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            if isinstance(error, sqlite3.Error) and _code(error) == sqlite3.SQLITE_BUSY:
                 raise StateLocked(
                     f"{self.path} is in use: another semsupervisor runs with this state directory; "
                     "stop it, or set another state.directory"
@@ -146,28 +197,41 @@ class Store:
         return connection
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
-        known = self._migrations[-1].number if self._migrations else 0
-        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        if version > known:
+        connection.execute("CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY)")
+        applied = {int(row[0]) for row in connection.execute("SELECT number FROM migrations")}
+        newer = applied - {migration.number for migration in self._migrations}
+        if newer:
             raise StateTooNew(
-                f"{self.path} has schema {version}, this version knows up to {known}; "
+                f"{self.path} was written by a newer version, which this one does not know (schema {max(newer)}); "
                 "install the newer semsupervisor again, or move the file away to begin afresh"
             )
         for migration in self._migrations:
-            if migration.number > version:
-                connection.executescript(
-                    f"BEGIN IMMEDIATE; {migration.sql}; PRAGMA user_version={migration.number}; COMMIT;"
-                )
+            if migration.number not in applied:
+                applied_now = f"INSERT INTO migrations VALUES ({migration.number})"  # noqa: S608 - a number of our own
+                connection.executescript(f"BEGIN IMMEDIATE; {migration.sql}; {applied_now}; COMMIT;")
 
     def _move_away(self, why: str) -> None:
         self._disconnect()
-        stamp = self._clock.now().strftime("%Y%m%d-%H%M%S")
-        target = self.path.with_name(f"{self.path.name}.broken-{stamp}")
+        name = f"{self.path.name}.broken-{self._clock.now():%Y%m%d-%H%M%S}"
+        places = (self.path.with_name(name if number == 1 else f"{name}-{number}") for number in itertools.count(1))
+        target = next(place for place in places if not place.exists())
         for part in _PARTS:
             with contextlib.suppress(FileNotFoundError):
                 Path(f"{self.path}{part}").replace(f"{target}{part}")
         self.set_aside = target
         log.error("store.set_aside", path=str(self.path), moved_to=str(target), error=why)
+
+    def _salvaged(self, query: str, parameters: Sequence[object]) -> list[Any]:
+        rows: list[Any] = []
+        if self.set_aside is None:
+            return rows
+        copy = f"{self.set_aside.absolute().as_uri()}?mode=ro"
+        try:
+            with contextlib.closing(sqlite3.connect(copy, uri=True)) as connection:
+                rows.extend(connection.execute(query, parameters))
+        except sqlite3.Error as error:
+            log.warning("store.salvage_incomplete", path=str(self.set_aside), rows=len(rows), error=str(error))
+        return rows
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -176,9 +240,9 @@ class Store:
             self._connection = None
 
 
-def _is_broken(error: sqlite3.Error) -> bool:
-    code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and (code & 0xFF) in _BROKEN
+def _code(error: sqlite3.Error) -> int:
+    """Return SQLite's primary error code; 0 for an error of the Python module itself."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def _damage(verdict: str) -> sqlite3.DatabaseError:
@@ -188,9 +252,18 @@ def _damage(verdict: str) -> sqlite3.DatabaseError:
 
 
 def _advice(error: sqlite3.Error) -> str:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL:
-        return "free space on its disk; until then nothing is lost but what a crash would take"
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
-        return "let the daemon's user write to its folder"
-    return "check its disk (dmesg)"
+    match _code(error):
+        case sqlite3.SQLITE_FULL:
+            return _FREE_SPACE
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN:
+            return _LET_WRITE
+        case _:
+            return "check its disk (dmesg)"
+
+
+def _advice_for_files(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return _FREE_SPACE
+    if error.errno == errno.EROFS:
+        return "its file system is read-only: check its disk (dmesg) and mount it for writing"
+    return _LET_WRITE

@@ -1,7 +1,7 @@
 """Changes that must reach the database in order, also when its disk is full for a while.
 
-A change is a function that can be run twice without harm (rows are named by the program, not by the database).
-While the store fails, changes wait in memory and go in front of the next one in a single transaction.
+A change is a function that can be run again after it failed. While the store fails, changes wait in memory and go in
+front of the next one in a single transaction.
 """
 
 from __future__ import annotations
@@ -14,13 +14,19 @@ from collections.abc import Callable
 import structlog
 
 from semsupervisor.errors import StoreError
+from semsupervisor.kit.tasks import uninterrupted
 from semsupervisor.store.database import Store
 
 log = structlog.get_logger(__name__)
 
 Change = Callable[[sqlite3.Connection], object]
 
-MOST_WAITING = 10_000
+# A few KiB each: so many fit beside everything else into the memory that the daemon may take.
+MOST_WAITING = 2_000
+
+
+def _nothing() -> None:
+    """Follow a commit that nothing in memory depends on."""
 
 
 class Journal:
@@ -37,20 +43,32 @@ class Journal:
         """Return how many changes are in memory only."""
         return len(self._waiting)
 
-    async def commit(self, change: Change) -> bool:
-        """Commit a change behind all that wait; return whether it is on the disk (else it waits in memory)."""
+    async def commit(self, change: Change, then: Callable[[], object] = _nothing) -> bool:
+        """Commit a change behind all that wait; return whether it is on the disk (else it waits in memory).
+
+        `then` is called in either case, and makes the change true in memory as well: even if the caller is cancelled
+        while the disk writes, the two never differ. It must not fail.
+        """
+        return await uninterrupted(self._commit(change, then))
+
+    async def catch_up(self) -> bool:
+        """Try to commit what waits; with nothing waiting, do nothing. Return whether nothing waits any more."""
+        return await uninterrupted(self._catch_up())
+
+    async def _commit(self, change: Change, then: Callable[[], object]) -> bool:
         async with self._order:
             batch = [*self._waiting, change]
             try:
                 await self._store.write(lambda connection: _run_all(connection, batch))
             except StoreError as error:
                 self._keep(change, error)
+                then()
                 return False
-            self._waiting.clear()
+            self._caught_up()
+            then()
             return True
 
-    async def catch_up(self) -> bool:
-        """Try to commit what waits; with nothing waiting, do nothing. Return whether nothing waits any more."""
+    async def _catch_up(self) -> bool:
         async with self._order:
             batch = list(self._waiting)
             if not batch:
@@ -59,9 +77,13 @@ class Journal:
                 await self._store.write(lambda connection: _run_all(connection, batch))
             except StoreError:
                 return False
-            self._waiting.clear()
-            log.info("journal.caught_up", changes=len(batch))
+            self._caught_up()
             return True
+
+    def _caught_up(self) -> None:
+        if self._waiting:
+            log.info("journal.caught_up", changes=len(self._waiting))
+            self._waiting.clear()
 
     def _keep(self, change: Change, error: StoreError) -> None:
         if not self._waiting:
