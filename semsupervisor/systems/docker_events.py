@@ -36,6 +36,10 @@ def stamp(time_nano: int) -> str:
     return f"{time_nano // 10**9}.{time_nano % 10**9:09d}"
 
 
+class StreamEnded(EngineError):
+    """The engine ended its event stream, or somebody in between did; the engine itself may be well."""
+
+
 class EventStream:
     """What happens to a project's containers from `since` (ns since 1970) on, as long as the engine tells it."""
 
@@ -51,7 +55,7 @@ class EventStream:
     async def next(self, timeout_seconds: float) -> Event | None:
         """Return the next event, None if there was none for so long.
 
-        Raises: EngineError (EngineForbidden) when the stream has ended, with the reason.
+        Raises: StreamEnded; EngineError or EngineForbidden when it did not come about.
         """
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -64,9 +68,13 @@ class EventStream:
                         return event
         except TimeoutError:
             return None
+        reason = ""
         async with translated("follow the events", self._socket, self._timeout_seconds):
-            await self._vendor.events.stop()
-        raise EngineError(f"the Docker engine at {self._socket} ended its event stream")
+            try:
+                await self._vendor.events.stop()
+            except aiohttp.ClientPayloadError as error:
+                reason = f": {error}"
+        raise StreamEnded(f"the event stream of the Docker engine at {self._socket} ended{reason}")
 
     async def close(self) -> None:
         """Stop listening."""

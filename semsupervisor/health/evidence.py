@@ -1,0 +1,67 @@
+"""What the engine can show of a service that something happened to, with secrets masked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from semsupervisor.errors import EngineError
+from semsupervisor.health.masking import masked, masked_lines, secrets_of
+from semsupervisor.systems.containers import Container, ContainerState, HealthCheck
+from semsupervisor.systems.docker import Docker
+
+LOG_LINES = 50
+HEALTH_CHECKS = 3
+LONGEST_OUTPUT = 1000
+
+
+async def gather(docker: Docker, container_id: str) -> dict[str, str]:
+    """Return the inspection and the last log lines of a container as texts for people.
+
+    Right after a death the engine answers only when it has cleaned up, some 50 ms later.
+    Raises: ContainerGone, EngineError, EngineForbidden.
+    """
+    container, lines = await asyncio.gather(docker.inspect(container_id), _log(docker, container_id))
+    secrets = secrets_of(container.environment)
+    shown = "\n".join(masked_lines(lines, secrets))
+    return {**_inspected(container), **_health(container.health_log, secrets), "last_log_lines": shown or "(none)"}
+
+
+async def _log(docker: Docker, container_id: str) -> list[str]:
+    try:
+        return await docker.logs(container_id, LOG_LINES)
+    except EngineError as error:
+        return [f"(not readable: {error})"]
+
+
+def _inspected(container: Container) -> dict[str, str]:
+    found = {
+        "container": f"{container.name} ({container.id[:12]})",
+        "image": container.image,
+        "restart_policy": container.restart_policy.value,
+        "restarts": str(container.restart_count),
+        "state_now": container.state.value,
+    }
+    if container.finished_at is not None:
+        found["finished_at"] = container.finished_at.isoformat()
+    if container.state not in (ContainerState.RUNNING, ContainerState.PAUSED):
+        found["exit_code"] = str(container.exit_code)
+    if container.memory_limit_bytes is not None:
+        found["memory_limit"] = f"{container.memory_limit_bytes / 2**20:.0f} MiB"
+    if container.error:
+        found["start_error"] = container.error
+    return found
+
+
+def _health(log: Sequence[HealthCheck], secrets: Sequence[str]) -> dict[str, str]:
+    """The last checks that failed; a container whose checks pass has nothing to show."""
+    failed = [check for check in log if check.exit_code != 0][-HEALTH_CHECKS:]
+    lines = [
+        f"{f'{check.at:%H:%M:%S} ' if check.at else ''}exit code {check.exit_code}: {_output(check, secrets)}"
+        for check in failed
+    ]
+    return {"health_log": "\n".join(lines)} if lines else {}
+
+
+def _output(check: HealthCheck, secrets: Sequence[str]) -> str:
+    return masked(check.output.strip()[:LONGEST_OUTPUT], secrets) or "(no output)"

@@ -1,0 +1,201 @@
+"""What one event of the engine makes of what is known of a service. Pure.
+
+`by_engine` marks what a new engine tells of its own start: what it kills and stops then, nobody asked it to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from semsupervisor.health import intent
+from semsupervisor.health.observation import FactValue, Subject
+from semsupervisor.health.services import Ending, Kill, Service, ServiceState, with_deaths
+from semsupervisor.kit.clock import Instant
+from semsupervisor.systems.containers import Action, Event, Health
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Note(msgspec.Struct, frozen=True):
+    """An entry for the timeline that belongs to no alert."""
+
+    kind: str
+    subject: Subject
+    text: str
+    facts: Mapping[str, FactValue] = {}
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """What a service is after an event; whether that is to be observed now, inspected soon, and what to note."""
+
+    service: Service
+    observe: bool = False
+    look: bool = False
+    notes: tuple[Note, ...] = ()
+
+
+def stamped(event: Event) -> datetime:
+    """Return the engine's stamp of an event as a moment."""
+    return EPOCH + timedelta(microseconds=event.time_nano // 1000)
+
+
+def hear(service: Service, event: Event, at: Instant, *, by_engine: bool = False, awaited: bool = False) -> Heard:
+    """Return what an event of a service's present container makes of it.
+
+    `at` is when it arrived; `awaited` says that other services wait for this one to complete.
+    """
+    match event.action:
+        case Action.START | Action.DIE | Action.KILL | Action.STOP | Action.DESTROY:
+            return _begin_or_end(service, event, at, by_engine=by_engine, awaited=awaited)
+        case Action.OOM:
+            return Heard(msgspec.structs.replace(service, oom=True), observe=True)
+        case Action.PAUSE:
+            return _pause(service, event)
+        case Action.UNPAUSE:
+            return _unpause(service, event)
+        case Action.HEALTH:
+            return _health(service, event)
+        case Action.UPDATE:
+            return Heard(service, look=True)
+        case Action.CREATE | Action.RENAME | Action.RESTART:
+            return Heard(service)
+
+
+def _begin_or_end(service: Service, event: Event, at: Instant, *, by_engine: bool, awaited: bool) -> Heard:
+    if event.action is Action.START:
+        return _start(service, event)
+    if event.action is Action.DIE:
+        return _die(service, event, at, by_engine=by_engine, awaited=awaited)
+    if event.action is Action.DESTROY:
+        return _destroy(service, event, at)
+    if by_engine:
+        return Heard(service)
+    return _stop(service, event, at) if event.action is Action.STOP else Heard(_kill(service, event))
+
+
+def _start(service: Service, event: Event) -> Heard:
+    notes: tuple[Note, ...] = ()
+    if service.ending in (Ending.ASKED, Ending.REQUESTED):
+        notes = (Note("service.restarted", service.subject, f"{service.name} was started again by request"),)
+    began = msgspec.structs.replace(
+        service,
+        state=ServiceState.RUNNING,
+        since=stamped(event),
+        started_at=None,
+        finished_at=None,
+        exit_code=None,
+        health=Health.NONE if service.health is Health.NONE else Health.STARTING,
+        ending=Ending.NONE,
+        ended_monotonic=None,
+        kill=None,
+        stopping=False,
+        oom_kills=0,
+        cause="",
+    )
+    return Heard(began, observe=True, look=True, notes=notes)
+
+
+def _die(service: Service, event: Event, at: Instant, *, by_engine: bool, awaited: bool) -> Heard:
+    if service.state in (ServiceState.EXITED, ServiceState.RESTARTING, ServiceState.MISSING):
+        return Heard(service, look=True)
+    code = event.exit_code or 0
+    ended = msgspec.structs.replace(
+        service,
+        state=ServiceState.EXITED,
+        since=stamped(event),
+        started_at=None,
+        finished_at=None,
+        exit_code=code,
+        ended_monotonic=at.monotonic,
+    )
+    if by_engine:
+        ended = msgspec.structs.replace(ended, ending=Ending.ENGINE, cause="ended with its engine")
+    elif intent.asked(service, code, event.time_nano):
+        ended = msgspec.structs.replace(ended, ending=Ending.ASKED, cause=intent.how_it_was_asked(service, code))
+    elif intent.completed(service.policy, code, awaited):
+        ended = msgspec.structs.replace(ended, ending=Ending.COMPLETED, cause="completed with exit code 0")
+    else:
+        ended = died(ended, code, at, count=1)
+    return Heard(ended, observe=True, look=True)
+
+
+def died(service: Service, exit_code: int, at: Instant, *, count: int) -> Service:
+    """Return a service whose container has just died `count` times, the last time with that exit code."""
+    again = intent.acts(service.policy, exit_code)
+    return msgspec.structs.replace(
+        with_deaths(service, count, at),
+        state=ServiceState.RESTARTING if again else ServiceState.EXITED,
+        exit_code=exit_code,
+        ending=Ending.DIED,
+        ended_monotonic=at.monotonic,
+        restart_count=service.restart_count + (1 if again else 0),
+        cause=intent.how_it_died(exit_code, oom=service.oom),
+    )
+
+
+def _kill(service: Service, event: Event) -> Service:
+    if event.signal is None:
+        return service
+    return msgspec.structs.replace(service, kill=intent.remembered(service, Kill(event.signal, event.time_nano)))
+
+
+def _stop(service: Service, event: Event, at: Instant) -> Heard:
+    """A stop follows the death that it caused; alone it ends the restart policy's efforts."""
+    if service.lives:
+        return Heard(msgspec.structs.replace(service, stopping=True))
+    if service.ending in (Ending.REQUESTED, Ending.COMPLETED) or service.state is ServiceState.MISSING:
+        return Heard(service)
+    stopped = msgspec.structs.replace(service, stopping=True)
+    deaths = service.deaths
+    if service.ending is Ending.DIED and service.kill is not None:
+        deaths = deaths[:-1]  # it had been asked to end with a signal that was not taken for a request
+    stopped = msgspec.structs.replace(
+        stopped,
+        state=ServiceState.EXITED,
+        since=stamped(event),
+        deaths=deaths,
+        ending=Ending.ASKED,
+        ended_monotonic=at.monotonic,
+        cause=intent.how_it_was_asked(stopped, service.exit_code),
+    )
+    return Heard(stopped, observe=True, look=True)
+
+
+def _pause(service: Service, event: Event) -> Heard:
+    paused = msgspec.structs.replace(
+        service, state=ServiceState.PAUSED, since=stamped(event), cause="paused through the Docker API"
+    )
+    return Heard(paused, observe=True)
+
+
+def _unpause(service: Service, event: Event) -> Heard:
+    if service.state is not ServiceState.PAUSED:
+        return Heard(service, look=True)
+    runs = msgspec.structs.replace(service, state=ServiceState.RUNNING, since=stamped(event), cause="")
+    return Heard(runs, observe=True)
+
+
+def _health(service: Service, event: Event) -> Heard:
+    if event.health is None or event.health is service.health:
+        return Heard(service)
+    return Heard(msgspec.structs.replace(service, health=event.health), observe=True, look=True)
+
+
+def _destroy(service: Service, event: Event, at: Instant) -> Heard:
+    """Removing is always somebody's request. With a successor created it is the middle of a recreation."""
+    if service.state is ServiceState.MISSING:
+        return Heard(service)
+    cause = f"{service.cause}; removed" if service.cause else "removed through the Docker API; by whom is not known"
+    removed = msgspec.structs.replace(
+        service,
+        container="",
+        state=ServiceState.MISSING,
+        since=stamped(event),
+        ending=service.ending if service.ending in (Ending.REQUESTED, Ending.COMPLETED) else Ending.ASKED,
+        ended_monotonic=at.monotonic if service.ended_monotonic is None else service.ended_monotonic,
+        cause=cause,
+    )
+    return Heard(removed, observe=True)

@@ -1,0 +1,113 @@
+"""Who stopped a container: somebody through the API, itself, or its engine. Pure.
+
+`kill` before `die`, or any `stop`, means that somebody used the API; `die` without `kill` is a crash, or a signal
+from the host. An engine that shuts down looks like the former, so that such an end is believed only after a while in
+which the engine goes on answering; see `Ending`.
+"""
+
+from __future__ import annotations
+
+import signal
+
+from semsupervisor.health.services import Ending, Kill, Service, signal_name
+from semsupervisor.systems.containers import Container, ContainerState, RestartPolicy
+
+# Signals that ask a process to end, whatever the image calls its own.
+ENDING_SIGNALS = frozenset({signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGQUIT})
+# Nobody waits longer for a container that was asked to end; a later death has another reason.
+LONGEST_GRACE_NANO = 15 * 60 * 10**9
+SELF_RESTARTING = (RestartPolicy.ALWAYS, RestartPolicy.UNLESS_STOPPED)
+
+
+def asked(service: Service, exit_code: int, time_nano: int) -> bool:
+    """Tell whether a `die` with that exit code and stamp (ns since 1970) ends what somebody began through the API."""
+    if service.stopping:
+        return True
+    kill = service.kill
+    if kill is None or abs(time_nano - kill.time_nano) > LONGEST_GRACE_NANO:
+        return False
+    return ends(service, kill.signal) or exit_code == 128 + kill.signal
+
+
+def ends(service: Service, signal_number: int) -> bool:
+    """Tell whether a signal is meant to end the container."""
+    return signal_number in ENDING_SIGNALS or signal_number == service.stop_signal
+
+
+def remembered(service: Service, kill: Kill) -> Kill:
+    """Return the signal to remember: one that ends weighs more than a later one that does not."""
+    if service.kill is not None and ends(service, service.kill.signal) and not ends(service, kill.signal):
+        return service.kill
+    return kill
+
+
+def acts(policy: RestartPolicy | None, exit_code: int) -> bool:
+    """Tell whether the engine starts a container again that ended by itself."""
+    match policy:
+        case RestartPolicy.ALWAYS | RestartPolicy.UNLESS_STOPPED:
+            return True
+        case RestartPolicy.ON_FAILURE:
+            return exit_code != 0
+        case RestartPolicy.NO | None:
+            return False
+
+
+def completed(policy: RestartPolicy | None, exit_code: int, awaited: bool) -> bool:
+    """Tell whether an end is the success of a service that others wait to complete."""
+    return awaited and exit_code == 0 and not acts(policy, exit_code)
+
+
+def unheard(container: Container, *, engine_changed: bool, awaited: bool) -> Ending:
+    """Judge by its inspection a container that ended unheard, having been known to run.
+
+    The engine would have started it again if its policy says so, unless somebody stopped it through the API.
+    """
+    if container.state is ContainerState.RESTARTING:
+        return Ending.DIED
+    if engine_changed:
+        return Ending.LEFT
+    if container.error:
+        return Ending.DIED
+    if container.restart_policy in SELF_RESTARTING:
+        return Ending.ASKED
+    if completed(container.restart_policy, container.exit_code, awaited):
+        return Ending.COMPLETED
+    return Ending.DIED
+
+
+def at_first_sight(container: Container, *, left_by_engine: bool) -> Ending:
+    """Judge by its inspection a container that does not run and of which nothing was known.
+
+    `left_by_engine` says that it ended in the first moments of its engine: one that was killed leaves containers so.
+    A container that never ran, or ended well with nobody to start it again, is not held against anybody.
+    """
+    if container.state is ContainerState.CREATED:
+        return Ending.NONE
+    if container.state in (ContainerState.RESTARTING, ContainerState.DEAD) or container.error:
+        return Ending.DIED
+    if left_by_engine:
+        return Ending.LEFT
+    if container.restart_policy in SELF_RESTARTING:
+        return Ending.REQUESTED
+    return Ending.COMPLETED if container.exit_code == 0 else Ending.DIED
+
+
+def how_it_died(exit_code: int, *, oom: bool) -> str:
+    """Return in words how a container ended that nobody asked to."""
+    if oom:
+        return f"killed for lack of memory (exit code {exit_code})"
+    if name := signal_name(exit_code):
+        return f"ended with exit code {exit_code}: {name}, from the host or from within"
+    if exit_code == 0:
+        return "ended by itself with exit code 0"
+    return f"crashed with exit code {exit_code}"
+
+
+def how_it_was_asked(service: Service, exit_code: int | None) -> str:
+    """Return in words what somebody did through the API."""
+    code = "" if exit_code is None else f", exit code {exit_code}"
+    if service.kill is None:
+        return f"stopped through the Docker API{code}; by whom is not known"
+    name = signal_name(128 + service.kill.signal) or f"signal {service.kill.signal}"
+    verb = "stopped" if service.stopping else "killed"
+    return f"{verb} through the Docker API with {name}{code}; by whom is not known"

@@ -1,0 +1,254 @@
+"""What an inspection of its container makes of what is known of a service. Pure.
+
+An inspection that is newer than the last event heard of the container is the truth; where it differs from what the
+events told, an event was missed. Runs are told apart by their exact start, ends by their exact finish.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from semsupervisor.health import intent
+from semsupervisor.health.hearing import Note, died
+from semsupervisor.health.services import Ending, Service, ServiceState
+from semsupervisor.kit.clock import Instant
+from semsupervisor.systems.containers import Container, ContainerState, Owner
+
+# An engine stops what a killed one left running before it takes its first call, so well within this time.
+ENGINE_START_SECONDS = 10.0
+
+STATES = {
+    ContainerState.CREATED: ServiceState.CREATED,
+    ContainerState.RUNNING: ServiceState.RUNNING,
+    ContainerState.PAUSED: ServiceState.PAUSED,
+    ContainerState.RESTARTING: ServiceState.RESTARTING,
+    ContainerState.REMOVING: ServiceState.EXITED,
+    ContainerState.EXITED: ServiceState.EXITED,
+    ContainerState.DEAD: ServiceState.EXITED,
+}
+ASKED_FOR = (Ending.ASKED, Ending.REQUESTED)
+
+
+class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
+    """What bears on judging an end that nobody heard.
+
+    `engine_changed`: the engine, or the host, was started since the last look. `engine_started` is its start in
+    seconds since 1970, None where unknown. `awaited`: others wait for the service to complete.
+    """
+
+    engine_changed: bool = False
+    engine_started: float | None = None
+    awaited: bool = False
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What a service is after an inspection, what it went through unheard before, and what to note.
+
+    `missed` says that the events should have told it. `passed` are states to observe before `service` itself.
+    """
+
+    service: Service
+    missed: bool = False
+    passed: tuple[Service, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+def first(owner: Owner, container: Container, at: Instant, circumstances: Circumstances) -> Service:
+    """Return what is known of a service after its first inspection ever."""
+    service = _described(Service(name=owner.name, owner=owner, container=container.id), container)
+    if service.lives:
+        return service
+    ending = intent.at_first_sight(container, left_by_engine=_left_by_engine(container, circumstances))
+    match ending:
+        case Ending.DIED:
+            return _as_inspected(died(service, container.exit_code, at, count=1), container)
+        case Ending.REQUESTED:
+            cause = "stopped before the supervisor looked first: its restart policy would have started it again"
+        case Ending.LEFT:
+            cause = "left stopped by an engine that was killed"
+        case _:
+            cause = ""
+    return msgspec.structs.replace(service, ending=ending, ended_monotonic=at.monotonic, cause=cause)
+
+
+def see(service: Service, container: Container, at: Instant, circumstances: Circumstances) -> Seen:
+    """Return what the inspection of a service's container says beside what is known."""
+    if service.container != container.id:
+        return _replaced(service, container, at, circumstances)
+    known = _described(service, container)
+    if known.lives:
+        seen = _living(service, known, container, at, circumstances)
+    elif service.lives or _ran_again(service, container):
+        seen = _ended(service, known, container, at, circumstances)
+    else:
+        seen = _still_ended(service, known, container, at)
+    if service.image_id and service.image_id != container.image_id:
+        return msgspec.structs.replace(seen, notes=(*seen.notes, _image_changed(service, container)))
+    return seen
+
+
+def vanished(service: Service, at: Instant) -> Service:
+    """Return a service whose container is not there any more, with nobody heard to remove it."""
+    if service.ending in (*ASKED_FOR, Ending.COMPLETED):
+        ending, cause = service.ending, f"{service.cause or 'completed'}; removed"
+    else:
+        ending, cause = Ending.VANISHED, "its container is gone, and nobody was seen to remove it"
+    return msgspec.structs.replace(
+        service,
+        container="",
+        state=ServiceState.MISSING,
+        since=at.wall,
+        ending=ending,
+        ended_monotonic=at.monotonic,
+        cause=cause,
+    )
+
+
+def recreated(service: Service) -> Note:
+    """Return what is noted when another container has taken a service's place."""
+    return Note("service.recreated", service.subject, f"{service.name} was recreated: it has a new container")
+
+
+def _described(service: Service, container: Container) -> Service:
+    """Take over what no event tells, and the state; how it came to it is left to the caller."""
+    state = STATES[container.state]
+    lives = state in (ServiceState.RUNNING, ServiceState.PAUSED)
+    return msgspec.structs.replace(
+        service,
+        image=container.image,
+        image_id=container.image_id,
+        state=state,
+        since=(container.started_at if lives else container.finished_at) or container.created_at,
+        started_at=container.started_at,
+        finished_at=container.finished_at,
+        exit_code=None if lives else container.exit_code,
+        restart_count=container.restart_count,
+        policy=container.restart_policy,
+        stop_signal=container.stop_signal,
+        health=container.health,
+    )
+
+
+def _as_inspected(service: Service, container: Container) -> Service:
+    """Put the inspection's words in place of what was expected to follow a death."""
+    return msgspec.structs.replace(
+        service, state=STATES[container.state], restart_count=container.restart_count, exit_code=container.exit_code
+    )
+
+
+def _running(service: Service) -> Service:
+    """Return a service whose container was started unheard."""
+    return msgspec.structs.replace(
+        service, ending=Ending.NONE, ended_monotonic=None, kill=None, stopping=False, oom_kills=None, cause=""
+    )
+
+
+def _living(service: Service, known: Service, container: Container, at: Instant, circumstances: Circumstances) -> Seen:
+    if not service.lives:
+        return Seen(_running(known), missed=True)
+    deaths = container.restart_count - service.restart_count
+    same_run = service.started_at == container.started_at or (service.started_at is None and deaths <= 0)
+    if same_run:
+        return _same_run(service, known, at)
+    if circumstances.engine_changed:
+        return Seen(_running(known), missed=True)
+    if deaths <= 0:
+        text = f"{service.name} was started again by request while nobody listened"
+        return Seen(_running(known), missed=True, notes=(Note("service.restarted", service.subject, text),))
+    fell = msgspec.structs.replace(
+        died(service, 0, at, count=deaths),
+        state=ServiceState.RESTARTING,
+        since=container.finished_at,
+        exit_code=None,
+        cause="died and was started again by its restart policy while nobody listened",
+    )
+    return Seen(msgspec.structs.replace(_running(known), deaths=fell.deaths), missed=True, passed=(fell,))
+
+
+def _same_run(service: Service, known: Service, at: Instant) -> Seen:
+    """Only pausing and health may have changed without an event."""
+    inspected = service.started_at is not None
+    if service.state is not known.state:
+        return Seen(msgspec.structs.replace(known, since=at.wall, cause=""), missed=inspected)
+    unheard = inspected and service.health is not known.health
+    return Seen(msgspec.structs.replace(known, since=service.since), missed=unheard)
+
+
+def _ran_again(service: Service, container: Container) -> bool:
+    """Tell whether a container that does not run has run since it was last known not to."""
+    if service.state is ServiceState.CREATED:
+        return container.state is not ContainerState.CREATED and service.ending is Ending.NONE
+    return (
+        container.state is not ContainerState.RESTARTING
+        and service.finished_at is not None
+        and service.finished_at != container.finished_at
+    )
+
+
+def _ended(service: Service, known: Service, container: Container, at: Instant, circumstances: Circumstances) -> Seen:
+    """The container ended, and nobody heard it."""
+    oom = container.oom_killed and container.exit_code == 137
+    known = msgspec.structs.replace(known, oom=service.oom or oom, ended_monotonic=at.monotonic)
+    ending = intent.unheard(container, engine_changed=circumstances.engine_changed, awaited=circumstances.awaited)
+    match ending:
+        case Ending.DIED:
+            count = max(1, container.restart_count - service.restart_count)
+            return Seen(_as_inspected(died(known, container.exit_code, at, count=count), container), missed=True)
+        case Ending.LEFT:
+            cause = "ended with its engine, or its host, and was not started again by the next one"
+        case Ending.COMPLETED:
+            cause = "completed with exit code 0"
+        case _:
+            cause = "stopped unheard: its restart policy would have started it again, had nobody stopped it"
+    return Seen(msgspec.structs.replace(known, ending=ending, cause=cause), missed=True)
+
+
+def _still_ended(service: Service, known: Service, container: Container, at: Instant) -> Seen:
+    """The end is known already; only what followed it may be news."""
+    known = msgspec.structs.replace(known, since=service.since)
+    growth = container.restart_count - service.restart_count
+    if container.state is ContainerState.RESTARTING and (growth > 0 or service.ending is not Ending.DIED):
+        fell = died(known, container.exit_code, at, count=max(1, growth))
+        return Seen(_as_inspected(fell, container), missed=True)
+    if service.ending is Ending.ENGINE:
+        cause = "ended with its engine, and was not started again by the next one"
+        return Seen(msgspec.structs.replace(known, ending=Ending.LEFT, cause=cause))
+    given_up = service.ending is Ending.DIED and container.state is ContainerState.EXITED and not container.error
+    if given_up and container.restart_policy in intent.SELF_RESTARTING:
+        cause = "stopped unheard, while its restart policy was waiting to start it again"
+        asked = msgspec.structs.replace(known, ending=Ending.ASKED, ended_monotonic=at.monotonic, cause=cause)
+        return Seen(asked, missed=True)
+    return Seen(known)
+
+
+def _replaced(service: Service, container: Container, at: Instant, circumstances: Circumstances) -> Seen:
+    """Another container stands where a known one stood, or where none was."""
+    fresh = msgspec.structs.replace(service, container=container.id, successor="", restart_count=0)
+    known = _described(fresh, container)
+    notes: tuple[Note, ...] = ()
+    if service.image_id and container.state is not ContainerState.CREATED:
+        notes = (recreated(service),)
+    if service.image_id and service.image_id != container.image_id:
+        notes = (*notes, _image_changed(service, container))
+    if known.lives:
+        return Seen(_running(known), missed=True, notes=notes)
+    if container.state is not ContainerState.CREATED:
+        return msgspec.structs.replace(_ended(fresh, known, container, at, circumstances), notes=notes)
+    ending, cause = (service.ending, service.cause) if service.ending in ASKED_FOR else (Ending.NONE, "")
+    return Seen(msgspec.structs.replace(known, ending=ending, cause=cause), missed=True, notes=notes)
+
+
+def _image_changed(service: Service, container: Container) -> Note:
+    before, now = _image(service.image, service.image_id), _image(container.image, container.image_id)
+    text = f"{service.name} has another image: {now} instead of {before}"
+    return Note("service.image_changed", service.subject, text, {"image": container.image})
+
+
+def _image(reference: str, image_id: str) -> str:
+    return f"{reference} ({image_id.removeprefix('sha256:')[:12]})"
+
+
+def _left_by_engine(container: Container, circumstances: Circumstances) -> bool:
+    if container.finished_at is None or circumstances.engine_started is None:
+        return False
+    return 0.0 <= container.finished_at.timestamp() - circumstances.engine_started < ENGINE_START_SECONDS

@@ -1,0 +1,100 @@
+"""What was last known of each service, kept across restarts of the supervisor: the tables `services` and `watching`.
+
+Written only when it changes, so that neither a request to stop nor a death is forgotten in between.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import TypeVar
+
+import msgspec
+
+from semsupervisor.health.engines import Bookmark
+from semsupervisor.health.services import Service
+from semsupervisor.store.database import Migration, Store
+from semsupervisor.store.journal import Journal
+
+T = TypeVar("T")
+
+MIGRATIONS = (
+    Migration(
+        200,
+        """
+        CREATE TABLE services (
+            project TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (project, name)
+        );
+        CREATE TABLE watching (project TEXT PRIMARY KEY, body TEXT NOT NULL);
+        """,
+    ),
+)
+
+
+class Remembered(msgspec.Struct, frozen=True):
+    """All that was kept of one project; `bookmark` is None when nothing was."""
+
+    bookmark: Bookmark | None
+    services: Mapping[str, Service]
+
+
+class Memory:
+    """The tables' only reader and writer, for one project."""
+
+    def __init__(self, store: Store, journal: Journal, project: str) -> None:
+        self._store = store
+        self._journal = journal
+        self._project = project
+        self._bookmark = ""
+        self._services: dict[str, str] = {}
+
+    async def load(self) -> Remembered:
+        """Return what was kept. A row that this version cannot read counts as not kept. Raises: StoreError."""
+        bookmarks, rows = await self._store.read(self._rows)
+        self._bookmark = bookmarks[0] if bookmarks else ""
+        self._services = dict(rows)
+        read = {name: _decoded(body, Service) for name, body in self._services.items()}
+        services = {name: service for name, service in read.items() if service is not None}
+        return Remembered(_decoded(self._bookmark, Bookmark), services)
+
+    async def save(self, bookmark: Bookmark, services: Mapping[str, Service]) -> None:
+        """Keep what differs from what is kept; the bookmark moves along only if it has to.
+
+        A stamp that is too old costs nothing: the events since are told again and change nothing.
+        """
+        encoded = {name: msgspec.json.encode(service).decode() for name, service in services.items()}
+        changed = {name: body for name, body in encoded.items() if self._services.get(name) != body}
+        dropped = [name for name in self._services if name not in encoded]
+        mark = msgspec.json.encode(bookmark).decode()
+        if not changed and not dropped and self._same_place(bookmark):
+            return
+        project = self._project
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT OR REPLACE INTO watching (project, body) VALUES (?, ?)", (project, mark))
+            connection.executemany(
+                "INSERT OR REPLACE INTO services (project, name, body) VALUES (?, ?, ?)",
+                [(project, name, body) for name, body in changed.items()],
+            )
+            connection.executemany(
+                "DELETE FROM services WHERE project = ? AND name = ?", [(project, name) for name in dropped]
+            )
+
+        self._services, self._bookmark = encoded, mark
+        await self._journal.commit(write)
+
+    def _same_place(self, bookmark: Bookmark) -> bool:
+        known = _decoded(self._bookmark, Bookmark)
+        return known is not None and (known.boot_id, known.engine) == (bookmark.boot_id, bookmark.engine)
+
+    def _rows(self, connection: sqlite3.Connection) -> tuple[list[str], list[tuple[str, str]]]:
+        marks = connection.execute("SELECT body FROM watching WHERE project = ?", (self._project,)).fetchall()
+        rows = connection.execute("SELECT name, body FROM services WHERE project = ?", (self._project,)).fetchall()
+        return [body for (body,) in marks], rows
+
+
+def _decoded(body: str, kind: type[T]) -> T | None:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.DecodeError:
+        return None

@@ -1,0 +1,39 @@
+"""The containers' scheduled look: a list that finds what no event told, and the memory that each container uses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from semsupervisor.health.observation import Observation
+from semsupervisor.health.watching import PROBE_SOURCE, Watching
+from semsupervisor.systems import cgroups
+from semsupervisor.systems.containers import Container, ContainerState, MemoryUse
+from semsupervisor.systems.docker import Docker
+
+WITH_PROCESSES = (ContainerState.RUNNING, ContainerState.PAUSED)
+
+
+class ContainersProbe:
+    """Lists the project's containers and measures them."""
+
+    name = PROBE_SOURCE
+
+    def __init__(self, watching: Watching, docker: Docker) -> None:
+        self._watching = watching
+        self._docker = docker
+
+    async def observe(self) -> Sequence[Observation]:
+        """Return the facts of every service. Raises: EngineError, EngineForbidden."""
+        listed = await self._watching.reconcile()
+        return self._watching.measured(await self._measure([one for one in listed if one.state in WITH_PROCESSES]))
+
+    async def _measure(self, containers: Sequence[Container]) -> Mapping[str, MemoryUse]:
+        """Read the control groups; where that is not possible, ask the engine, which is slower and counts no kills."""
+        pids = [container.pid for container in containers]
+        read = await asyncio.to_thread(lambda: [cgroups.read_memory(pid) for pid in pids])
+        known = dict(zip((container.id for container in containers), read, strict=True))
+        unread = [container_id for container_id, use in known.items() if use is None]
+        asked = await asyncio.gather(*(self._docker.memory(container_id) for container_id in unread))
+        found = {**known, **dict(zip(unread, asked, strict=True))}
+        return {container_id: use for container_id, use in found.items() if use is not None}

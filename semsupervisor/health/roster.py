@@ -1,0 +1,283 @@
+"""All services of the project together: which container is whose present one, and who is missing. No I/O.
+
+Events and lists may come in any order and more than once. A list says nothing of a service of which an event came
+after the list was asked for. While events are followed, what a list finds that they should have told is believed
+only if it is still so after a while; else the event was only on its way.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from semsupervisor.health import hearing, looking
+from semsupervisor.health.hearing import Note
+from semsupervisor.health.looking import Circumstances, Seen
+from semsupervisor.health.services import Ending, Service, ServiceState
+from semsupervisor.kit.clock import Instant
+from semsupervisor.systems.containers import Action, Container, ContainerState, Event
+
+COMPLETION = "service_completed_successfully"
+GRACE_SECONDS = 0.5
+MOST_EVENTS_REMEMBERED = 1024
+FORGET_REMOVED_SECONDS = 86400.0
+LIVING = (ContainerState.RUNNING, ContainerState.PAUSED)
+
+
+class Turn(msgspec.Struct):
+    """What one event or list brought: states to observe in their order, notes, and whether to look again.
+
+    `silent` names services of which the events told nothing although something happened.
+    """
+
+    observed: list[tuple[Service, Instant]] = []
+    gone: list[Service] = []
+    notes: list[Note] = []
+    look: bool = False
+    look_later: bool = False
+    silent: list[str] = []
+
+
+class Roster:
+    """What is known of each service of one compose project, by the name of its subject."""
+
+    def __init__(self) -> None:
+        self.services: dict[str, Service] = {}
+        self.containers: dict[str, Container] = {}
+        self.last_event_nano = 0
+        self._heard_monotonic: dict[str, float] = {}
+        self._remembered: OrderedDict[tuple[int, str, Action], None] = OrderedDict()
+        self._missed_since: dict[str, float] = {}
+
+    def remember(self, kept: Mapping[str, Service], last_event_nano: int, at: Instant, *, same_boot: bool) -> None:
+        """Take up what was kept by an earlier run; another boot's monotonic seconds mean nothing now."""
+        self.last_event_nano = last_event_nano
+        for name, service in kept.items():
+            ended = None if service.ended_monotonic is None else at.monotonic
+            self.services[name] = (
+                service if same_boot else msgspec.structs.replace(service, deaths=(), ended_monotonic=ended)
+            )
+
+    def hear(self, event: Event, at: Instant, *, by_engine: bool = False) -> Turn:
+        """Take in one event that arrived at `at`; one that was heard before changes nothing."""
+        turn = Turn()
+        if event.owner.oneoff or not event.owner.service or self._is_known(event):
+            return turn
+        self.last_event_nano = event.time_nano
+        name = event.owner.name
+        known = self.services.get(name)
+        self._heard_monotonic[name] = at.monotonic
+        stamp = Instant(hearing.stamped(event), at.monotonic)
+        if known is None or event.id != known.container:
+            self._hear_of_another(known, event, turn, stamp)
+            return turn
+        awaited = self._awaited(known)
+        self._take(hearing.hear(known, event, at, by_engine=by_engine, awaited=awaited), turn, stamp)
+        return turn
+
+    def see(
+        self, listed: Sequence[Container], asked: float, at: Instant, met: Circumstances, *, followed: bool
+    ) -> Turn:
+        """Take in a list of all containers that was asked for at `asked` (monotonic seconds) and came at `at`.
+
+        `followed` says that the event stream is being followed, and `met` what bears on judging unheard ends.
+        """
+        turn = Turn()
+        candidates = _by_name(listed)
+        for name, found in candidates.items():
+            container = _present_one(self.services.get(name), found)
+            self.containers[name] = container
+            if self._heard_monotonic.get(name, -1.0) >= asked:
+                turn.look = True
+            else:
+                self._see_one(name, container, at, met, turn, followed=followed)
+        for name in [name for name in self.services if name not in candidates]:
+            self.containers.pop(name, None)
+            if self._heard_monotonic.get(name, -1.0) < asked:
+                self._see_none(name, at, turn, followed=followed)
+        self._see_expected(at, turn)
+        return turn
+
+    def engine_ended(self) -> list[str]:
+        """Judge the ends that are not settled as its engine's own, and return whose they are."""
+        unsettled = [
+            service
+            for service in self.services.values()
+            if service.ending is Ending.ASKED and service.state is ServiceState.EXITED
+        ]
+        for service in unsettled:
+            self.services[service.name] = msgspec.structs.replace(
+                service, ending=Ending.ENGINE, cause="ended with its engine"
+            )
+        return [service.name for service in unsettled]
+
+    def unsettled(self) -> Mapping[str, float]:
+        """Return the services that somebody asked to stop and that are not told yet, with when that was learned."""
+        return {
+            service.name: service.ended_monotonic or 0.0
+            for service in self.services.values()
+            if service.ending is Ending.ASKED
+        }
+
+    def settle(self, names: Iterable[str], at: Instant) -> Turn:
+        """Believe of services that somebody stopped them: the engine has gone on answering."""
+        turn = Turn()
+        for name in names:
+            service = self.services.get(name)
+            if service is None or service.ending is not Ending.ASKED:
+                continue
+            turn.notes.append(Note("service.stopped", service.subject, f"{name}: {service.cause}"))
+            self._observe(msgspec.structs.replace(service, ending=Ending.REQUESTED), turn, at)
+        return turn
+
+    def count_oom(self, name: str, kills: int | None) -> None:
+        """Take in how many processes of a service's container were killed for lack of memory since its start."""
+        service = self.services[name]
+        if kills is None or kills == service.oom_kills:
+            return
+        grew = service.oom_kills is not None and kills > service.oom_kills
+        self.services[name] = msgspec.structs.replace(service, oom_kills=kills, oom=service.oom or grew)
+
+    def forget_oom(self) -> None:
+        """Begin anew to look for kills for lack of memory: what was found is told."""
+        for service in [service for service in self.services.values() if service.oom]:
+            self.services[service.name] = msgspec.structs.replace(service, oom=False)
+
+    def _is_known(self, event: Event) -> bool:
+        key = (event.time_nano, event.id, event.action)
+        if key in self._remembered:
+            return True
+        self._remembered[key] = None
+        if len(self._remembered) > MOST_EVENTS_REMEMBERED:
+            self._remembered.popitem(last=False)
+        return False
+
+    def _hear_of_another(self, known: Service | None, event: Event, turn: Turn, stamp: Instant) -> None:
+        """An event of a container that is not the service's present one, or of a service not known yet."""
+        empty = known or Service(name=event.owner.name, owner=event.owner)
+        match event.action:
+            case Action.CREATE if empty.container:
+                self.services[empty.name] = msgspec.structs.replace(empty, successor=event.id)
+            case Action.CREATE:
+                ending = empty.ending if empty.ending in looking.ASKED_FOR else Ending.NONE
+                created = msgspec.structs.replace(
+                    empty, container=event.id, state=ServiceState.CREATED, ending=ending, since=stamp.wall
+                )
+                turn.look = True
+                self._observe(created, turn, stamp)
+            case Action.START:
+                began = msgspec.structs.replace(empty, container=event.id, successor="", restart_count=0)
+                heard = hearing.hear(msgspec.structs.replace(began, ending=Ending.NONE), event, stamp)
+                notes = (looking.recreated(empty),) if empty.image_id else ()
+                self._take(msgspec.structs.replace(heard, notes=notes), turn, stamp)
+            case Action.DESTROY if event.id == empty.successor:
+                self.services[empty.name] = msgspec.structs.replace(empty, successor="")
+            case _:
+                turn.look = True
+
+    def _take(self, heard: hearing.Heard, turn: Turn, at: Instant) -> None:
+        turn.look = turn.look or heard.look
+        turn.notes.extend(heard.notes)
+        if heard.observe:
+            self._observe(heard.service, turn, at)
+        else:
+            self.services[heard.service.name] = heard.service
+
+    def _observe(self, service: Service, turn: Turn, at: Instant) -> None:
+        self.services[service.name] = service
+        turn.observed.append((service, at))
+
+    def _see_one(
+        self, name: str, container: Container, at: Instant, met: Circumstances, turn: Turn, *, followed: bool
+    ) -> None:
+        known = self.services.get(name)
+        if known is None:
+            seen = Seen(looking.first(container.owner, container, at, met), missed=True)
+        else:
+            awaited = self._awaited(known)
+            seen = looking.see(known, container, at, msgspec.structs.replace(met, awaited=awaited))
+        if not self._believes(name, at, turn, missed=seen.missed, followed=followed):
+            return
+        turn.notes.extend(seen.notes)
+        turn.observed.extend((one, Instant(one.since or at.wall, at.monotonic)) for one in seen.passed)
+        if seen.service != known:
+            self._observe(seen.service, turn, at)
+
+    def _see_none(self, name: str, at: Instant, turn: Turn, *, followed: bool) -> None:
+        known = self.services[name]
+        if known.container:
+            if self._believes(name, at, turn, missed=True, followed=followed):
+                self._observe(looking.vanished(known, at), turn, at)
+        elif (
+            known.ending is Ending.REQUESTED and at.monotonic - (known.ended_monotonic or 0.0) > FORGET_REMOVED_SECONDS
+        ):
+            self._forget(known, turn)
+
+    def _see_expected(self, at: Instant, turn: Turn) -> None:
+        """A service that another one depends on is missing if nothing is known of it."""
+        waiting = {
+            service: container.owner.name
+            for container in self.containers.values()
+            if container.state in LIVING
+            for service in container.depends_on
+        }
+        for service in [one for one in self.services.values() if one.waited_for and not one.image_id]:
+            if service.name not in waiting:
+                self._forget(service, turn)
+        for name, waits in waiting.items():
+            if any(service.owner.service == name for service in self.services.values()):
+                continue
+            owner = msgspec.structs.replace(self.containers[waits].owner, service=name, number=1)
+            missing = Service(
+                name=name,
+                owner=owner,
+                since=at.wall,
+                ending=Ending.VANISHED,
+                ended_monotonic=at.monotonic,
+                cause=f"it has no container, and {waits} depends on it",
+                waited_for=waits,
+            )
+            self._observe(missing, turn, at)
+
+    def _forget(self, service: Service, turn: Turn) -> None:
+        del self.services[service.name]
+        turn.gone.append(service)
+
+    def _believes(self, name: str, at: Instant, turn: Turn, *, missed: bool, followed: bool) -> bool:
+        """Tell whether what a list says of a service is to be taken for true now."""
+        if not missed or not followed:
+            self._missed_since.pop(name, None)
+            return True
+        since = self._missed_since.setdefault(name, at.monotonic)
+        if at.monotonic - since < GRACE_SECONDS:
+            turn.look_later = True
+            return False
+        del self._missed_since[name]
+        turn.silent.append(name)
+        return True
+
+    def _awaited(self, service: Service) -> bool:
+        return any(
+            container.depends_on.get(service.owner.service) == COMPLETION for container in self.containers.values()
+        )
+
+
+def _by_name(listed: Sequence[Container]) -> dict[str, list[Container]]:
+    found: dict[str, list[Container]] = {}
+    for container in listed:
+        if container.owner.service and not container.owner.oneoff:
+            found.setdefault(container.owner.name, []).append(container)
+    return found
+
+
+def _present_one(known: Service | None, found: Sequence[Container]) -> Container:
+    """While a service is recreated it has two: the one that runs is its present one, else the one that was."""
+
+    def rank(container: Container) -> tuple[bool, bool, datetime | float]:
+        made = container.created_at.timestamp() if container.created_at else 0.0
+        return (container.state in LIVING, known is not None and container.id == known.container, made)
+
+    return max(found, key=rank)

@@ -1,0 +1,206 @@
+"""What is known of one service, and the facts that rules look at. Pure.
+
+A service here is one replica of a compose service: the container that is its present one, and how it came to be as
+it is. The engine's stamps are kept for people and for comparing; durations are counted in monotonic seconds.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind
+from semsupervisor.kit.clock import Instant
+from semsupervisor.systems.containers import Health, MemoryUse, Owner, RestartPolicy
+
+DEATHS_WINDOW_SECONDS = 600.0
+DEATHS_OF_A_LOOP = 3
+MOST_DEATHS_KEPT = 100
+
+
+class ServiceState(StrEnum):
+    """What a service's container does; MISSING: there is none."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    PAUSED = "paused"
+    RESTARTING = "restarting"
+    EXITED = "exited"
+    MISSING = "missing"
+
+
+class Ending(StrEnum):
+    """Why a container does not run.
+
+    NONE: it runs, or was never started. DIED: by itself or by a signal from the host. ASKED: somebody used the API,
+    but it may yet turn out to be the engine's own shutdown; REQUESTED: it did not. ENGINE: it ended with its engine,
+    and the next one has not been looked at; LEFT: the next one did not start it again. COMPLETED: its work was done.
+    VANISHED: nobody was seen to remove it.
+    """
+
+    NONE = "none"
+    DIED = "died"
+    ASKED = "asked"
+    REQUESTED = "requested"
+    ENGINE = "engine"
+    LEFT = "left"
+    COMPLETED = "completed"
+    VANISHED = "vanished"
+
+
+UNDECIDED = (Ending.ASKED, Ending.ENGINE)
+
+
+class Kill(msgspec.Struct, frozen=True):
+    """A signal that somebody sent through the API, by its number, and the engine's stamp of it in ns since 1970."""
+
+    signal: int
+    time_nano: int
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """One service as last known; kept across restarts of the supervisor.
+
+    `container` is the id of its container, empty when there is none; `successor` the one that was created to replace
+    it. `since` is when it came into its state, by the engine's clock; `started_at` and `finished_at` are exact and
+    None until inspected. `ended_monotonic` is when the end was learned. `deaths` are monotonic seconds of this boot.
+    `oom` is set from a kill for lack of memory until the next scheduled look has told it; `oom_kills` is the last
+    count. `cause` says in words how it came to its state. `waited_for` names a service that depends on it.
+    """
+
+    name: str
+    owner: Owner
+    container: str = ""
+    successor: str = ""
+    image: str = ""
+    image_id: str = ""
+    state: ServiceState = ServiceState.MISSING
+    since: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    exit_code: int | None = None
+    restart_count: int = 0
+    policy: RestartPolicy | None = None
+    stop_signal: int = int(signal.SIGTERM)
+    health: Health = Health.NONE
+    ending: Ending = Ending.NONE
+    ended_monotonic: float | None = None
+    kill: Kill | None = None
+    stopping: bool = False
+    deaths: tuple[float, ...] = ()
+    oom: bool = False
+    oom_kills: int | None = None
+    cause: str = ""
+    waited_for: str = ""
+
+    @property
+    def lives(self) -> bool:
+        """Tell whether its processes exist."""
+        return self.state in (ServiceState.RUNNING, ServiceState.PAUSED)
+
+    @property
+    def subject(self) -> Subject:
+        """Return the subject of its facts."""
+        return Subject(SubjectKind.SERVICE, self.name)
+
+    @property
+    def intent(self) -> str:
+        """Return how it came to its state, in words; empty when there is nothing to say."""
+        return self.cause
+
+
+def recent_deaths(service: Service, now_monotonic: float) -> int:
+    """Count the deaths that nobody asked for in the last ten minutes."""
+    return sum(1 for death in service.deaths if 0.0 <= now_monotonic - death < DEATHS_WINDOW_SECONDS)
+
+
+def with_deaths(service: Service, count: int, at: Instant) -> Service:
+    """Return the service with so many deaths more, all of now."""
+    kept = tuple(death for death in service.deaths if 0.0 <= at.monotonic - death < DEATHS_WINDOW_SECONDS)
+    return msgspec.structs.replace(service, deaths=(*kept, *[at.monotonic] * count)[-MOST_DEATHS_KEPT:])
+
+
+def facts(service: Service, now_monotonic: float) -> dict[str, FactValue]:
+    """Return the facts of a service. What cannot be told yet (who stopped it, how its health will be) is left out."""
+    deaths = recent_deaths(service, now_monotonic)
+    found: dict[str, FactValue] = {
+        "state": service.state.value,
+        "paused": service.state is ServiceState.PAUSED,
+        "oom_killed": service.oom,
+        "deaths_recent": deaths,
+        "restarting": deaths >= DEATHS_OF_A_LOOP,
+        "restarts": service.restart_count,
+    }
+    if service.image:
+        found["image"] = service.image
+    if service.ending not in UNDECIDED:
+        found["died"] = service.ending in (Ending.DIED, Ending.LEFT)
+        found["stopped_on_request"] = service.ending is Ending.REQUESTED
+        found["missing"] = service.ending is Ending.VANISHED
+    if service.exit_code is not None and not service.lives:
+        found["exit_code"] = service.exit_code
+    unhealthy = _unhealthy(service)
+    if unhealthy is not None:
+        found["unhealthy"] = unhealthy
+    return found
+
+
+def memory_facts(use: MemoryUse, limit_bytes: int | None) -> dict[str, FactValue]:
+    """Return the facts about a container's memory; those about its limit only if it has one."""
+    found: dict[str, FactValue] = {"memory_used_bytes": use.used_bytes}
+    if limit_bytes:
+        found["memory_limit_bytes"] = limit_bytes
+        found["memory_used_ratio"] = use.used_bytes / limit_bytes
+    return found
+
+
+def evidence(service: Service) -> dict[str, str]:
+    """Return what can be said of a service's end without asking the engine."""
+    if service.lives and not service.oom:
+        return {}
+    found = {"cause": service.cause} if service.cause else {}
+    if service.exit_code is not None and not service.lives:
+        found["exit_code"] = str(service.exit_code)
+        if name := signal_name(service.exit_code):
+            found["signal"] = name
+    if service.oom:
+        found["oom"] = "a process was killed because the container reached its memory limit"
+    if service.policy is not None:
+        found["restart_policy"] = service.policy.value
+    return found
+
+
+def observation(source: str, service: Service, at: Instant, more: Mapping[str, FactValue] | None = None) -> Observation:
+    """Return a service's facts, and `more` of them, as one observation."""
+    found = {**facts(service, at.monotonic), **(more or {})}
+    return Observation(source=source, subject=service.subject, at=at, facts=found, evidence=evidence(service))
+
+
+def gone(source: str, service: Service, at: Instant) -> Observation:
+    """Return that a service is no part of the project any more."""
+    return Observation(source=source, subject=service.subject, at=at, facts={}, gone=True)
+
+
+def signal_name(exit_code: int) -> str:
+    """Return the signal behind an exit code above 128, such as SIGKILL behind 137; empty if there is none."""
+    try:
+        return signal.Signals(exit_code - 128).name
+    except ValueError:
+        return ""
+
+
+def _unhealthy(service: Service) -> bool | None:
+    """None while its check has not decided, and while it is dead: what it was before may still be true afterwards."""
+    if not service.lives:
+        return False if service.ending in (Ending.REQUESTED, Ending.COMPLETED) else None
+    match service.health:
+        case Health.HEALTHY:
+            return False
+        case Health.UNHEALTHY:
+            return True
+        case Health.NONE | Health.STARTING:
+            return None

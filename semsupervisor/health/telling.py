@@ -1,0 +1,120 @@
+"""Handing on what watching found: observations at once, notes when there is time, and whether the engine is there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from semsupervisor.errors import EngineError, EngineForbidden
+from semsupervisor.health import services
+from semsupervisor.health.engines import ENGINE, HOST
+from semsupervisor.health.hearing import Note
+from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, Unknown
+from semsupervisor.health.probing import Sink
+from semsupervisor.health.roster import GRACE_SECONDS, Roster, Turn
+from semsupervisor.kit.clock import Clock, Instant
+
+SOURCE = "watching"
+
+WriteNote = Callable[[str, Subject, str, Mapping[str, FactValue]], Awaitable[None]]
+EngineTrouble = EngineError | EngineForbidden
+
+
+class Teller:
+    """The one way from the roster to the rest of the daemon.
+
+    `trouble` is why the engine cannot be asked, None while it can; `listed` says whether either is known yet.
+    `look_at` is when the containers are to be listed again, in monotonic seconds, None if there is no need.
+    """
+
+    def __init__(
+        self, roster: Roster, clock: Clock, sink: Sink, note: WriteNote, host_is_shutting_down: Callable[[], bool]
+    ) -> None:
+        self.trouble: EngineTrouble | None = None
+        self.listed = False
+        self.look_at: float | None = None
+        self.wake = asyncio.Event()
+        self._roster = roster
+        self._clock = clock
+        self._sink = sink
+        self._note = note
+        self._host_is_shutting_down = host_is_shutting_down
+        self._away_since: float | None = None
+        self._notes: list[Note] = []
+
+    async def tell(self, turn: Turn, more: Sequence[Observation] = ()) -> None:
+        """Hand on what a turn brought, in its order, and let the rest of it follow."""
+        observed = [services.observation(SOURCE, service, at) for service, at in turn.observed]
+        gone = [services.gone(SOURCE, service, self._clock.instant()) for service in turn.gone]
+        self._notes.extend(turn.notes)
+        if turn.look or turn.look_later:
+            due = self._clock.monotonic() + (0.0 if turn.look else GRACE_SECONDS)
+            self.look_at = due if self.look_at is None else min(self.look_at, due)
+        self.wake.set()
+        if observed or gone or more:
+            await self._sink([*more, *observed, *gone])
+
+    def note(self, note: Note) -> None:
+        """Let an entry go into the timeline when there is time."""
+        self._notes.append(note)
+        self.wake.set()
+
+    async def write_notes(self) -> None:
+        """Write the entries that wait."""
+        notes, self._notes = self._notes, []
+        for note in notes:
+            await self._note(note.kind, note.subject, note.text, note.facts)
+
+    def reachable(self, version: str) -> Observation:
+        """Return that the engine answers."""
+        return Observation(
+            source=SOURCE, subject=ENGINE, at=self._clock.instant(), facts={"reachable": True, "version": version}
+        )
+
+    async def lost(self, error: EngineTrouble) -> None:
+        """Tell that the engine does not answer: what is known of its containers is known no more.
+
+        When the host shuts down that is nobody's trouble: it is noted once, and not held against the engine.
+        """
+        began = self.trouble is None
+        self.trouble = error
+        self.listed = True
+        at = self._clock.instant()
+        if began:
+            self._away_since = at.monotonic
+        if self._host_is_shutting_down():
+            if began:
+                self.note(Note("host.shutting_down", HOST, "the host is shutting down, and Docker with it"))
+            return
+        down = Observation(
+            source=SOURCE,
+            subject=ENGINE,
+            at=at,
+            facts={"reachable": False},
+            evidence={"error": str(error)},
+            outcome=Outcome.DOWN,
+        )
+        if began:
+            self.note(Note("engine.lost", ENGINE, str(error)))
+        await self._sink([down, *(self._unknown(at) if began else ())])
+
+    def found(self) -> float | None:
+        """Take it that the engine answers; return for how many seconds it had not, None if that was not noticed."""
+        since, self._away_since = self._away_since, None
+        self.trouble = None
+        self.listed = True
+        return None if since is None else self._clock.monotonic() - since
+
+    def _unknown(self, at: Instant) -> list[Observation]:
+        unknown = Unknown("the Docker engine does not answer")
+        return [
+            Observation(
+                source=SOURCE,
+                subject=service.subject,
+                at=at,
+                facts=dict.fromkeys(services.facts(service, at.monotonic), unknown),
+                evidence={"error": str(unknown)},
+                outcome=Outcome.UNKNOWN,
+            )
+            for service in self._roster.services.values()
+        ]

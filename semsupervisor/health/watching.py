@@ -1,0 +1,227 @@
+"""The project's containers, listed and then watched: what happens to them becomes observations at once.
+
+Two guarded loops: `follow` hears the engine's events and hands on what they say before anything else is done; `look`
+does what may take longer: it lists after a change, settles who asked for a stop, notes, and remembers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+import structlog
+
+from semsupervisor.errors import EngineError, EngineForbidden, StoreError
+from semsupervisor.health import evidence, services
+from semsupervisor.health.engines import Bookmark
+from semsupervisor.health.following import Follower, StreamReport, Watched
+from semsupervisor.health.looking import Circumstances
+from semsupervisor.health.memory import Memory
+from semsupervisor.health.observation import Observation
+from semsupervisor.health.probing import Sink
+from semsupervisor.health.roster import Roster
+from semsupervisor.health.services import Service
+from semsupervisor.health.targets import TargetStopped
+from semsupervisor.health.telling import EngineTrouble, Teller, WriteNote
+from semsupervisor.kit.clock import Clock
+from semsupervisor.systems.containers import Container, MemoryUse
+from semsupervisor.systems.docker import Docker
+
+log = structlog.get_logger(__name__)
+
+PROBE_SOURCE = "containers"
+LOOK_AGAIN_SECONDS = 1.0
+IDLE_SECONDS = 60.0
+
+
+class Watching:
+    """What is known of the project's containers, kept up to date by events and lists."""
+
+    def __init__(
+        self,
+        docker: Docker,
+        watched: Watched,
+        clock: Clock,
+        sink: Sink,
+        memory: Memory,
+        note: WriteNote,
+        *,
+        host_is_shutting_down: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._docker = docker
+        self._watched = watched
+        self._clock = clock
+        self._memory = memory
+        self._roster = Roster()
+        self._teller = Teller(self._roster, clock, sink, note, host_is_shutting_down)
+        self._follower = Follower(docker, watched, clock, self._roster, self._teller)
+        self._loaded = False
+
+    @property
+    def services(self) -> Mapping[str, Service]:
+        """Return what is known of each service, by its name."""
+        return self._roster.services
+
+    @property
+    def stream(self) -> StreamReport:
+        """Return how the event stream is doing."""
+        return self._follower.report
+
+    @property
+    def listed(self) -> bool:
+        """Tell whether the first list of containers, or its failure, is known."""
+        return self._teller.listed
+
+    def address(self, service: str) -> str | None:
+        """Return a network address of a service's container, None if it has none.
+
+        Raises: EngineError (EngineForbidden) while the engine does not answer; TargetStopped when it does not run.
+        """
+        if self._teller.trouble is not None:
+            raise self._teller.trouble
+        known = self._roster.services.get(service)
+        if known is not None and not known.lives:
+            raise TargetStopped(f"the container of {service} does not run: {known.cause or known.state.value}")
+        container = self._roster.containers.get(service)
+        return next(iter(container.addresses.values()), None) if container else None
+
+    async def follow(self) -> None:
+        """One turn: list, then follow the events until the stream ends.
+
+        An engine that cannot be reached is told, and is no error of this loop.
+        """
+        await self._load()
+        await self._follower.follow()
+
+    async def look(self) -> None:
+        """One turn: wait until there is something to look after, and do it."""
+        await self._until_due()
+        if self._is_look_due():
+            await self._look_again()
+        await self._settle()
+        await self._teller.write_notes()
+        await self.save()
+
+    async def save(self) -> None:
+        """Keep what is known, if it differs from what is kept."""
+        if self._follower.bookmark is not None:
+            mark = msgspec.structs.replace(self._follower.bookmark, last_event_nano=self._roster.last_event_nano)
+            await self._memory.save(mark, self._roster.services)
+
+    async def reconcile(self) -> Sequence[Container]:
+        """List all containers, hand on what the events did not tell, and return the list.
+
+        Raises: EngineError, EngineForbidden.
+        """
+        await self._until_connected()
+        asked = self._clock.monotonic()
+        try:
+            listed = await self._docker.containers(self._watched.project)
+        except (EngineError, EngineForbidden) as error:
+            await self._lost(error)
+            raise
+        turn = self._roster.see(listed, asked, self._clock.instant(), Circumstances(), followed=True)
+        await self._teller.tell(turn, [self._teller.reachable(self._follower.version)])
+        if turn.silent:
+            await self._follower.begin_anew(turn.silent)
+        return listed
+
+    def measured(self, uses: Mapping[str, MemoryUse]) -> list[Observation]:
+        """Return the facts of all services, with the memory that their containers use (by container id)."""
+        at = self._clock.instant()
+        found = []
+        for name in list(self._roster.services):
+            container = self._roster.containers.get(name)
+            use = uses.get(container.id) if container else None
+            if use is not None:
+                self._roster.count_oom(name, use.oom_kills)
+            service = self._roster.services[name]
+            limit = container.memory_limit_bytes if container else None
+            more = services.memory_facts(use, limit) if use and service.lives else {}
+            found.append(services.observation(PROBE_SOURCE, service, at, more))
+        self._roster.forget_oom()
+        return found
+
+    async def evidence(self, service: str) -> Mapping[str, str]:
+        """Return what is known of a service's state, its inspection and its last log lines, secrets masked.
+
+        Raises: EngineError, EngineForbidden.
+        """
+        known = self._roster.services.get(service)
+        if known is None:
+            return {}
+        if not known.container:
+            return services.evidence(known)
+        return {**await evidence.gather(self._docker, known.container), **services.evidence(known)}
+
+    async def _lost(self, error: EngineTrouble) -> None:
+        """Tell it, and let `follow` find out when the engine is back."""
+        await self._teller.lost(error)
+        await self._follower.drop()
+
+    async def _load(self) -> None:
+        """Take up what was kept; without it the first list tells what there is."""
+        if self._loaded:
+            return
+        try:
+            remembered = await self._memory.load()
+        except StoreError as error:
+            log.warning("watching.nothing_remembered", error=str(error))
+        else:
+            mark = remembered.bookmark or Bookmark()
+            self._roster.remember(
+                remembered.services,
+                mark.last_event_nano,
+                self._clock.instant(),
+                same_boot=mark.boot_id == self._watched.boot_id,
+            )
+            self._follower.bookmark = remembered.bookmark
+        self._loaded = True
+
+    async def _until_connected(self) -> None:
+        if self._teller.trouble is not None:
+            raise self._teller.trouble
+        try:
+            async with asyncio.timeout(self._watched.ping_interval_seconds):
+                await self._follower.connected.wait()
+        except TimeoutError as error:
+            raise EngineError("the Docker engine's event stream is not connected") from error
+
+    async def _until_due(self) -> None:
+        now = self._clock.monotonic()
+        due = [now + IDLE_SECONDS]
+        if self._follower.connected.is_set():
+            due += [since + self._watched.settle_seconds for since in self._roster.unsettled().values()]
+            due += [self._teller.look_at] if self._teller.look_at is not None else []
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, min(due) - now)):
+                await self._teller.wake.wait()
+        self._teller.wake.clear()
+
+    def _is_look_due(self) -> bool:
+        due = self._teller.look_at
+        return due is not None and self._follower.connected.is_set() and self._clock.monotonic() >= due
+
+    async def _look_again(self) -> None:
+        """List once more; if the engine fails just now, `follow` tells that, and lists when it is back."""
+        self._teller.look_at = None
+        try:
+            await self.reconcile()
+        except (EngineError, EngineForbidden) as error:
+            log.info("look.failed", error=str(error))
+
+    async def _settle(self) -> None:
+        """Believe that somebody asked for a stop once the engine has gone on taking new connections for a while."""
+        now = self._clock.monotonic()
+        settle = self._watched.settle_seconds
+        due = [name for name, since in self._roster.unsettled().items() if now - since >= settle]
+        if not due or not self._follower.connected.is_set():
+            return
+        try:
+            await self._docker.ping()
+        except (EngineError, EngineForbidden) as error:
+            await self._lost(error)
+            return
+        await self._teller.tell(self._roster.settle(due, self._clock.instant()))
