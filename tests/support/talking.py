@@ -14,6 +14,21 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
+class Hook:
+    """What a receiver of webhooks got, and what it answers: the given answers first, then always 200."""
+
+    def __init__(self, *answers: web.Response) -> None:
+        self.bodies: list[bytes] = []
+        self.headers: list[dict[str, str]] = []
+        self.answers = list(answers)
+
+    async def take(self, request: web.Request) -> web.StreamResponse:
+        """Note a request and answer it."""
+        self.bodies.append(await request.read())
+        self.headers.append(dict(request.headers))
+        return self.answers.pop(0) if self.answers else web.Response()
+
+
 @asynccontextmanager
 async def http_server(
     handler: Handler, *, port: int = 0, tls: ssl.SSLContext | None = None

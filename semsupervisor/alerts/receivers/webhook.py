@@ -1,6 +1,6 @@
 """Notifications as JSON by HTTP POST: the body `semsupervisor/1`, its signature, and what an answer means.
 
-The body is described by `webhook-1.schema.json` beside this module. Headers of each request:
+The body is described by `body-1.schema.json` beside this module. Headers of each request:
 
 | header | value |
 |---|---|
@@ -20,14 +20,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
-from typing import Annotated, Literal
 
-import msgspec
-
-from semsupervisor.alerts.content import subject_line, worst
-from semsupervisor.alerts.notification import AlertFacts, Notification, NotificationKind
-from semsupervisor.alerts.receivers import alertmanager
-from semsupervisor.alerts.rules import Severity
+from semsupervisor.alerts.notification import Notification
+from semsupervisor.alerts.receivers import alertmanager, body
 from semsupervisor.alerts.sending import RetryLater
 from semsupervisor.errors import PermanentError
 from semsupervisor.kit.clock import Clock
@@ -38,21 +33,6 @@ from semsupervisor.systems.http import Answer, BodyTooLarge, HttpClient
 PATIENCE_SECONDS = 0.02
 LATER = frozenset({408, 425, 429})
 LONGEST_REPLY = 200
-
-
-class Body(msgspec.Struct, frozen=True, kw_only=True):
-    """What a webhook of the format `semsupervisor` gets. Times are RFC 3339 in UTC."""
-
-    schema: Annotated[
-        Literal["semsupervisor/1"], msgspec.Meta(description="Fields may be added under this name, never changed.")
-    ] = "semsupervisor/1"
-    key: Annotated[str, msgspec.Meta(description="The same on every attempt: drop what you have seen.")]
-    kind: NotificationKind
-    host: Annotated[str, msgspec.Meta(description="How the host is called in its settings.")]
-    at: Annotated[datetime, msgspec.Meta(description="When it was decided to tell this, not when it was sent.")]
-    severity: Annotated[Severity, msgspec.Meta(description="That of the worst of the alerts.")]
-    summary: Annotated[str, msgspec.Meta(description="All in one line, for a chat or the list of mails.")]
-    alerts: Annotated[tuple[AlertFacts, ...], msgspec.Meta(description="Only a test may have none.")]
 
 
 class WebhookSender:
@@ -66,42 +46,27 @@ class WebhookSender:
         self._http = http
         self._clock = clock
         self._encode: Callable[[Notification], bytes] = (
-            encode if settings.format == "semsupervisor" else partial(alertmanager.encode, receiver=name)
+            body.encode if settings.format == "semsupervisor" else partial(alertmanager.encode, receiver=name)
         )
 
     async def send(self, notification: Notification) -> None:
         """Post one notification. Raises: TemporaryError (RetryLater, Unanswered) or PermanentError."""
         settings = self._settings
-        body = self._encode(notification)
+        content = self._encode(notification)
         headers = {"Content-Type": "application/json", "Idempotency-Key": notification.key}
-        headers |= _signed(body, settings.secret, self._clock.now())
+        headers |= _signed(content, settings.secret, self._clock.now())
         if settings.bearer_token is not None:
             headers["Authorization"] = f"Bearer {settings.bearer_token.value}"
         try:
-            answer = await self._http.post(settings.url, body, headers, settings.timeout_seconds, settings.ca_file)
+            answer = await self._http.post(settings.url, content, headers, settings.timeout_seconds, settings.ca_file)
         except BodyTooLarge as error:
             answer = error.answer
         judge(answer, self._clock.now())
 
 
-def encode(notification: Notification) -> bytes:
-    """Return the body `semsupervisor/1`."""
-    return msgspec.json.encode(
-        Body(
-            key=notification.key,
-            kind=notification.kind,
-            host=notification.host,
-            at=notification.at,
-            severity=worst(notification),
-            summary=subject_line(notification),
-            alerts=notification.alerts,
-        )
-    )
-
-
-def signature(secret: str, timestamp: str, body: bytes) -> str:
+def signature(secret: str, timestamp: str, content: bytes) -> str:
     """Return the hex HMAC-SHA256 of timestamp + "." + body."""
-    return hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+    return hmac.new(secret.encode(), f"{timestamp}.".encode() + content, hashlib.sha256).hexdigest()
 
 
 def judge(answer: Answer, now: datetime) -> None:
@@ -131,9 +96,9 @@ def retry_after_seconds(header: str, now: datetime) -> float:
     return max(0.0, (then - now).total_seconds())
 
 
-def _signed(body: bytes, secret: Secret | None, now: datetime) -> dict[str, str]:
+def _signed(content: bytes, secret: Secret | None, now: datetime) -> dict[str, str]:
     timestamp = str(int(now.timestamp()))
     headers = {"X-Semsupervisor-Timestamp": timestamp}
     if secret is not None:
-        headers["X-Semsupervisor-Signature"] = f"sha256={signature(secret.value, timestamp, body)}"
+        headers["X-Semsupervisor-Signature"] = f"sha256={signature(secret.value, timestamp, content)}"
     return headers
