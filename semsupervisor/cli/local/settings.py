@@ -33,9 +33,9 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...]
 
 
-def add_parser(subparsers: Any) -> None:
-    """Add the commands to the parsers that `ArgumentParser.add_subparsers` returned."""
-    parser = subparsers.add_parser("settings", help="check or show the settings, without the daemon")
+def add_parser(subparsers: Any) -> Any:
+    """Add the commands to the parsers that `ArgumentParser.add_subparsers` returned; return where more may be added."""
+    parser = subparsers.add_parser("settings", help="check, show or reload the settings")
     commands = parser.add_subparsers(dest="settings_command", required=True, metavar="COMMAND")
     described = {
         "validate": "tell all that is wrong with a settings file; exits 1 if it would be refused",
@@ -45,6 +45,7 @@ def add_parser(subparsers: Any) -> None:
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("file", nargs="?", type=Path, help=f"the settings file (default: {DEFAULT_PATH})")
         command.add_argument("--json", action="store_true", help="print JSON for programs")
+    return commands
 
 
 def run(arguments: argparse.Namespace) -> int:

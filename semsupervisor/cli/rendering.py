@@ -1,0 +1,157 @@
+"""How answers look on a terminal: tables of 80 columns, ages in words, colour only where somebody sees it.
+
+What comes from containers and receivers is cleaned first: an escape sequence in a log line must not reach a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, TextIO
+
+from semsupervisor.kit import amounts
+
+NARROWEST, WIDEST, USUAL_WIDTH = 60, 120, 80
+NARROWEST_COLUMN = 12
+LABEL_WIDTH = 12
+
+_COLOURS = {"good": "32", "mild": "33", "bad": "31;1", "dim": "2", "strong": "1"}
+_TONES = {
+    "healthy": "good",
+    "running": "good",
+    "degraded": "mild",
+    "warning": "mild",
+    "pending": "mild",
+    "unhealthy": "bad",
+    "unknown": "bad",
+    "critical": "bad",
+    "exited": "bad",
+    "missing": "bad",
+    "firing": "bad",
+}
+_CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class Paper:
+    """Where the lines of one command go; knows its width and whether it takes colour."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        terminal = self._stream.isatty()
+        columns = shutil.get_terminal_size((USUAL_WIDTH, 24)).columns if terminal else USUAL_WIDTH
+        self.width = min(max(columns, NARROWEST), WIDEST)
+        self._coloured = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+    def paint(self, text: str, tone: str) -> str:
+        """Return the text in a tone (good, mild, bad, dim, strong) if colour is taken."""
+        return f"\x1b[{_COLOURS[tone]}m{text}\x1b[0m" if self._coloured and text else text
+
+    def word(self, word: str) -> str:
+        """Return a state or a severity in the tone that belongs to it."""
+        tone = _TONES.get(word)
+        return self.paint(word, tone) if tone else word
+
+    def line(self, text: str = "") -> None:
+        """Write one line."""
+        self._stream.write(f"{text}\n")
+
+    def flush(self) -> None:
+        """Hand on what was written so far."""
+        self._stream.flush()
+
+    def wrapped(self, text: str, indent: int, first: str | None = None) -> None:
+        """Write a text in as many lines as it needs, indented; `first` stands before the first line instead."""
+        blank = " " * indent
+        for paragraph in text.splitlines() or [""]:
+            lines = textwrap.wrap(paragraph, self.width - indent, break_long_words=False, break_on_hyphens=False)
+            for piece in lines or [""]:
+                self.line(f"{blank if first is None else first}{piece}".rstrip())
+                first = None
+
+    def chapter(self, label: str, lines: Iterable[str]) -> None:
+        """Write lines under a label that stands before the first; a chapter without lines is left out."""
+        head = self.paint(f"{label:<{LABEL_WIDTH}}", "strong")
+        for text in lines:
+            self.line(f"{head}{text}".rstrip())
+            head = " " * LABEL_WIDTH
+
+    def table(self, rows: Sequence[Sequence[str]], room: int | None = None, *, fold: bool = False) -> list[str]:
+        """Return rows as lines with their columns under each other.
+
+        The last column is cut to fit into `room` (the whole width by default), or goes on below if it is to `fold`.
+        """
+        columns = len(rows[0]) if rows else 0
+        widths = [max(_seen_width(row[column]) for row in rows) for column in range(columns - 1)]
+        space = max((room or self.width) - sum(widths) - 2 * len(widths), NARROWEST_COLUMN)
+        return [text for row in rows for text in _row(row, widths, space, fold=fold)]
+
+
+def print_json(answer: Any) -> None:
+    """Write an answer as JSON for programs; control characters are escaped."""
+    text = json.dumps(answer, indent=2, ensure_ascii=False)
+    sys.stdout.write(f"{_escaped(text)}\n")
+
+
+def print_json_line(answer: Any) -> None:
+    """Write an answer as one line of JSON."""
+    sys.stdout.write(f"{_escaped(json.dumps(answer, ensure_ascii=False))}\n")
+
+
+def cleaned(answer: Any) -> Any:
+    """Return an answer without control characters, but for line breaks and tabs."""
+    match answer:
+        case str():
+            return _CONTROL.sub("", answer)
+        case list():
+            return [cleaned(one) for one in answer]
+        case dict():
+            return {_CONTROL.sub("", name): cleaned(value) for name, value in answer.items()}
+        case _:
+            return answer
+
+
+def age(at: str | None, now: str) -> str:
+    """Return the time between two stamps in words, empty without the first."""
+    return "" if at is None else amounts.duration((moment(now) - moment(at)).total_seconds())
+
+
+def ago(at: str | None, now: str) -> str:
+    """Return how long ago that was, or `never`."""
+    return "never" if at is None else f"{age(at, now)} ago"
+
+
+def moment(stamp: str) -> datetime:
+    """Return the moment that an RFC 3339 stamp of an answer means."""
+    return datetime.fromisoformat(stamp)
+
+
+def clock_text(stamp: str) -> str:
+    """Return a stamp as `2026-03-01 12:00:05Z`, to the second."""
+    return f"{moment(stamp):%Y-%m-%d %H:%M:%SZ}"
+
+
+def _row(row: Sequence[str], widths: Sequence[int], space: int, *, fold: bool) -> list[str]:
+    cells = [f"{cell}{' ' * (width - _seen_width(cell))}" for cell, width in zip(row, widths, strict=False)]
+    last = row[-1]
+    if _seen_width(last) <= space:
+        return ["  ".join([*cells, last]).rstrip()]
+    plain = _COLOUR_CODES.sub("", last)
+    if not fold:
+        return ["  ".join([*cells, f"{plain[: space - 1]}…"])]
+    first, *more = textwrap.wrap(plain, space)
+    return ["  ".join([*cells, first]), *(f"{' ' * (sum(widths) + 2 * len(widths))}{text}" for text in more)]
+
+
+def _seen_width(text: str) -> int:
+    return len(_COLOUR_CODES.sub("", text))
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text)

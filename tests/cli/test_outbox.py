@@ -1,0 +1,41 @@
+"""`semsupervisor outbox`."""
+
+from __future__ import annotations
+
+from tests.support.api_world import World, message
+from tests.support.command_line import CommandLine
+
+
+def test_an_empty_outbox_is_fine(command: CommandLine) -> None:
+    """Nothing on its way is one line and exit code 0."""
+    said = command("outbox")
+    assert (said.code, said.out) == (0, "nothing waits and nothing was given up\n")
+
+
+def test_messages_are_listed_with_their_fate(command: CommandLine, world: World) -> None:
+    """Number, receiver, state, age, tries, content and the last error; a dead letter is exit code 1."""
+    world.queued = [message(1, last_error="refused")]
+    assert command("outbox", "list").code == 0
+    world.dead = [message(7, "mail", last_error="550 no such user")]
+    said = command("outbox", "list")
+    assert said.code == 1
+    assert said.lines[0].startswith("1  ops   waiting   0 s ago  2 tries  firing service:nats: container")
+    assert said.lines[2].startswith("7  mail  given up  0 s ago  2 tries  firing service:nats: container")
+    assert "550 no such user" in " ".join(said.out.split())
+    assert [one["dead"] for one in command("outbox", "--json").json["messages"]] == [False, True]
+
+
+def test_a_dead_letter_is_tried_again(command: CommandLine, world: World) -> None:
+    """It is queued again by its number; a number that is not there is exit code 1 with where to look."""
+    world.dead = [message(7)]
+    said = command("outbox", "retry", "7")
+    assert (said.code, said.out) == (0, "dead letter 7 was queued again\n")
+    assert command("outbox", "retry", "7", "--json").json == {"done": ["dead letter 7 was queued again"]}
+    failed = command("outbox", "retry", "8")
+    assert failed.code == 1
+    assert "there is no dead letter 8\n  see: semsupervisor outbox list" in failed.err
+
+
+def test_a_number_that_is_none_is_wrong_usage(command: CommandLine) -> None:
+    """Usage errors are exit code 2."""
+    assert command("outbox", "retry", "seven").code == 2

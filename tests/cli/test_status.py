@@ -1,0 +1,133 @@
+"""`semsupervisor status`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from semsupervisor.alerts.lifecycle import AlertState
+from semsupervisor.alerts.rules import Severity, Verdict
+from semsupervisor.health.observation import SubjectKind, Unknown
+from semsupervisor.kit.tasks import LoopHealth
+from tests.support.api_world import ServiceStandIn, World, alert, depth, message, probe
+from tests.support.command_line import CommandLine
+
+
+def test_a_healthy_stack_is_one_screen(command: CommandLine) -> None:
+    """Every chapter is there in 24 lines of 80 columns, with ages, and the exit code is 0."""
+    command.world.clock.advance(3)
+    said = command("status")
+    assert said.code == 0
+    assert len(said.lines) <= 24
+    assert max(map(len, said.lines)) <= 80
+    assert said.lines[0] == "edge-7: project semstreams in /opt/semstreams, semsupervisor 0.1.0"
+    for expected in (
+        "stack       healthy",
+        "alerts      none",
+        "engine      docker 20.10.24, events followed for 3 s, seen 3 s ago",
+        "services    nats        running 2 h 5 min  350 MiB (34 %)  3 s ago",
+        "semstreams  semstreams  healthy  v1.2.0  3 s ago",
+        "nats        nats  healthy  2.14.0, 2 connections  3 s ago",
+        "disks       /  42 % used  8.0 GiB free  3 s ago",
+        "receivers   ops   7 delivered",
+        "supervisor  healthy, started 3 s ago",
+        "findings    no receiver is set: set one",
+    ):
+        assert expected in said.lines
+
+
+def test_json_is_the_daemons_own_answer(command: CommandLine) -> None:
+    """Programs get everything, with the same exit code."""
+    said = command("status", "--json")
+    assert said.code == 0
+    assert said.json["services"][0]["facts"]["memory_limit_bytes"] == 2**30
+
+
+def test_what_is_wrong_stands_on_top(command: CommandLine, world: World) -> None:
+    """Reasons and alerts come first, and the exit code is 1."""
+    world.alerts = [
+        alert(),
+        msgspec.structs.replace(
+            alert("memory_high", severity=Severity.WARNING, state=AlertState.PENDING), last_verdict=Verdict.UNKNOWN
+        ),
+    ]
+    said = command("status")
+    assert said.code == 1
+    assert said.lines[1:6] == [
+        "stack       unhealthy",
+        "            -  service:nats: container died: nats ended with code 137",
+        "alerts      critical  5 min  container died: nats ended with code 137",
+        "            pending   5 min  not seen since 5 min ago: memory high: nats ended …",
+        "engine      docker 20.10.24, events followed for 0 s, seen 0 s ago",
+    ]
+
+
+def test_a_daemon_that_is_unwell_is_a_finding_too(command: CommandLine, world: World) -> None:
+    """The stack may be fine: a supervisor that is not exits 1 and says why."""
+    world.loops["watching"] = LoopHealth("watching", 7, 7, "EngineError: gone")
+    world.probes["containers"] = probe("containers", None)
+    said = command("status")
+    assert said.code == 1
+    assert "supervisor  unhealthy, not ready yet, started 0 s ago" in said.lines
+    assert "            - the loop watching failed 7 times in a row: EngineError: gone" in said.lines
+
+
+def test_services_say_how_they_are(command: CommandLine, world: World) -> None:
+    """State, intent, health and crash loops are in words; unknown is said."""
+    world.services["nats"] = ServiceStandIn(world.clock.now() - timedelta(minutes=3), "stopped by hand")
+    world.see(SubjectKind.SERVICE, "nats", {"state": "exited"}, source="events")
+    world.see(SubjectKind.SERVICE, "semstreams", {"unhealthy": True, "restarting": True}, source="events")
+    world.see(SubjectKind.SERVICE, "new", {"state": Unknown("no answer")}, source="events")
+    out = command("status").out
+    assert "exited 3 min stopped by hand" in out
+    assert "unhealthy restarts again and again" in out
+    assert "new         unknown" in out
+
+
+def test_endpoints_say_how_they_are(command: CommandLine, world: World) -> None:
+    """Unreachable, unhealthy and unknown ends are told apart, with their errors and latencies."""
+    world.see(SubjectKind.NATS, "nats", {"reachable": False}, source="x", evidence={"error": "connection refused"})
+    world.see(SubjectKind.NATS, "leaf", {"reachable": True, "healthy": Unknown("garbage")}, source="x")
+    world.see(SubjectKind.NATS, "hub", {"reachable": True, "healthy": False}, source="x")
+    world.see(SubjectKind.SEMSTREAMS, "semstreams", {"latency_seconds": 0.0123, "nats_connected": False}, source="x")
+    world.see(SubjectKind.SEMSTREAMS, "other", {"reachable": False}, source="x", evidence={"error": "timed out"})
+    lines = command("status").lines
+    assert "            nats  unreachable  2.14.0, 2 connections, connection refused  0 s ago" in lines
+    assert any(line.split()[:2] == ["leaf", "unknown"] for line in lines)
+    assert any(line.split()[-5:-3] == ["hub", "unhealthy"] for line in lines)
+    assert any("v1.2.0, 12 ms, NATS not connected" in line for line in lines)
+    assert any("unreachable" in line and "timed out" in line for line in lines)
+
+
+def test_an_engine_that_does_not_answer_is_told_with_its_error(command: CommandLine, world: World) -> None:
+    """The engine's own words stand beside it; one that was never looked at is said to be so."""
+    world.stream.connected_since = None
+    assert "events are not followed" in command("status").out
+    world.see(SubjectKind.ENGINE, "docker", {"reachable": False}, source="events", evidence={"error": "refused"})
+    assert "engine      does not answer: refused" in command("status").lines
+    world.latest = {}
+    said = command("status")
+    assert "engine      not looked at yet" in said.lines
+    assert "services    none is known" in said.lines
+
+
+def test_receivers_say_what_waits(command: CommandLine, world: World) -> None:
+    """Waiting and lost messages are told with the last error; with no receiver that is said."""
+    world.depths["ops"] = depth(queued=3, dead=1)
+    world.queued = [message(1, last_error="410 Gone")]
+    assert "receivers   ops   7 delivered  3 waiting for 3 min, 1 given up, 410 Gone" in command("status").lines
+    world.receivers = []
+    assert "receivers   none: nobody is told of anything" in command("status").lines
+
+
+def test_disks_that_cannot_be_read_say_so(command: CommandLine, world: World) -> None:
+    """A file system whose fill is unknown is unknown."""
+    world.see(SubjectKind.FILESYSTEM, "/", {"used_ratio": Unknown("?"), "free_bytes": Unknown("?")}, source="test")
+    assert "disks       /  unknown    0 s ago" in command("status").lines
+
+
+def test_no_name_can_play_tricks_with_the_terminal(command: CommandLine, world: World) -> None:
+    """Escape sequences in what came from outside are not written."""
+    world.see(SubjectKind.FILESYSTEM, "/\x1b[2J\x9b31m", {"used_ratio": 0.5})
+    assert "\x1b" not in command("status").out
