@@ -76,40 +76,50 @@ def stale_after_seconds(probes: Iterable[ProbeReport]) -> float:
 
 
 def stack(known: Mapping[Subject, Known], alerts: Sequence[Alert], monotonic: float, stale_seconds: float) -> Verdict:
-    """Judge the stack: bad while a critical alert fires, or as long as it is not known to be good."""
+    """Judge the stack: bad while a critical alert fires, or as long as it is not known to be good.
+
+    A fault counts at once, also while no alert about it fires yet; what an alert tells is not told twice.
+    """
     firing = [alert for alert in alerts if alert.state is AlertState.FIRING]
-    bad = [_told(alert) for alert in firing if alert.severity is Severity.CRITICAL]
+    critical = [alert for alert in firing if alert.severity is Severity.CRITICAL]
+    warning = [alert for alert in firing if alert.severity is Severity.WARNING]
     unknown = _blind_spots(known, monotonic, stale_seconds)
-    bad += [fault for one in of_kind(known, SubjectKind.SERVICE) for fault in _faults(one, _SERVICE_FAULTS)]
-    bad += [fault for one in of_kind(known, SubjectKind.NATS) for fault in _faults(one, _NATS_FAULTS)]
-    bad += [fault for one in of_kind(known, SubjectKind.SEMSTREAMS) for fault in _faults(one, _SEMSTREAMS_FAULTS)]
+    bad = [*map(_told, critical), *_found(known, _FAULTS, critical)]
+    mild = [*map(_told, warning), *_found(known, _WEAKNESSES, warning)]
     if bad:
-        return Verdict(State.UNHEALTHY, (*bad, *unknown))
+        return Verdict(State.UNHEALTHY, (*bad, *unknown, *mild))
     if unknown:
-        return Verdict(State.UNKNOWN, tuple(unknown))
-    mild = [_told(alert) for alert in firing if alert.severity is Severity.WARNING]
-    mild += [fault for one in of_kind(known, SubjectKind.SEMSTREAMS) for fault in _faults(one, _SEMSTREAMS_WEAKNESSES)]
+        return Verdict(State.UNKNOWN, (*unknown, *mild))
     return Verdict(State.DEGRADED, tuple(mild)) if mild else Verdict(State.HEALTHY)
 
 
-_SERVICE_FAULTS: Mapping[tuple[str, object], str] = {
-    ("died", True): "died",
-    ("missing", True): "has no container",
-    ("stopped_on_request", True): "was stopped on request",
-    ("paused", True): "is paused",
-    ("restarting", True): "restarts again and again",
-    ("unhealthy", True): "is unhealthy",
+Words = Mapping[tuple[str, object], str]
+
+_FAULTS: Mapping[SubjectKind, Words] = {
+    SubjectKind.SERVICE: {
+        ("died", True): "died",
+        ("missing", True): "has no container",
+        ("stopped_on_request", True): "was stopped on request",
+        ("paused", True): "is paused",
+        ("restarting", True): "restarts again and again",
+    },
+    SubjectKind.NATS: {
+        ("reachable", False): "does not answer",
+        ("healthy", False): "says that it is not healthy",
+    },
+    SubjectKind.SEMSTREAMS: {
+        ("reachable", False): "does not answer",
+        ("status", "unhealthy"): "says that it is unhealthy",
+        ("nats_connected", False): "is not connected to NATS",
+    },
 }
-_NATS_FAULTS: Mapping[tuple[str, object], str] = {
-    ("reachable", False): "does not answer",
-    ("healthy", False): "says that it is not healthy",
+_WEAKNESSES: Mapping[SubjectKind, Words] = {
+    SubjectKind.SERVICE: {("unhealthy", True): "fails its own health check"},
+    SubjectKind.SEMSTREAMS: {
+        ("status", "degraded"): "says that it is degraded",
+        ("offered", False): "does not offer its health endpoint",
+    },
 }
-_SEMSTREAMS_FAULTS: Mapping[tuple[str, object], str] = {
-    ("reachable", False): "does not answer",
-    ("status", "unhealthy"): "says that it is unhealthy",
-    ("nats_connected", False): "is not connected to NATS",
-}
-_SEMSTREAMS_WEAKNESSES: Mapping[tuple[str, object], str] = {("status", "degraded"): "says that it is degraded"}
 _NEEDED = {
     SubjectKind.SERVICE: ("state",),
     SubjectKind.NATS: ("reachable", "healthy"),
@@ -121,8 +131,16 @@ def _told(alert: Alert) -> str:
     return f"{alert.subject}: {alert.title}: {alert.summary}"
 
 
-def _faults(one: Known, faults: Mapping[tuple[str, object], str]) -> list[str]:
-    return [f"{one.subject} {words}" for (fact, value), words in faults.items() if one.facts.get(fact) == value]
+def _found(known: Mapping[Subject, Known], faults: Mapping[SubjectKind, Words], told: Iterable[Alert]) -> list[str]:
+    """Return the faults of subjects about which nothing has been told."""
+    already = {alert.subject for alert in told}
+    return [
+        f"{subject} {words}"
+        for subject, one in known.items()
+        if subject not in already
+        for (fact, value), words in faults.get(subject.kind, {}).items()
+        if one.facts.get(fact) == value
+    ]
 
 
 def _blind_spots(known: Mapping[Subject, Known], monotonic: float, stale_seconds: float) -> list[str]:
@@ -144,5 +162,7 @@ def _blind_spots(known: Mapping[Subject, Known], monotonic: float, stale_seconds
 def _not_known(one: Known, facts: Iterable[str], oldest_monotonic: float) -> list[str]:
     if one.at.monotonic < oldest_monotonic:
         return [f"{one.subject} was last seen at {one.at.wall:%Y-%m-%d %H:%M:%S} UTC"]
+    if one.facts.get("offered") is False:
+        return []
     values = {fact: one.facts.get(fact) for fact in facts}
     return [f"{one.subject}: {fact} is {value}" for fact, value in values.items() if isinstance(value, Unknown)]

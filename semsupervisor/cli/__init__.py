@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -40,6 +41,7 @@ _EPILOG = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; what is expected to go wrong is told in a sentence on stderr."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _accept_any_character()
     try:
         code = _run(words)
         sys.stdout.flush()
@@ -94,6 +96,13 @@ def _explain(error: SupervisorError) -> int:
         for line in (*error.problems, error.what_to_do):
             sys.stderr.write(f"  {line}\n" if line else "")
     return NOT_REACHABLE if isinstance(error, NotReachable) else REFUSED
+
+
+def _accept_any_character() -> None:
+    """Let a terminal that cannot show a character get it escaped, rather than end the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _forget_output() -> None:

@@ -94,7 +94,7 @@ class Paper:
 
 
 def print_json(answer: Any) -> None:
-    """Write an answer as JSON for programs; control characters are escaped."""
+    """Write an answer as JSON for programs; control characters and foreign line breaks are escaped."""
     text = json.dumps(answer, indent=2, ensure_ascii=False)
     sys.stdout.write(f"{_escaped(text)}\n")
 
@@ -154,4 +154,4 @@ def _seen_width(text: str) -> int:
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    return re.sub(r"[\x7f-\x9f\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text)

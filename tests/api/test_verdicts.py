@@ -86,7 +86,6 @@ def test_a_stack_that_is_known_to_be_good_is_healthy() -> None:
         (SubjectKind.SERVICE, "stopped_on_request", True, "service:nats was stopped on request"),
         (SubjectKind.SERVICE, "paused", True, "service:nats is paused"),
         (SubjectKind.SERVICE, "restarting", True, "service:nats restarts again and again"),
-        (SubjectKind.SERVICE, "unhealthy", True, "service:nats is unhealthy"),
         (SubjectKind.NATS, "reachable", False, "nats:nats does not answer"),
         (SubjectKind.NATS, "healthy", False, "nats:nats says that it is not healthy"),
         (SubjectKind.SEMSTREAMS, "reachable", False, "semstreams:nats does not answer"),
@@ -117,13 +116,39 @@ def test_alerts_count_by_their_severity(severity: Severity, state: AlertState, e
     assert judged(World(), alert(severity=severity, state=state)).state is expected
 
 
-def test_a_degraded_stack_can_be_relied_on() -> None:
-    """SemStreams that says degraded is a reason, and the stack is still good."""
+@pytest.mark.parametrize(
+    ("kind", "fact", "value", "words"),
+    [
+        (SubjectKind.SEMSTREAMS, "status", "degraded", "semstreams:nats says that it is degraded"),
+        (SubjectKind.SEMSTREAMS, "offered", False, "semstreams:nats does not offer its health endpoint"),
+        (SubjectKind.SERVICE, "unhealthy", True, "service:nats fails its own health check"),
+    ],
+)
+def test_a_degraded_stack_can_be_relied_on(kind: SubjectKind, fact: str, value: FactValue, words: str) -> None:
+    """A weakness is a reason, and the stack is still good."""
     world = World()
-    world.see(SubjectKind.SEMSTREAMS, "semstreams", {"status": "degraded"}, source="look")
+    world.see(kind, "nats", {fact: value}, source="look")
     found = judged(world)
     assert (found.state, found.good) == (State.DEGRADED, True)
-    assert found.reasons == ("semstreams:semstreams says that it is degraded",)
+    assert found.reasons == (words,)
+
+
+def test_an_endpoint_that_is_not_offered_leaves_nothing_unknown() -> None:
+    """That its status cannot be known is said by the one weakness."""
+    world = World()
+    world.see(SubjectKind.SEMSTREAMS, "semstreams", {"offered": False, "status": Unknown("404")}, source="look")
+    assert judged(world).state is State.DEGRADED
+
+
+def test_nothing_is_told_twice() -> None:
+    """The fault behind an alert is not told beside it, that of another subject is."""
+    world = World()
+    for name in ("nats", "semstreams"):
+        world.see(SubjectKind.SERVICE, name, {"died": True}, source="look")
+    assert judged(world, alert()).reasons == (
+        "service:nats: container died: nats ended with code 137",
+        "service:semstreams died",
+    )
 
 
 @pytest.mark.parametrize(
