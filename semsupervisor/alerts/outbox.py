@@ -128,24 +128,30 @@ class Outbox:
 
     async def delivered(self, entry: OutboxEntry) -> None:
         """Mark the head entry as taken by its receiver."""
-        await self._journal.commit(self._ending(entry, outbox_rows.DELIVERED))
-        self._delivered_total[entry.receiver] += 1
-        self._leave(entry)
+
+        def taken() -> None:
+            self._delivered_total[entry.receiver] += 1
+            self._leave(entry)
+
+        await self._journal.commit(self._ending(entry, outbox_rows.DELIVERED), taken)
 
     async def dead(self, entry: OutboxEntry, error: str) -> None:
         """Give the head entry up; it stays in the table as a dead letter."""
         final = msgspec.structs.replace(entry, attempts=entry.attempts + 1, last_error=error)
-        await self._journal.commit(self._ending(final, outbox_rows.DEAD))
-        self._failed_total[entry.receiver] += 1
-        self._dead[entry.receiver] += 1
-        self._leave(entry)
 
-    async def failed(self, entry: OutboxEntry, error: str, pause_seconds: float) -> OutboxEntry:
-        """Count a failed attempt of the head entry, with the pause that follows it; return the entry as it is now."""
+        def given_up() -> None:
+            self._failed_total[entry.receiver] += 1
+            self._dead[entry.receiver] += 1
+            self._leave(entry)
+
+        await self._journal.commit(self._ending(final, outbox_rows.DEAD), given_up)
+
+    async def failed(self, entry: OutboxEntry, error: str, spent_seconds: float) -> OutboxEntry:
+        """Count a failed attempt of the head entry, and the time spent since the one before; return what it is now."""
         tried = msgspec.structs.replace(
             entry,
             attempts=entry.attempts + 1,
-            tried_seconds=entry.tried_seconds + pause_seconds,
+            tried_seconds=entry.tried_seconds + spent_seconds,
             last_error=error,
         )
         self._replace(tried)
@@ -193,9 +199,11 @@ class Outbox:
             connection.execute("DELETE FROM outbox WHERE id = ?", (old.id,))
             save_entries(connection, [fresh])
 
-        await self._journal.commit(requeue)
-        self._dead[old.receiver] -= 1
-        self.accept([fresh])
+        def requeued() -> None:
+            self._dead[old.receiver] -= 1
+            self.accept([fresh])
+
+        await self._journal.commit(requeue, requeued)
         return True
 
     async def dead_letters(self, limit: int) -> list[OutboxEntry]:
