@@ -86,12 +86,16 @@ class ProbeReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Guarded:
-    """A probe with what is known of its runs; `seen` is what it last saw of each subject."""
+    """A probe with what is known of its runs.
+
+    `seen` is what was last seen of each subject; while it is `inherited`, by the probe that this one replaced.
+    """
 
     def __init__(self, probe: Probe, report: ProbeReport, seen: Mapping[Subject, Observation]) -> None:
         self.probe = probe
         self.report = report
         self.seen = seen
+        self.inherited = bool(seen)
         self.running = False
         self.failing: type[Exception] | None = None
 
@@ -111,6 +115,8 @@ class ProbeRunner:
 
     def add(self, probe: Probe, interval_seconds: float, timeout_seconds: float) -> None:
         """Take a probe in, or exchange the one of that name; its counts and what it saw last are kept.
+
+        What only the old one saw, and the new one does not see when it first ends well, is handed on as gone.
 
         A run is cut off `GRACE_SECONDS` after the timeout, so that a probe which bounds its own calls by the timeout
         comes to say by itself that its target did not answer.
@@ -133,14 +139,7 @@ class ProbeRunner:
     async def remove(self, name: str) -> None:
         """Forget a probe; what only it saw is handed on as gone. Raises: KeyError when there is none of that name."""
         guarded = self._guarded.pop(name)
-        elsewhere = {subject for other in self._guarded.values() for subject in other.seen}
-        at = self._clock.instant()
-        gone = tuple(
-            Observation(source=name, subject=subject, at=at, facts={}, gone=True)
-            for subject in guarded.seen
-            if subject not in elsewhere
-        )
-        if gone:
+        if gone := self._gone(guarded, guarded.seen):
             await self._sink(gone)
 
     async def run(self, name: str) -> None:
@@ -177,8 +176,20 @@ class ProbeRunner:
             log.info("probe.recovered", probe=guarded.probe.name)
         guarded.failing = None
         self._book(guarded, started, *_summary(observations))
+        left = guarded.seen.keys() - {one.subject for one in observations} if guarded.inherited else ()
+        guarded.inherited = False
         guarded.seen = {one.subject: one for one in observations if not one.gone}
-        return observations
+        return [*observations, *self._gone(guarded, left)]
+
+    def _gone(self, guarded: _Guarded, subjects: Iterable[Subject]) -> Sequence[Observation]:
+        """Return that these are gone, but for those that another probe sees as well."""
+        elsewhere = {subject for other in self._guarded.values() if other is not guarded for subject in other.seen}
+        at = self._clock.instant()
+        return [
+            Observation(source=guarded.probe.name, subject=subject, at=at, facts={}, gone=True)
+            for subject in sorted(subjects)
+            if subject not in elsewhere
+        ]
 
     def _failed(self, guarded: _Guarded, started: Instant, error: Exception, reason: str) -> Sequence[Observation]:
         guarded.failing = type(error)

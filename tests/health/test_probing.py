@@ -262,6 +262,29 @@ async def test_an_exchanged_probe_keeps_its_counts_and_what_it_saw() -> None:
     assert stage.seen[-1].facts == {"reachable": Unknown("away")}
 
 
+async def test_what_an_exchanged_probe_does_not_see_any_more_is_gone() -> None:
+    """After a reload a subject of the old probe that the new one does not see is gone, once it ended well."""
+    stage = Stage()
+    renamed = Subject(SubjectKind.NATS, "broker")
+    stage.add(answering(stage.saw(NATS, reachable=True), stage.saw(ROOT, used_ratio=0.1)))
+    stage.add(answering(stage.saw(ROOT, used_ratio=0.1)), name="q")
+    await stage.runner.run("p")
+    await stage.runner.run("q")
+    stage.seen.clear()
+    stage.add(raising(EngineError("away")))
+    await stage.runner.run("p")
+    assert [(one.subject, one.gone) for one in stage.seen] == [(NATS, False), (ROOT, False)]
+    stage.seen.clear()
+    stage.add(answering(stage.saw(renamed, reachable=True)))
+    await stage.runner.run("p")
+    assert [(one.subject, one.gone) for one in stage.seen] == [(renamed, False), (NATS, True)]
+    stage.seen.clear()
+    stage.add(answering())
+    await stage.runner.run("p")
+    await stage.runner.run("p")
+    assert [(one.subject, one.gone) for one in stage.seen] == [(renamed, True)]
+
+
 async def test_a_removed_probe_takes_its_subjects_along() -> None:
     """What only this probe saw is gone; what another one sees as well stays."""
     stage = Stage()

@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 from semsupervisor.health.freshness import FailingLoop, loops_text, stale_intervals
 from semsupervisor.health.observation import Observation, Subject, SubjectKind
-from semsupervisor.health.probing import ProbeReport
+from semsupervisor.health.probing import ProbeReport, ProbeRunner
 from semsupervisor.kit.clock import Clock, Instant
-from semsupervisor.kit.tasks import LoopHealth
+from semsupervisor.kit.looplag import LoopLag
+from semsupervisor.kit.tasks import TaskOwner
 
 LOOPS = Subject(SubjectKind.SUPERVISOR, "loops")
 
 
 class Freshness:
-    """Sees how long ago each other probe had a certain result, which loops fail, and how late our loop runs.
-
-    `largest_lag_seconds` gives the loop's largest lag of the last minute.
-    """
+    """Sees how long ago each other probe had a certain result, which loops fail, and how late our loop ran."""
 
     name = "freshness"
 
-    def __init__(
-        self,
-        clock: Clock,
-        reports: Callable[[], Mapping[str, ProbeReport]],
-        loops: Callable[[], Mapping[str, LoopHealth]],
-        largest_lag_seconds: Callable[[], float],
-    ) -> None:
+    def __init__(self, clock: Clock, runner: ProbeRunner, owner: TaskOwner, lag: LoopLag) -> None:
         self._clock = clock
-        self._reports = reports
-        self._loops = loops
-        self._largest_lag_seconds = largest_lag_seconds
+        self._runner = runner
+        self._owner = owner
+        self._lag = lag
         self._seen: set[str] = set()
 
     async def observe(self) -> Sequence[Observation]:
         """Look at the reports; a probe that was removed is gone."""
         at = self._clock.instant()
-        reports = {name: report for name, report in self._reports().items() if name != self.name}
+        reports = {name: report for name, report in self._runner.reports.items() if name != self.name}
         gone = [
             Observation(source=self.name, subject=Subject(SubjectKind.PROBE, name), at=at, facts={}, gone=True)
             for name in sorted(self._seen - reports.keys())
@@ -62,8 +54,8 @@ class Freshness:
     def _of_loops(self, at: Instant) -> Observation:
         failing = [
             FailingLoop(loop.name, loop.failures_in_row, loop.last_error)
-            for loop in self._loops().values()
+            for loop in self._owner.loops.values()
             if loop.failures_in_row
         ]
-        facts = {"failing_loops": len(failing), "loop_lag_seconds": round(self._largest_lag_seconds(), 3)}
+        facts = {"failing_loops": len(failing), "loop_lag_seconds": round(self._lag.largest_seconds, 3)}
         return Observation(self.name, LOOPS, at, facts, {"loops": loops_text(failing)} if failing else {})

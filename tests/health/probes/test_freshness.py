@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+from structlog.testing import capture_logs
 
 from semsupervisor.errors import EngineError
 from semsupervisor.health.observation import Observation, Outcome, Subject, SubjectKind
 from semsupervisor.health.probes.freshness import LOOPS, Freshness
 from semsupervisor.health.probing import ProbeRunner
-from semsupervisor.kit.tasks import LoopHealth
+from semsupervisor.kit.looplag import SAMPLE_SECONDS, LoopLag
+from semsupervisor.kit.tasks import TaskOwner
 from tests.support.clock import ManualClock
+from tests.support.waiting import eventually
 
 
 class Scripted:
@@ -30,13 +36,14 @@ class Scripted:
 
 
 class Stage:
-    """Probes in a real guard, and the probe that watches them."""
+    """Probes in a real guard, loops of a real owner, and the probe that watches them."""
 
-    def __init__(self) -> None:
+    def __init__(self, owner: TaskOwner) -> None:
         self.clock = ManualClock()
         self.runner = ProbeRunner(self.clock, self._drop)
-        self.loops: dict[str, LoopHealth] = {}
-        self.freshness = Freshness(self.clock, lambda: self.runner.reports, lambda: self.loops, lambda: 0.125)
+        self.owner = owner
+        self.lag = LoopLag(self.clock)
+        self.freshness = Freshness(self.clock, self.runner, owner, self.lag)
 
     async def see(self) -> dict[str, Observation]:
         """Look, and return what is seen by subject."""
@@ -50,9 +57,23 @@ class Stage:
         pass
 
 
-async def test_a_probe_grows_stale_without_certain_results() -> None:
+async def never(_: float) -> None:
+    """Wait for ever."""
+    await asyncio.Event().wait()
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    """Return it, with all its loops ended after the test."""
+    async with asyncio.TaskGroup() as group:
+        owner = TaskOwner(group, ManualClock(), pause=never)
+        yield Stage(owner)
+        await owner.stop()
+
+
+async def test_a_probe_grows_stale_without_certain_results(stage: Stage) -> None:
     """Unknown and failure do not count, down does; a result makes it fresh again."""
-    stage, probe = Stage(), Scripted("a")
+    probe = Scripted("a")
     stage.runner.add(probe, 10.0, 5.0)
     assert await stage.stale("a") == 0
     stage.clock.advance(20.0)
@@ -69,9 +90,9 @@ async def test_a_probe_grows_stale_without_certain_results() -> None:
     assert await stage.stale("a") == 0
 
 
-async def test_the_evidence_says_since_when_and_why() -> None:
+async def test_the_evidence_says_since_when_and_why(stage: Stage) -> None:
     """It holds the last certain result's time, or never, and the last error."""
-    stage, probe = Stage(), Scripted("a")
+    probe = Scripted("a")
     stage.runner.add(probe, 10.0, 5.0)
     assert (await stage.see())["probe:a"].evidence == {"last_result": "never"}
     await stage.runner.run("a")
@@ -84,9 +105,8 @@ async def test_the_evidence_says_since_when_and_why() -> None:
     }
 
 
-async def test_a_removed_probe_is_gone() -> None:
+async def test_a_removed_probe_is_gone(stage: Stage) -> None:
     """It is told once that it is gone; the probe of the probes does not judge itself."""
-    stage = Stage()
     stage.runner.add(Scripted("a"), 10.0, 5.0)
     stage.runner.add(stage.freshness, 10.0, 5.0)
     assert set(await stage.see()) == {"probe:a", "supervisor:loops"}
@@ -95,13 +115,29 @@ async def test_a_removed_probe_is_gone() -> None:
     assert set(await stage.see()) == {"supervisor:loops"}
 
 
-async def test_failing_loops_are_counted_and_named() -> None:
-    """Only those whose last turn failed count; the lag of our loop is beside them."""
-    stage = Stage()
-    stage.loops = {"watch": LoopHealth("watch", 0, 9, "old"), "deliver": LoopHealth("deliver", 2, 2, "OSError: no")}
+async def test_failing_loops_are_counted_and_named(stage: Stage) -> None:
+    """Only those whose last turn failed count."""
+
+    async def fail() -> None:
+        raise OSError(5, "Input/output error")
+
+    async def wait() -> None:
+        await asyncio.Event().wait()
+
+    assert (await stage.see())["supervisor:loops"].facts == {"failing_loops": 0, "loop_lag_seconds": 0.0}
+    with capture_logs():
+        stage.owner.loop("deliver", fail)
+        stage.owner.loop("watch", wait)
+        await eventually(lambda: stage.owner.loops["deliver"].failures_in_row)
     observation = (await stage.see())["supervisor:loops"]
     assert observation.subject == LOOPS
-    assert observation.facts == {"failing_loops": 1, "loop_lag_seconds": 0.125}
-    assert observation.evidence == {"loops": "deliver (2 times in a row: OSError: no)"}
-    stage.loops = {}
-    assert (await stage.see())["supervisor:loops"].evidence == {}
+    assert observation.facts["failing_loops"] == 1
+    assert observation.evidence == {"loops": "deliver (1 times in a row: OSError: [Errno 5] Input/output error)"}
+
+
+async def test_the_lag_of_our_loop_is_told(stage: Stage) -> None:
+    """It is the largest of the last minute, to the millisecond."""
+    stage.lag.start()
+    stage.clock.advance(SAMPLE_SECONDS + 1.23456)
+    assert (await stage.see())["supervisor:loops"].facts["loop_lag_seconds"] == 1.235
+    stage.lag.stop()
