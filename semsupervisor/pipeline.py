@@ -83,8 +83,7 @@ class Pipeline:
             turn = self._turn()
             for observation in observations:
                 self._remember(observation)
-                turn.take(observation, lambda: new_id(turn.at.wall))
-                turn.tell()
+            turn.take(observations, lambda: new_id(turn.at.wall))
             await self._finish(turn)
 
     async def note(self, kind: str, subject: Subject, text: str, facts: Mapping[str, FactValue]) -> None:

@@ -61,6 +61,7 @@ class Follower:
         self.connected = asyncio.Event()
         self.bookmark: Bookmark | None = None
         self.version = ""
+        self.engine_root = ""
         self._docker = docker
         self._watched = watched
         self._clock = clock
@@ -160,6 +161,7 @@ class Follower:
             self._teller.note(story)
         self.bookmark = Bookmark(boot_id=self._watched.boot_id, engine=engine.identity)
         self.version = engine.version
+        self.engine_root = engine.root_directory
         told = {service.name for service, _ in turn.observed} | {service.name for service, _ in seen.observed}
         turn.observed += seen.observed
         turn.observed += [(service, at) for name, service in known.items() if name not in told]

@@ -74,6 +74,11 @@ class Watching:
         """Tell whether the first list of containers, or its failure, is known."""
         return self._teller.listed
 
+    @property
+    def engine_root(self) -> str:
+        """Return the folder in which the engine keeps its data, empty until it has told."""
+        return self._follower.engine_root
+
     def address(self, service: str) -> str | None:
         """Return a network address of a service's container, None if it has none.
 

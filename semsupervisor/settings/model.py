@@ -234,10 +234,10 @@ Receiver = EmailReceiver | WebhookReceiver
 
 
 class StateSettings(Section, frozen=True, kw_only=True):
-    """Where the state database and what belongs to it live."""
+    """Where the state database lives, and how many timeline entries it keeps: a count, since clocks jump."""
 
     directory: AbsolutePath = "/var/lib/semsupervisor"
-    timeline_days: Annotated[int, between(1, 3650, "from 1 to 3650")] = 90
+    timeline_entries: Annotated[int, between(1000, 1_000_000, "from 1000 to 1000000")] = 20_000
 
 
 class ApiSettings(Section, frozen=True, kw_only=True):

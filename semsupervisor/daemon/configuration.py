@@ -1,0 +1,74 @@
+"""The settings and the rules, checked together, and what of a change takes effect without a restart."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from semsupervisor.alerts import ruleset
+from semsupervisor.alerts.muting import Topology
+from semsupervisor.alerts.routing import Route
+from semsupervisor.alerts.rules import Rule, Severity
+from semsupervisor.alerts.sending import Fanout, Sender
+from semsupervisor.alerts.turn import Policy
+from semsupervisor.errors import SettingsError
+from semsupervisor.settings.load import DEFAULT_PATH, Loaded, load_collecting
+from semsupervisor.settings.model import Settings, WebhookReceiver
+from semsupervisor.settings.problems import told
+
+FIXED_SECTIONS = ("stack", "docker", "state", "api")
+
+
+class Configuration(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings and rules that were found good together."""
+
+    loaded: Loaded
+    rules: tuple[Rule, ...]
+
+    @property
+    def settings(self) -> Settings:
+        """Return the effective settings."""
+        return self.loaded.settings
+
+
+def configure(path: Path | None) -> Configuration:
+    """Read the settings and the rules in them. Raises: SettingsError with all problems of both."""
+    loaded, problems = load_collecting(path)
+    if loaded is None:
+        raise SettingsError(told(path or DEFAULT_PATH, problems))
+    refused = [problem.key for problem in problems]
+    rules, wrong = ruleset.build_collecting(loaded.settings.rules, ruleset.words(loaded.settings), refused)
+    if problems or wrong:
+        raise SettingsError(told(path or DEFAULT_PATH, (*problems, *wrong)))
+    return Configuration(loaded=loaded, rules=rules)
+
+
+def host_name(settings: Settings) -> str:
+    """Return how this host is called in messages."""
+    return settings.host.name or socket.gethostname()
+
+
+def policy(configuration: Configuration, senders: Mapping[str, Sender]) -> Policy:
+    """Return what the settings say of judging and telling; a route for each queue that messages may go into."""
+    settings = configuration.settings
+    topology = Topology(settings.stack.semstreams_service, settings.stack.nats_service)
+    return Policy(host_name(settings), configuration.rules, _routes(settings, senders), topology)
+
+
+def needing_restart(before: Settings, after: Settings) -> Sequence[str]:
+    """Return the sections that changed and are read only at the start."""
+    return [name for name in FIXED_SECTIONS if getattr(before, name) != getattr(after, name)]
+
+
+def _routes(settings: Settings, senders: Mapping[str, Sender]) -> list[Route]:
+    routes = []
+    for queue, sender in senders.items():
+        if sender.name != queue or isinstance(sender, Fanout):
+            continue
+        receiver = settings.receivers[queue.partition("/")[0]]
+        wants_updates = isinstance(receiver, WebhookReceiver)
+        routes.append(Route(queue, Severity(receiver.severity_at_least), wants_updates))
+    return routes

@@ -1,0 +1,113 @@
+"""What the API reads, filled with the parts that know it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from semsupervisor.alerts.book import Book
+from semsupervisor.alerts.delivery import Delivery
+from semsupervisor.alerts.outbox import Outbox
+from semsupervisor.api.readings import Acts, Readings, StackReading, StoreReading
+from semsupervisor.daemon.configuration import Configuration, host_name
+from semsupervisor.health import setup
+from semsupervisor.health.observation import SubjectKind
+from semsupervisor.health.probing import ProbeRunner
+from semsupervisor.health.setup import SetupFinding, Surroundings
+from semsupervisor.health.watching import Watching
+from semsupervisor.kit.clock import Clock
+from semsupervisor.kit.looplag import LoopLag
+from semsupervisor.kit.tasks import TaskOwner
+from semsupervisor.pipeline import Pipeline
+from semsupervisor.store.database import Store
+from semsupervisor.store.journal import Journal
+
+
+class Sources(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts of the daemon that readers ask. `configuration` is asked each time, since a reload replaces it."""
+
+    configuration: Callable[[], Configuration]
+    clock: Clock
+    pipeline: Pipeline
+    watching: Watching
+    runner: ProbeRunner
+    outbox: Outbox
+    delivery: Delivery
+    book: Book
+    store: Store
+    journal: Journal
+    owner: TaskOwner
+    lag: LoopLag
+    acts: Acts
+
+
+def readings(sources: Sources) -> Readings:
+    """Return what the API may read and ask for."""
+    return Readings(
+        clock=sources.clock,
+        started=sources.clock.instant(),
+        stack=lambda: _stack(sources.configuration()),
+        facts_version=lambda: sources.pipeline.version,
+        latest=lambda: sources.pipeline.latest,
+        alerts=sources.pipeline.alerts,
+        rules=lambda: sources.pipeline.policy.rules,
+        listed=lambda: sources.watching.listed,
+        services=lambda: sources.watching.services,
+        stream=lambda: sources.watching.stream,
+        probes=lambda: sources.runner.reports,
+        receivers=sources.delivery.queues,
+        depth=sources.outbox.depth,
+        queued=sources.outbox.queued,
+        loops=lambda: sources.owner.loops,
+        loop_lag_seconds=lambda: sources.lag.largest_seconds,
+        store=lambda: _store(sources.store, sources.journal),
+        findings=lambda: _findings(sources),
+        settings=lambda: sources.configuration().loaded,
+        timeline=sources.book.timeline,
+        history=sources.book.history,
+        dead_letters=sources.outbox.dead_letters,
+        acts=sources.acts,
+    )
+
+
+def _stack(configuration: Configuration) -> StackReading:
+    stack = configuration.settings.stack
+    return StackReading(host=host_name(configuration.settings), project=stack.project, directory=stack.directory)
+
+
+def _store(store: Store, journal: Journal) -> StoreReading:
+    sizes = [_size_bytes(Path(f"{store.path}{part}")) for part in ("", "-wal")]
+    return StoreReading(
+        problem=store.problem,
+        size_bytes=sum(sizes),
+        waiting_changes=journal.waiting,
+        set_aside=str(store.set_aside) if store.set_aside else None,
+    )
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _findings(sources: Sources) -> Sequence[SetupFinding]:
+    configuration, watching = sources.configuration(), sources.watching
+    settings = configuration.settings
+    reachable = any(
+        observation.facts.get("reachable") is True
+        for (subject, _), observation in sources.pipeline.latest.items()
+        if subject.kind is SubjectKind.ENGINE
+    )
+    around = Surroundings(
+        directory_exists=Path(settings.stack.directory).is_dir(),
+        project=settings.stack.project,
+        services=tuple(sorted(watching.services)) if watching.listed and reachable else None,
+    )
+    weak = [
+        SetupFinding("settings", text, "see `semsupervisor settings show`") for text in configuration.loaded.findings
+    ]
+    return [*setup.findings(settings, around), *weak]

@@ -1,0 +1,63 @@
+"""The supervisor looking after itself: what waits for the disk, a database that broke, the watchdog's food."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import structlog
+
+from semsupervisor.errors import StoreError
+from semsupervisor.health.observation import Observation, Subject, SubjectKind
+from semsupervisor.health.probing import ProbeReport
+from semsupervisor.kit.clock import Clock
+from semsupervisor.store.database import Store
+from semsupervisor.store.journal import Journal
+
+log = structlog.get_logger(__name__)
+
+STORE = Subject(SubjectKind.SUPERVISOR, "store")
+SETTINGS = Subject(SubjectKind.SUPERVISOR, "settings")
+STALLED_INTERVALS = 6.0
+
+
+class StoreWatch:
+    """Brings what waits in memory to the disk, and sees whether the state database can be written."""
+
+    name = "store"
+
+    def __init__(self, store: Store, journal: Journal, clock: Clock, save_all: Callable[[], Awaitable[None]]) -> None:
+        self._store = store
+        self._journal = journal
+        self._clock = clock
+        self._save_all = save_all
+        self._saved_after = store.set_aside
+
+    async def observe(self) -> Sequence[Observation]:
+        """Try the database, and write everything again into one that was begun afresh while running."""
+        await self._journal.catch_up()
+        try:
+            await self._store.read(lambda db: db.execute("PRAGMA user_version").fetchone())
+        except StoreError:
+            log.debug("store.unreadable", problem=self._store.problem)
+        if self._store.set_aside != self._saved_after:
+            self._saved_after = self._store.set_aside
+            await self._save_all()
+        moved = str(self._store.set_aside) if self._store.set_aside else ""
+        return [
+            Observation(
+                source=self.name,
+                subject=STORE,
+                at=self._clock.instant(),
+                facts={"writable": not self._store.problem and not self._journal.waiting, "set_aside": bool(moved)},
+                evidence={key: text for key, text in (("error", self._store.problem), ("moved_to", moved)) if text},
+            )
+        ]
+
+
+def works(reports: Mapping[str, ProbeReport], clock: Clock) -> bool:
+    """Tell whether the schedule still makes probes end: at least one did within `STALLED_INTERVALS` of its own."""
+    now = clock.monotonic()
+    return not reports or any(
+        now - (report.last_ended or report.added).monotonic <= STALLED_INTERVALS * report.interval_seconds
+        for report in reports.values()
+    )
