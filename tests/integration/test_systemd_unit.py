@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.commands import REPOSITORY, run
 from tests.support.systemd_host import SystemdHost
+from tests.support.waiting import eventually_sync
 
 pytestmark = pytest.mark.integration
 
@@ -48,7 +49,8 @@ def units(tmp_path: Path) -> Path:
 def installed(systemd_host: SystemdHost) -> SystemdHost:
     """Return a host on which the unit, its group and its folders are installed, and nothing is started."""
     systemd_host.systemctl("stop", "semsupervisor", check=False)
-    systemd_host.run("rm", "-rf", "/etc/credstore", "/etc/systemd/system/semsupervisor.service.d")
+    systemd_host.systemctl("reset-failed", "semsupervisor", check=False)
+    systemd_host.run("rm", "-rf", "/etc/credstore", "/etc/semsupervisor", "/etc/systemd/system/semsupervisor.service.d")
     systemd_host.write("/etc/systemd/system/semsupervisor.service", (SYSTEMD / "semsupervisor.service").read_text())
     systemd_host.run("systemd-sysusers", SYSTEMD / "semsupervisor.sysusers")
     systemd_host.run("systemd-tmpfiles", "--create", SYSTEMD / "semsupervisor.tmpfiles")
@@ -110,8 +112,53 @@ def test_no_engine_is_no_reason_not_to_start(installed: SystemdHost) -> None:
     assert installed.property("semsupervisor", "MemoryMax") == str(96 * 1024 * 1024)
 
 
+def test_the_daemon_works_in_its_sandbox(installed: SystemdHost) -> None:
+    """On a bare host the daemon is ready, gives its socket to its group, reloads, and ends by itself when stopped."""
+    install_daemon(installed)
+    installed.systemctl("start", "semsupervisor")
+    assert installed.run("stat", "--format", "%U:%G %a", "/run/semsupervisor/control.sock") == "root:semsupervisor 660"
+    before = installed.property("semsupervisor", "MainPID")
+    installed.systemctl("reload", "semsupervisor")
+    eventually_sync(lambda: installed.property("semsupervisor", "ActiveState") == "active")
+    assert installed.property("semsupervisor", "MainPID") == before
+    installed.systemctl("stop", "semsupervisor")
+    assert installed.property("semsupervisor", "Result") == "success"
+    assert installed.property("semsupervisor", "ExecMainStatus") == "0"
+
+
+def test_a_daemon_that_hangs_is_started_again(installed: SystemdHost) -> None:
+    """The watchdog notices a daemon that stands still, and systemd starts a new one; one that runs is left alone."""
+    install_daemon(installed, "WatchdogSec=2", "RestartSec=100ms")
+    installed.systemctl("start", "semsupervisor")
+    hung = installed.property("semsupervisor", "MainPID")
+    installed.systemctl("kill", "--signal=SIGSTOP", "semsupervisor")
+    eventually_sync(lambda: installed.property("semsupervisor", "NRestarts") == "1", within_seconds=30)
+    eventually_sync(lambda: installed.property("semsupervisor", "ActiveState") == "active")
+    assert installed.property("semsupervisor", "MainPID") != hung
+
+
+def test_settings_that_are_refused_are_not_tried_again(installed: SystemdHost) -> None:
+    """A settings file with a mistake ends the daemon with code 2, and systemd leaves it at that."""
+    install_daemon(installed)
+    installed.write("/etc/semsupervisor/semsupervisor.toml", "[checks]\ninterval = -1\n")
+    installed.systemctl("start", "semsupervisor", check=False)
+    eventually_sync(lambda: installed.property("semsupervisor", "ActiveState") == "failed")
+    assert installed.property("semsupervisor", "ExecMainStatus") == "2"
+    assert installed.property("semsupervisor", "NRestarts") == "0"
+
+
 def add_credentials(host: SystemdHost) -> None:
     """Install the example drop-in as an operator would."""
     example = SYSTEMD / "semsupervisor.service.d" / "credentials.conf.example"
     host.write("/etc/systemd/system/semsupervisor.service.d/credentials.conf", example.read_text())
     host.systemctl("daemon-reload")
+
+
+def install_daemon(host: SystemdHost, *service_lines: str) -> None:
+    """Install the real daemon, run from the checkout, with these lines laid over its unit."""
+    program = f'#!/bin/sh\nPYTHONPATH={REPOSITORY} exec {sys.executable} -m semsupervisor "$@"\n'
+    host.write(PROGRAM, program, mode="755")
+    if service_lines:
+        drop_in = "\n".join(("[Service]", *service_lines, ""))
+        host.write("/etc/systemd/system/semsupervisor.service.d/test.conf", drop_in)
+        host.systemctl("daemon-reload")
