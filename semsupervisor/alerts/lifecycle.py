@@ -161,7 +161,8 @@ def _seen(alert: Alert, at: Instant, verdict: Verdict, *, unknown_in_row: int = 
         alert,
         last_verdict=verdict,
         unknown_in_row=unknown_in_row,
-        seen_monotonic=at.monotonic,
+        # Two sources may hand in their looks in the other order: no second counts twice.
+        seen_monotonic=max(at.monotonic, at.monotonic if alert.seen_monotonic is None else alert.seen_monotonic),
         seen_at=alert.seen_at if keep_seen_at else at.wall,
     )
 

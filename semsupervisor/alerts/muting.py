@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from semsupervisor.alerts.lifecycle import Alert
+from semsupervisor.alerts.lifecycle import LONGEST_COUNTED_GAP_SECONDS, Alert, AlertState
 from semsupervisor.alerts.rules import Rule
 from semsupervisor.health.observation import Subject, SubjectKind
 
@@ -78,7 +78,9 @@ def mute(
 ) -> Mute | None:
     """Return why `alert` is not told now, or None. `alerts` are the open ones; a pending cause counts already."""
     rule = rules[alert.rule]
-    others = [other for other in alerts if other.id != alert.id and other.rule in rules]
+    others = [
+        other for other in alerts if other.id != alert.id and other.rule in rules and _counts(other, now_monotonic)
+    ]
     for other in others:
         if other.subject == alert.subject and alert.rule in rules[other.rule].inhibits:
             return Mute(other.id, f"{other.rule} of {other.subject} says it already")
@@ -96,9 +98,16 @@ def mute(
     return None
 
 
+def _counts(alert: Alert, now_monotonic: float) -> bool:
+    """Tell whether an alert may mute others; a pending one that nobody looks at any more would mute them for ever."""
+    if alert.state is not AlertState.PENDING:
+        return True
+    return alert.seen_monotonic is not None and now_monotonic - alert.seen_monotonic <= LONGEST_COUNTED_GAP_SECONDS
+
+
 def expected(alert: Alert, rules: Iterable[Rule], topology: Topology) -> tuple[str, ...]:
     """Return the titles of what is expected to follow while a cause fires."""
-    rules = tuple(rules)
+    rules = tuple(rule for rule in rules if rule.enabled)
     if not any(rule.name == alert.rule and rule.cause for rule in rules):
         return ()
     stack = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import math
 import re
 from collections.abc import Mapping
 from enum import StrEnum
@@ -77,7 +78,10 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What one look of a rule at an observation found: the verdict, the fact's value, a sentence for people."""
+    """What one look of a rule at an observation found: the verdict, the fact's value, and what to say of it.
+
+    `summary` is the rule's sentence while it holds, otherwise why it does not.
+    """
 
     verdict: Verdict
     value: FactValue
@@ -93,8 +97,10 @@ def look(rule: Rule, observation: Observation, *, firing: bool) -> Finding | Non
         return Finding(Verdict.GONE, False, f"{observation.subject.name} was removed")
     if rule.fact not in observation.facts:
         return None
-    value = observation.facts[rule.fact]
-    return Finding(verdict(rule, value, firing=firing), value, _sentence(rule, observation, value))
+    value = _readable(observation.facts[rule.fact])
+    found = verdict(rule, value, firing=firing)
+    holds = found is Verdict.HOLDS
+    return Finding(found, value, _sentence(rule, observation, value) if holds else _reason(rule, value))
 
 
 def verdict(rule: Rule, value: FactValue, *, firing: bool) -> Verdict:
@@ -118,6 +124,11 @@ def _beyond(rule: Rule, value: FactValue, *, firing: bool) -> Verdict:
     return Verdict.HOLDS if holds else Verdict.CLEAR
 
 
+def _readable(value: FactValue) -> FactValue:
+    """Return the value, or that it is unknown where it is a number that compares with none."""
+    return Unknown("not a number") if isinstance(value, float) and math.isnan(value) else value
+
+
 def limit_text(rule: Rule) -> str:
     """Return the condition for people, for example `above 90 %` or `equals down`."""
     if rule.comparison is Comparison.ABSENT:
@@ -135,9 +146,14 @@ def value_text(fact: str, value: object) -> str:
         if fact.endswith("_bytes"):
             return f"{value / 2**30:.1f} GiB" if value >= 2**30 else f"{value / 2**20:.1f} MiB"
         if fact.endswith("_seconds"):
-            return f"{value:.3g} s"
+            return f"{value:.3g} s" if value < 100 else f"{value:.0f} s"
         return f"{value:g}" if isinstance(value, float) else str(value)
     return str(value)
+
+
+def _reason(rule: Rule, value: FactValue) -> str:
+    """Say why a rule does not hold; its own sentence says the contrary."""
+    return f"{rule.fact.removesuffix('_ratio').replace('_', ' ')} is {value_text(rule.fact, value)}"
 
 
 def _sentence(rule: Rule, observation: Observation, value: FactValue) -> str:

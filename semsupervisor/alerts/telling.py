@@ -10,9 +10,12 @@ from semsupervisor.alerts.rules import Rule, value_text
 
 
 def notification(
-    kind: NotificationKind, alert: Alert, rule: Rule, *, host: str, at: datetime, consequences: tuple[str, ...]
+    kind: NotificationKind, alert: Alert, rule: Rule | None, *, host: str, at: datetime, consequences: tuple[str, ...]
 ) -> Notification:
-    """Return the message of this kind about an alert; its key is the same whenever it is made again."""
+    """Return the message of this kind about an alert; its key is the same whenever it is made again.
+
+    An alert may outlive its rule: then there is nothing to say of its meaning and of what to type.
+    """
     facts = AlertFacts(
         id=alert.id,
         rule=alert.rule,
@@ -20,14 +23,14 @@ def notification(
         severity=alert.severity,
         subject=alert.subject,
         summary=alert.summary,
-        value=value_text(rule.fact, alert.value),
+        value=value_text(rule.fact if rule else "", alert.value),
         limit=alert.limit,
         since=alert.since,
         resolved_at=alert.resolved_at,
         resolved_because=alert.resolved_because,
         evidence=alert.evidence,
-        diagnosis=rule.diagnosis,
-        next_steps=tuple(step.replace("{name}", alert.subject.name) for step in rule.fix),
+        diagnosis=rule.diagnosis if rule else "",
+        next_steps=tuple(step.replace("{name}", alert.subject.name) for step in rule.fix) if rule else (),
         consequences=consequences,
     )
     return Notification(key=f"{alert.id}-{kind.value}", kind=kind, host=host, at=at, alerts=(facts,))

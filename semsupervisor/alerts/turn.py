@@ -5,7 +5,7 @@ Pure but for collecting: no clock, no disk; the pipeline commits what a turn hol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -59,14 +59,32 @@ class Turn:
         """Tell whether there is nothing that must reach the disk now."""
         return not (self.saved or self.notes or self.messages)
 
-    def take(self, observation: Observation, new_id: Callable[[], str]) -> None:
-        """Judge one observation."""
-        for change in judge(self._policy.by_kind, self.alerts, observation, new_id):
-            self._apply(change)
+    def take(self, observations: Iterable[Observation], new_id: Callable[[], str]) -> None:
+        """Judge a batch, and then decide who hears of what: so a cause mutes its consequences whichever comes first.
+
+        What fires and ends within the batch is told in between.
+        """
+        for observation in observations:
+            changes = judge(self._policy.by_kind, self.alerts, observation, new_id)
+            if any(change.resolved and change.before and _undecided(change.before) for change in changes):
+                self.tell()
+                changes = judge(self._policy.by_kind, self.alerts, observation, new_id)
+            for change in changes:
+                self._apply(change)
+        self.tell()
+
+    def take_up(self, earlier: Sequence[Alert]) -> None:
+        """Go on with the open alerts of an earlier run, oldest first; the last episode of the same goes on."""
+        last = {(alert.rule, alert.subject): alert for alert in earlier}
+        for alert in earlier:
+            key = (alert.rule, alert.subject)
+            if self.alerts.setdefault(key, last[key]).id != alert.id:
+                self._end(alert, "a later episode of it goes on")
 
     def tell(self) -> None:
         """Decide for each firing alert that nobody heard of whether somebody hears of it now, or why not."""
-        for key, alert in list(self.alerts.items()):
+        for key in list(self.alerts):
+            alert = self.alerts[key]
             if alert.state is not AlertState.FIRING or alert.told:
                 continue
             muted = mute(
@@ -83,14 +101,12 @@ class Turn:
                 self._tell_one(key, alert)
 
     def end_orphans(self) -> None:
-        """End the alerts of rules that are gone or switched off, without a message."""
+        """End the alerts of rules that are gone, switched off, or no longer about their subject."""
         for key, alert in list(self.alerts.items()):
             rule = self._policy.by_name.get(alert.rule)
-            if rule is None or not rule.enabled:
-                ended = resolve(alert, self.at, "its rule is no longer in the settings")
+            if rule is None or not rule.enabled or not rule.concerns(alert.subject):
                 del self.alerts[key]
-                self.saved[ended.id] = ended
-                self.notes.append(Note("alert.ended", ended.subject, f"{ended.title}: {ended.resolved_because}"))
+                self._end(alert, "its rule is no longer in the settings")
 
     def update(self, key: Key, evidence: Mapping[str, str], knowing: frozenset[str]) -> None:
         """Add evidence to an open alert, and tell those who were told of it without and want to know."""
@@ -107,7 +123,9 @@ class Turn:
                 del self.alerts[change.key]
             case after if change.resolved:
                 del self.alerts[change.key]
-                self._resolve(change.rule, after)
+                if change.rule.cause:
+                    self.ended.append(Ended(after, self.at.monotonic))
+                self._resolve(after)
             case after if change.began_firing:
                 self._put(change.key, after)
                 self._note("alert.firing", after, after.summary)
@@ -116,12 +134,15 @@ class Turn:
 
     def _put(self, key: Key, alert: Alert) -> None:
         self.alerts[key] = alert
-        self.saved[alert.id] = alert
+        if alert.state is not AlertState.PENDING:
+            self.saved[alert.id] = alert
 
-    def _resolve(self, rule: Rule, alert: Alert) -> None:
+    def _end(self, alert: Alert, because: str) -> None:
+        if alert.state is AlertState.FIRING:
+            self._resolve(resolve(alert, self.at, because))
+
+    def _resolve(self, alert: Alert) -> None:
         self.saved[alert.id] = alert
-        if rule.cause:
-            self.ended.append(Ended(alert, self.at.monotonic))
         untold = "" if alert.told else f"; nobody was told: {alert.muted_by or 'it ended first'}"
         self._note("alert.resolved", alert, f"{alert.title}: {alert.resolved_because}{untold}")
         for receiver in alert.told:
@@ -157,9 +178,14 @@ class Turn:
             self._note("alert.muted", alert, f"{alert.title}: {reason}")
 
     def _message(self, kind: NotificationKind, alert: Alert, receiver: str, consequences: tuple[str, ...]) -> None:
-        rule = self._policy.by_name[alert.rule]
+        rule = self._policy.by_name.get(alert.rule)
         message = notification(kind, alert, rule, host=self._policy.host, at=self.at.wall, consequences=consequences)
         self.messages.append((receiver, message))
 
     def _note(self, kind: str, alert: Alert, text: str) -> None:
         self.notes.append(Note(kind, alert.subject, text, {"rule": alert.rule, "severity": alert.severity.value}))
+
+
+def _undecided(alert: Alert) -> bool:
+    """Tell whether an alert fired so lately that nobody has been told of it, nor why nobody is."""
+    return not alert.told and not alert.muted_by

@@ -1,0 +1,124 @@
+"""Every rule that concerns a subject looks at an observation of it, and no other."""
+
+from __future__ import annotations
+
+import pytest
+
+from semsupervisor.alerts.judging import Change, Key, index, judge
+from semsupervisor.alerts.lifecycle import Alert, AlertState
+from semsupervisor.alerts.rules import Rule
+from semsupervisor.health.observation import FactValue, Subject, SubjectKind
+from tests.support.alerting import (
+    DIED,
+    DISK,
+    DOWN,
+    FILLING,
+    FULL,
+    NATS_SERVICE,
+    SEMSTREAMS,
+    SERVICE,
+    UNKNOWN,
+    alert,
+    changed,
+    gone,
+    ids,
+    moment,
+    saw,
+)
+
+RULES = index([DIED, DOWN, FILLING, FULL])
+PENDING, FIRING, RESOLVED = AlertState.PENDING, AlertState.FIRING, AlertState.RESOLVED
+
+
+def known(*alerts: Alert) -> dict[Key, Alert]:
+    """Return open alerts as the pipeline keeps them."""
+    return {(one.rule, one.subject): one for one in alerts}
+
+
+def states(changes: list[Change]) -> dict[str, tuple[AlertState | None, AlertState | None]]:
+    """Return what each rule's alert was and is."""
+    return {
+        change.rule.name: (
+            change.before.state if change.before else None,
+            change.after.state if change.after else None,
+        )
+        for change in changes
+    }
+
+
+def test_rules_stand_by_the_kind_of_subject() -> None:
+    """Every kind has its enabled rules, in the order of the settings; switched off ones are nowhere."""
+    found = index([FULL, DIED, changed(DOWN, enabled=False), FILLING])
+    assert set(found) == set(SubjectKind)
+    assert [rule.name for rule in found[SubjectKind.FILESYSTEM]] == ["filesystem_full", "filesystem_filling"]
+    assert found[SubjectKind.SEMSTREAMS] == ()
+
+
+@pytest.mark.parametrize(
+    ("subject", "facts", "found"),
+    [
+        (SERVICE, {"died": True}, {"container_died": (None, FIRING)}),
+        (SERVICE, {"died": False}, {}),
+        (SERVICE, {"died": UNKNOWN}, {}),
+        (SERVICE, {"state": "running"}, {}),
+        (DISK, {"used_ratio": 0.85}, {"filesystem_filling": (None, PENDING)}),
+        (DISK, {"used_ratio": 0.95}, {"filesystem_filling": (None, PENDING), "filesystem_full": (None, FIRING)}),
+        (SEMSTREAMS, {"reachable": True, "died": True}, {}),
+    ],
+)
+def test_what_begins(
+    subject: Subject, facts: dict[str, FactValue], found: dict[str, tuple[AlertState | None, AlertState | None]]
+) -> None:
+    """Nothing comes of nothing; each rule that holds begins its own episode."""
+    assert states(judge(RULES, {}, saw(subject, facts), ids())) == found
+
+
+def test_one_subject_does_not_touch_another() -> None:
+    """The alert of one service goes on whatever is seen of another, or of one that no pattern matches."""
+    open_ones = known(alert(DIED, SERVICE))
+    assert judge(RULES, open_ones, saw(NATS_SERVICE, {"died": False}), ids()) == []
+    only_nats = index([changed(DIED, subjects=("nats",))])
+    assert judge(only_nats, {}, saw(SERVICE, {"died": True}), ids()) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "facts", "change"),
+    [
+        (DIED, {"died": False}, (FIRING, RESOLVED)),
+        (DIED, {"died": True}, (FIRING, FIRING)),
+        (DIED, {"died": UNKNOWN}, (FIRING, FIRING)),
+        (FILLING, {"used_ratio": 0.76}, (FIRING, FIRING)),
+    ],
+)
+def test_what_goes_on_and_ends(rule: Rule, facts: dict[str, FactValue], change: tuple[AlertState, AlertState]) -> None:
+    """An open alert takes each look along; the counting of time is a change too."""
+    subject = DISK if rule is FILLING else SERVICE
+    (found,) = judge(index([rule]), known(alert(rule, subject)), saw(subject, facts, moment(2)), ids())
+    assert states([found]) == {rule.name: change}
+    assert found.resolved is (change[1] is RESOLVED)
+    assert not found.began_firing
+
+
+def test_a_pending_one_goes_without_a_trace() -> None:
+    """Inactive is None, and neither fired nor resolved."""
+    (found,) = judge(RULES, known(alert(FILLING, DISK, PENDING)), saw(DISK, {"used_ratio": 0.5}), ids())
+    assert (found.after, found.began_firing, found.resolved) == (None, False, False)
+
+
+def test_removal_ends_all_alerts_of_the_subject() -> None:
+    """When a file system is gone, so is all that was wrong with it."""
+    open_ones = known(alert(FILLING, DISK), alert(FULL, DISK), alert(DIED, SERVICE))
+    found = judge(RULES, open_ones, gone(DISK), ids())
+    assert states(found) == {"filesystem_filling": (FIRING, RESOLVED), "filesystem_full": (FIRING, RESOLVED)}
+
+
+def test_the_clearing_value_counts_for_what_fires_only() -> None:
+    """Between clearing value and limit a firing alert goes on, and none begins."""
+    between = saw(DISK, {"used_ratio": 0.78})
+    rules = index([changed(FILLING, for_seconds=0.0, clear_for_seconds=0.0)])
+    assert judge(rules, {}, between, ids()) == []
+    (pending,) = judge(rules, known(alert(FILLING, DISK, PENDING)), between, ids())
+    assert pending.after is None
+    (found,) = judge(rules, known(alert(FILLING, DISK)), between, ids())
+    assert found.after is not None
+    assert found.after.state is FIRING

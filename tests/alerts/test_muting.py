@@ -1,0 +1,189 @@
+"""What its cause explains is not told: the tree by table, and that no set of alerts mutes itself altogether."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from semsupervisor.alerts import ruleset
+from semsupervisor.alerts.lifecycle import LONGEST_COUNTED_GAP_SECONDS, Alert, AlertState
+from semsupervisor.alerts.muting import SETTLE_SECONDS, Ended, Mute, Topology, expected, mute, upstream
+from semsupervisor.alerts.rules import Rule
+from semsupervisor.health.observation import Subject, SubjectKind
+from tests.support.alerting import (
+    AT,
+    DIED,
+    DISK,
+    DOWN,
+    ENGINE,
+    FILLING,
+    FULL,
+    HOST,
+    NATS,
+    NATS_SERVICE,
+    SEMSTREAMS,
+    SERVICE,
+    TOPOLOGY,
+    alert,
+    changed,
+)
+
+PENDING, FIRING = AlertState.PENDING, AlertState.FIRING
+NATS_DOWN = changed(DOWN, name="nats_unreachable", kind=SubjectKind.NATS, title="NATS unreachable")
+ENGINE_DOWN = changed(DOWN, name="engine_unreachable", kind=SubjectKind.ENGINE, title="Engine", consequence=False)
+STALE = changed(DOWN, name="observation_stale", kind=SubjectKind.PROBE, title="Stale", cause=False)
+RULES = {rule.name: rule for rule in (DIED, DOWN, NATS_DOWN, ENGINE_DOWN, STALE, FILLING, FULL)}
+
+
+def probe(name: str) -> Subject:
+    """Return the probe of that name as a subject."""
+    return Subject(SubjectKind.PROBE, name)
+
+
+def muted(about: Alert, *others: Alert, ended: tuple[Ended, ...] = (), now: float = AT.monotonic) -> Mute | None:
+    """Return why an alert is not told while others are open and some have just ended."""
+    return mute(about, RULES, [about, *others], ended, TOPOLOGY, now)
+
+
+@pytest.mark.parametrize(
+    ("subject", "chain"),
+    [
+        (HOST, []),
+        (DISK, []),
+        (Subject(SubjectKind.SUPERVISOR, "store"), []),
+        (Subject(SubjectKind.RECEIVER, "mail"), []),
+        (ENGINE, [HOST]),
+        (NATS_SERVICE, [ENGINE, HOST]),
+        (NATS, [NATS_SERVICE, ENGINE, HOST]),
+        (SERVICE, [NATS, NATS_SERVICE, ENGINE, HOST]),
+        (Subject(SubjectKind.SERVICE, "semembed"), [ENGINE, HOST]),
+        (SEMSTREAMS, [SERVICE, NATS, NATS_SERVICE, ENGINE, HOST]),
+        (probe("semstreams_health"), [SEMSTREAMS, SERVICE, NATS, NATS_SERVICE, ENGINE, HOST]),
+        (probe("nats_varz"), [NATS, NATS_SERVICE, ENGINE, HOST]),
+        (probe("containers"), [ENGINE, HOST]),
+        (probe("filesystems"), []),
+    ],
+)
+def test_the_tree(subject: Subject, chain: list[Subject]) -> None:
+    """What a subject depends on, nearest first: host > engine > NATS > SemStreams."""
+    assert list(upstream(subject, TOPOLOGY)) == chain
+
+
+def test_services_may_have_other_names() -> None:
+    """The tree follows the settings' names of the two services."""
+    renamed = Topology("streams", "bus")
+    assert upstream(Subject(SubjectKind.SERVICE, "streams"), renamed)[0] == Subject(SubjectKind.NATS, "bus")
+    assert upstream(SERVICE, renamed) == (ENGINE, HOST)
+
+
+def test_a_consequence_is_muted_by_its_cause() -> None:
+    """With the container dead, its unreachable endpoint is not told, and the reason names the cause."""
+    cause = alert(DIED, SERVICE)
+    assert muted(alert(DOWN, SEMSTREAMS), cause) == Mute(
+        cause.id, "consequence of container_died of service:semstreams"
+    )
+
+
+def test_the_root_is_named() -> None:
+    """Of several causes the one that explains the others is named, whatever their order."""
+    root, between = alert(ENGINE_DOWN, ENGINE), alert(DIED, NATS_SERVICE)
+    for others in ((root, between), (between, root)):
+        found = muted(alert(DOWN, SEMSTREAMS), *others)
+        assert found is not None
+        assert found.cause_id == root.id
+
+
+def test_a_pending_cause_counts_already() -> None:
+    """What will probably be explained in a moment is not told first."""
+    assert muted(alert(DOWN, SEMSTREAMS), alert(NATS_DOWN, NATS, PENDING))
+
+
+@pytest.mark.parametrize("seen", [None, AT.monotonic - LONGEST_COUNTED_GAP_SECONDS - 1])
+def test_a_pending_cause_that_nobody_looks_at_does_not_count(seen: float | None) -> None:
+    """A cause whose check has stopped, or that was only loaded, mutes nothing for ever."""
+    assert muted(alert(DOWN, SEMSTREAMS), alert(NATS_DOWN, NATS, PENDING, seen_monotonic=seen)) is None
+
+
+def test_a_firing_cause_that_cannot_be_seen_still_counts() -> None:
+    """It was told, so it stands for what follows from it."""
+    assert muted(alert(DOWN, SEMSTREAMS), alert(NATS_DOWN, NATS, seen_monotonic=None))
+
+
+@pytest.mark.parametrize(
+    ("about", "other"),
+    [
+        (alert(DOWN, SEMSTREAMS), alert(DIED, Subject(SubjectKind.SERVICE, "semembed"))),
+        (alert(DIED, SERVICE), alert(NATS_DOWN, NATS)),
+        (alert(NATS_DOWN, NATS), alert(DOWN, SEMSTREAMS)),
+        (alert(DOWN, SEMSTREAMS), alert(FILLING, DISK)),
+        (alert(FULL, DISK), alert(FILLING, DISK)),
+        (alert(FILLING, DISK), alert(FULL, Subject(SubjectKind.FILESYSTEM, "/data"))),
+        (alert(DOWN, SEMSTREAMS), alert(changed(DIED, name="forgotten"), SERVICE)),
+    ],
+)
+def test_what_is_no_consequence_is_told(about: Alert, other: Alert) -> None:
+    """Nothing is muted by another's trouble, by what lies below it, or if its rule is no consequence."""
+    assert muted(about, other) is None
+
+
+def test_the_worse_says_it_already() -> None:
+    """On the same subject a rule mutes those that it names."""
+    assert muted(alert(FILLING, DISK), alert(FULL, DISK)) == Mute(
+        "filesystem_full-/", "filesystem_full of filesystem:/ says it already"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ago_seconds", "is_muted"), [(0.0, True), (SETTLE_SECONDS - 0.1, True), (SETTLE_SECONDS, False), (-1.0, False)]
+)
+def test_what_has_just_come_back_may_settle(ago_seconds: float, is_muted: bool) -> None:
+    """For a while after the cause ended, by monotonic time, its consequences may still go away by themselves."""
+    ended = (Ended(alert(DIED, NATS_SERVICE), AT.monotonic - ago_seconds),)
+    found = muted(alert(DOWN, SEMSTREAMS), ended=ended)
+    assert (found is not None) is is_muted
+    assert muted(alert(NATS_DOWN, Subject(SubjectKind.NATS, "other")), ended=ended) is None
+
+
+ALL_RULES = {rule.name: rule for rule in ruleset.defaults()}
+SUBJECTS = [HOST, ENGINE, NATS_SERVICE, NATS, SERVICE, SEMSTREAMS, DISK, probe("nats_health"), probe("containers")]
+SUBJECTS += [Subject(SubjectKind.SERVICE, "semembed"), Subject(SubjectKind.SUPERVISOR, "loops")]
+
+
+def possible() -> list[tuple[Rule, Subject]]:
+    """Return every alert that the shipped rules can make about a usual stack."""
+    return [(rule, subject) for rule in ALL_RULES.values() for subject in SUBJECTS if rule.concerns(subject)]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(possible()), st.sampled_from([PENDING, FIRING])), unique_by=lambda one: one[0])
+)
+def test_no_set_of_alerts_mutes_itself(chosen: list[tuple[tuple[Rule, Subject], AlertState]]) -> None:
+    """Whatever is wrong at once, every muted alert leads to one that is told, or still pending: none is lost."""
+    alerts = {one.id: one for one in (alert(rule, subject, state) for (rule, subject), state in chosen)}
+    mutes = {
+        one.id: mute(one, ALL_RULES, alerts.values(), (), TOPOLOGY, AT.monotonic)
+        for one in alerts.values()
+        if one.state is FIRING
+    }
+    for start, first in mutes.items():
+        seen, at = [start], first
+        while at is not None:
+            assert at.cause_id not in seen
+            seen.append(at.cause_id)
+            at = mutes.get(at.cause_id)
+
+
+def test_a_cause_names_what_will_follow() -> None:
+    """A dead NATS announces the consequences on everything below it, each title once and only of enabled rules."""
+    rules = [DIED, DOWN, NATS_DOWN, STALE, FILLING]
+    assert expected(alert(DIED, NATS_SERVICE), rules, TOPOLOGY) == ("NATS unreachable", "SemStreams unreachable")
+    assert expected(alert(DIED, SERVICE), rules, TOPOLOGY) == ("SemStreams unreachable",)
+    assert expected(alert(DOWN, SEMSTREAMS), rules, TOPOLOGY) == ()
+    assert expected(alert(DIED, SERVICE), [DIED, changed(DOWN, enabled=False)], TOPOLOGY) == ()
+
+
+def test_what_is_no_cause_announces_nothing() -> None:
+    """A filling disk, and an alert whose rule is gone, have no consequences to expect."""
+    assert expected(alert(FILLING, DISK), [FILLING, DOWN], TOPOLOGY) == ()
+    assert expected(alert(DIED, SERVICE), [DOWN], TOPOLOGY) == ()

@@ -1,0 +1,169 @@
+"""What a rule says of a value: verdicts by table, and that no value whatsoever makes a look fail."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from semsupervisor.alerts.rules import Comparison, Rule, Verdict, limit_text, look, value_text, verdict
+from semsupervisor.health.observation import FactValue, Subject, SubjectKind, Unknown
+from tests.support.alerting import DIED, DISK, DOWN, FILLING, SERVICE, UNKNOWN, changed, gone, saw
+
+HOLDS, CLEAR, NOT_KNOWN = Verdict.HOLDS, Verdict.CLEAR, Verdict.UNKNOWN
+BELOW = changed(FILLING, comparison=Comparison.BELOW, limit=10, clear=20.0)
+NO_CLEAR = changed(FILLING, clear=None)
+TEXT_LIMIT = changed(FILLING, limit="much")
+UNKNOWN_LIMIT = changed(FILLING, limit=UNKNOWN)
+STATUS = changed(DIED, fact="status", limit="degraded")
+ABSENT = changed(DIED, comparison=Comparison.ABSENT)
+
+ANY_VALUE: st.SearchStrategy[FactValue] = st.one_of(
+    st.booleans(), st.integers(), st.floats(), st.text(), st.builds(Unknown, st.text())
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "firing", "found"),
+    [
+        (FILLING, 0.81, False, HOLDS),
+        (FILLING, 0.8, False, CLEAR),
+        (FILLING, 0.79, True, HOLDS),
+        (FILLING, 0.75, True, CLEAR),
+        (NO_CLEAR, 0.79, True, CLEAR),
+        (NO_CLEAR, 0.81, True, HOLDS),
+        (FILLING, 1, False, HOLDS),
+        (FILLING, True, False, HOLDS),
+        (FILLING, "0.9", False, NOT_KNOWN),
+        (FILLING, UNKNOWN, False, NOT_KNOWN),
+        (FILLING, UNKNOWN, True, NOT_KNOWN),
+        (FILLING, math.inf, False, HOLDS),
+        (TEXT_LIMIT, 0.9, False, NOT_KNOWN),
+        (UNKNOWN_LIMIT, 0.9, False, NOT_KNOWN),
+        (BELOW, 9.9, False, HOLDS),
+        (BELOW, 10, False, CLEAR),
+        (BELOW, 15, True, HOLDS),
+        (BELOW, 20, True, CLEAR),
+        (DIED, True, False, HOLDS),
+        (DIED, False, True, CLEAR),
+        (DIED, UNKNOWN, True, NOT_KNOWN),
+        (STATUS, "degraded", False, HOLDS),
+        (STATUS, "healthy", False, CLEAR),
+        (STATUS, 7, False, CLEAR),
+        (ABSENT, UNKNOWN, False, HOLDS),
+        (ABSENT, True, True, CLEAR),
+    ],
+)
+def test_a_value_is_held_against_the_limit(rule: Rule, value: FactValue, firing: bool, found: Verdict) -> None:
+    """Above and below are strict; while it fires the clearing value counts; unknown is never a guess."""
+    assert verdict(rule, value, firing=firing) is found
+
+
+@given(ANY_VALUE, st.booleans(), st.sampled_from([FILLING, NO_CLEAR, BELOW, DIED, STATUS, ABSENT]))
+def test_no_value_makes_a_look_fail(value: FactValue, firing: bool, rule: Rule) -> None:
+    """Whatever a probe brings, a rule finds something, with a sentence; unknown neither holds nor clears a limit."""
+    seen = saw(DISK, {rule.fact: value}, evidence={"exit_code": "{name}", "error": "%s {0} {"})
+    finding = look(rule, seen, firing=firing)
+    assert finding is not None
+    assert finding.summary
+    if isinstance(value, Unknown) and rule is not ABSENT:
+        assert finding.verdict is NOT_KNOWN
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_hysteresis_lies_between_the_limits(limit: float, clear: float, value: float) -> None:
+    """What fires at a value goes on at that value: with a sensible clearing value no look resolves what it fired."""
+    rule = changed(FILLING, limit=limit, clear=min(limit, clear))
+    if verdict(rule, value, firing=False) is HOLDS:
+        assert verdict(rule, value, firing=True) is HOLDS
+
+
+def test_a_number_that_is_none_is_unknown() -> None:
+    """NaN compares with nothing: it neither fires nor resolves, and is shown as unknown."""
+    for firing in (False, True):
+        finding = look(FILLING, saw(DISK, {"used_ratio": math.nan}), firing=firing)
+        assert finding is not None
+        assert (finding.verdict, finding.value) == (NOT_KNOWN, Unknown("not a number"))
+
+
+def test_a_fact_that_was_not_looked_at_says_nothing() -> None:
+    """A rule is silent on an observation without its fact."""
+    assert look(DIED, saw(SERVICE, {"paused": False}), firing=True) is None
+
+
+def test_a_removed_subject_is_gone_for_every_rule() -> None:
+    """Removal speaks to each rule, whatever facts it asks for."""
+    finding = look(DIED, gone(SERVICE), firing=True)
+    assert finding is not None
+    assert (finding.verdict, finding.summary) == (Verdict.GONE, "semstreams was removed")
+
+
+def test_the_sentence_takes_facts_evidence_and_names() -> None:
+    """Placeholders are filled from evidence, facts, the subject, the value and the limit, the later ones first."""
+    rule = changed(DIED, summary="{subject} {name} {value} {limit} {exit_code} {state} {nothing} {Name} { } {{x}}")
+    seen = saw(SERVICE, {"died": True, "exit_code": 3}, evidence={"exit_code": "4", "state": "exited", "name": "?"})
+    finding = look(rule, seen, firing=False)
+    assert finding is not None
+    assert finding.summary == "service:semstreams semstreams yes equals yes 3 exited ? {Name} { } {?}"
+
+
+@pytest.mark.parametrize(
+    ("rule", "facts", "reason"),
+    [
+        (DIED, {"died": False}, "died is no"),
+        (DOWN, {"reachable": True}, "reachable is yes"),
+        (FILLING, {"used_ratio": 0.5}, "used is 50 %"),
+        (STATUS, {"status": "healthy"}, "status is healthy"),
+        (FILLING, {"used_ratio": UNKNOWN}, "used is unknown (nobody answers)"),
+    ],
+)
+def test_what_does_not_hold_says_why(rule: Rule, facts: dict[str, FactValue], reason: str) -> None:
+    """The reason for an end is what was measured, not the sentence that says the contrary."""
+    finding = look(rule, saw(DISK, facts), firing=True)
+    assert finding is not None
+    assert finding.summary == reason
+
+
+@pytest.mark.parametrize(
+    ("fact", "value", "text"),
+    [
+        ("died", True, "yes"),
+        ("died", False, "no"),
+        ("used_ratio", 0.834, "83 %"),
+        ("used_ratio", 1, "100 %"),
+        ("free_bytes", 512 * 2**20, "512.0 MiB"),
+        ("free_bytes", 3 * 2**29, "1.5 GiB"),
+        ("latency_seconds", 0.0123456, "0.0123 s"),
+        ("uptime_seconds", 99.9, "99.9 s"),
+        ("uptime_seconds", 86400, "86400 s"),
+        ("stale_intervals", 6.0, "6"),
+        ("stale_intervals", 2.5, "2.5"),
+        ("restarts", 12, "12"),
+        ("status", "degraded", "degraded"),
+        ("used_ratio", UNKNOWN, "unknown (nobody answers)"),
+    ],
+)
+def test_values_read_well(fact: str, value: FactValue, text: str) -> None:
+    """The end of a fact's name says how its value is shown."""
+    assert value_text(fact, value) == text
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"), [(FILLING, "above 80 %"), (BELOW, "below 1000 %"), (DIED, "equals yes"), (ABSENT, "absent")]
+)
+def test_limits_read_well(rule: Rule, text: str) -> None:
+    """The condition of a rule is shown in its own words."""
+    assert limit_text(rule) == text
+
+
+@pytest.mark.parametrize(
+    ("patterns", "name", "concerned"),
+    [((), "nats", True), (("nats",), "nats", True), (("sem*", "nat?"), "nats", True), (("NATS", "n"), "nats", False)],
+)
+def test_patterns_choose_subjects(patterns: tuple[str, ...], name: str, concerned: bool) -> None:
+    """A rule is about all subjects of its kind, or about those that a shell pattern matches, in their own case."""
+    rule = changed(DIED, subjects=patterns)
+    assert rule.concerns(Subject(SubjectKind.SERVICE, name)) is concerned
+    assert not rule.concerns(Subject(SubjectKind.NATS, name))
