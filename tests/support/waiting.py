@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 
 PAUSE_SECONDS = 0.02
 
 
+@overload
+async def eventually(look: Callable[[], Awaitable[T]], within_seconds: float = 10.0) -> T: ...
+@overload
+async def eventually(look: Callable[[], T], within_seconds: float = 10.0) -> T: ...
 async def eventually(look: Callable[[], T | Awaitable[T]], within_seconds: float = 10.0) -> T:
     """Look until the answer is true and return it; fail with the last answer when the time is over."""
     deadline = time.monotonic() + within_seconds
