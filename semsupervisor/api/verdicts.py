@@ -165,4 +165,4 @@ def _not_known(one: Known, facts: Iterable[str], oldest_monotonic: float) -> lis
     if one.facts.get("offered") is False:
         return []
     values = {fact: one.facts.get(fact) for fact in facts}
-    return [f"{one.subject}: {fact} is {value}" for fact, value in values.items() if isinstance(value, Unknown)]
+    return [f"{one.subject}: {fact} is {value}" for fact, value in values.items() if isinstance(value, Unknown)][:1]

@@ -18,9 +18,13 @@ from semsupervisor import __version__
 from semsupervisor.errors import SupervisorError
 
 REFUSED = 1
+WRONG_USAGE = 2
 NOT_REACHABLE = 3
+UNKNOWN_TO_PLUGINS = 3
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+
+PLUGIN = "check"
 
 # What --help says of each noun, and the module below this package that knows more of it.
 NOUNS = {
@@ -39,12 +43,19 @@ _EPILOG = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; what is expected to go wrong is told in a sentence on stderr."""
+    """Run one command and return its exit code; what is expected to go wrong is told in a sentence on stderr.
+
+    Raises: SystemExit for --help, --version and wrong usage, as argparse does.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     _accept_any_character()
     try:
         code = _run(words)
         sys.stdout.flush()
+    except SystemExit as end:
+        if end.code == WRONG_USAGE and PLUGIN in words:
+            return UNKNOWN_TO_PLUGINS
+        raise
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

@@ -25,15 +25,20 @@ class ContainersProbe:
 
     async def observe(self) -> Sequence[Observation]:
         """Return the facts of every service. Raises: EngineError, EngineForbidden."""
-        listed = await self._watching.reconcile()
-        return self._watching.measured(await self._measure([one for one in listed if one.state in WITH_PROCESSES]))
+        return self._watching.measured(await measure(self._docker, await self._watching.reconcile()))
 
-    async def _measure(self, containers: Sequence[Container]) -> Mapping[str, MemoryUse]:
-        """Read the control groups; where that is not possible, ask the engine, which is slower and counts no kills."""
-        pids = [container.pid for container in containers]
-        read = await asyncio.to_thread(lambda: [cgroups.read_memory(pid) for pid in pids])
-        known = dict(zip((container.id for container in containers), read, strict=True))
-        unread = [container_id for container_id, use in known.items() if use is None]
-        asked = await asyncio.gather(*(self._docker.memory(container_id) for container_id in unread))
-        found = {**known, **dict(zip(unread, asked, strict=True))}
-        return {container_id: use for container_id, use in found.items() if use is not None}
+
+async def measure(docker: Docker, listed: Sequence[Container]) -> Mapping[str, MemoryUse]:
+    """Return the memory that containers use, by their ids; one that has no processes uses none.
+
+    Reads the control groups; where that is not possible, asks the engine, which is slower and counts no kills.
+    Raises: EngineError, EngineForbidden.
+    """
+    containers = [one for one in listed if one.state in WITH_PROCESSES]
+    pids = [container.pid for container in containers]
+    read = await asyncio.to_thread(lambda: [cgroups.read_memory(pid) for pid in pids])
+    known = dict(zip((container.id for container in containers), read, strict=True))
+    unread = [container_id for container_id, use in known.items() if use is None]
+    asked = await asyncio.gather(*(docker.memory(container_id) for container_id in unread))
+    found = {**known, **dict(zip(unread, asked, strict=True))}
+    return {container_id: use for container_id, use in found.items() if use is not None}

@@ -1,0 +1,191 @@
+"""One look at everything without the daemon: no state, no events, no `for`; what holds now is what counts."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from semsupervisor.alerts.lifecycle import Alert, AlertState
+from semsupervisor.alerts.muting import Topology
+from semsupervisor.alerts.routing import Route
+from semsupervisor.alerts.rules import Rule, Severity
+from semsupervisor.alerts.turn import Policy, Turn
+from semsupervisor.api import verdicts
+from semsupervisor.api.knowledge import Known, merged
+from semsupervisor.api.verdicts import Verdict
+from semsupervisor.errors import EngineError, EngineForbidden
+from semsupervisor.health import services, setup, targets
+from semsupervisor.health.engines import ENGINE
+from semsupervisor.health.looking import Circumstances
+from semsupervisor.health.masking import masked
+from semsupervisor.health.observation import Observation, Outcome, Subject
+from semsupervisor.health.probes.containers import measure
+from semsupervisor.health.probes.filesystems import Filesystems
+from semsupervisor.health.probes.nats_health import NatsHealth
+from semsupervisor.health.probes.nats_varz import NatsVarz
+from semsupervisor.health.probes.semstreams_health import SemstreamsHealth
+from semsupervisor.health.probing import Probe, ProbeRunner
+from semsupervisor.health.reaching import Endpoint
+from semsupervisor.health.roster import Roster
+from semsupervisor.health.setup import SetupFinding, Surroundings
+from semsupervisor.health.targets import TargetStopped
+from semsupervisor.kit.clock import Clock
+from semsupervisor.kit.looplag import LoopLag
+from semsupervisor.settings.model import Settings
+from semsupervisor.systems.docker import Docker
+from semsupervisor.systems.http import HttpClient
+
+SOURCE = "check"
+NOBODY = Route(SOURCE, Severity.INFO, wants_updates=False)
+
+
+class Once(msgspec.Struct, frozen=True, kw_only=True):
+    """What one look found; `alerts` are those that would be told, consequences of another one left out."""
+
+    known: Mapping[Subject, Known]
+    alerts: tuple[Alert, ...]
+    verdict: Verdict
+    findings: tuple[SetupFinding, ...]
+
+
+async def look(settings: Settings, rules: Sequence[Rule], clock: Clock) -> Once:
+    """Look once at the containers, the endpoints and the file systems, all at the same time where that is possible."""
+    seen: list[Observation] = []
+    eye = _Eye(settings, clock)
+    try:
+        seen += await eye.containers()
+        seen += await eye.probed()
+    finally:
+        await eye.close()
+    known = merged(seen)
+    alerts = _judged(settings, rules, seen, clock)
+    stale_seconds = clock.monotonic()  # everything was seen just now: nothing is stale
+    return Once(
+        known=known,
+        alerts=alerts,
+        verdict=verdicts.stack(known, alerts, clock.monotonic(), stale_seconds),
+        findings=tuple(await asyncio.to_thread(eye.findings)),
+    )
+
+
+class _Eye:
+    """What one look needs, and what it learned of the containers."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._docker = Docker(settings.docker.socket, settings.docker.timeout_seconds)
+        self._http = HttpClient(clock)
+        self._lag = LoopLag(clock)
+        self._roster = Roster()
+        self._engine_root = "/"
+        self._trouble: EngineError | EngineForbidden | None = None
+
+    async def containers(self) -> list[Observation]:
+        """Return what is to be said of the engine and of every service."""
+        self._lag.start()
+        await self._docker.open()
+        try:
+            engine = await self._docker.engine()
+            asked = self._clock.monotonic()
+            listed = await self._docker.containers(self._settings.stack.project)
+            uses = await measure(self._docker, listed)
+        except (EngineError, EngineForbidden) as error:
+            self._trouble = error
+            return [self._of_engine(Outcome.DOWN, reachable=False, error=str(error))]
+        self._engine_root = engine.root_directory
+        at = self._clock.instant()
+        started = engine.started_at.timestamp() if engine.started_at else None
+        self._roster.see(listed, asked, at, Circumstances(engine_started=started), followed=False)
+        found = [self._of_engine(Outcome.OK, reachable=True, version=engine.version)]
+        for name, service in self._roster.services.items():
+            container = self._roster.containers.get(name)
+            use = uses.get(container.id) if container else None
+            more = services.memory_facts(use, container.memory_limit_bytes) if use and container else {}
+            found.append(services.observation(SOURCE, service, at, more))
+        return found
+
+    async def probed(self) -> list[Observation]:
+        """Return what the probes see, each within its time."""
+        seen: list[Observation] = []
+
+        async def collect(observations: Sequence[Observation]) -> None:
+            seen.extend(observations)
+
+        checks = self._settings.checks
+        runner = ProbeRunner(self._clock, collect)
+        for probe in self._probes():
+            runner.add(probe, checks.interval_seconds, checks.timeout_seconds)
+        await asyncio.gather(*(runner.run(name) for name in runner.reports))
+        return seen
+
+    def findings(self) -> Sequence[SetupFinding]:
+        """Return the weaknesses of the set-up. Blocks: it looks for a folder."""
+        stack = self._settings.stack
+        around = Surroundings(
+            directory_exists=Path(stack.directory).is_dir(),
+            project=stack.project,
+            services=None if self._trouble else tuple(sorted(self._roster.services)),
+        )
+        return setup.findings(self._settings, around)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        self._lag.stop()
+        await self._http.close()
+        await self._docker.close()
+
+    def _probes(self) -> list[Probe]:
+        checks, stack = self._settings.checks, self._settings.stack
+        timeout = checks.timeout_seconds
+        monitor = self._endpoint(checks.nats.monitor)
+        return [
+            Filesystems(self._clock, self._paths, timeout),
+            SemstreamsHealth(self._clock, self._endpoint(checks.semstreams.health), stack.semstreams_service, timeout),
+            NatsHealth(self._clock, monitor, stack.nats_service, timeout),
+            NatsVarz(self._clock, monitor, stack.nats_service, timeout),
+        ]
+
+    def _paths(self) -> Sequence[str]:
+        settings = self._settings
+        state = settings.state.directory
+        return ("/", settings.stack.directory, self._engine_root, state, *settings.checks.filesystems.paths)
+
+    def _endpoint(self, target: str) -> Endpoint:
+        lag_since = self._lag.largest_since
+        return Endpoint(
+            self._clock, self._http.get, targets.parse(target), self._address, lag_since=lag_since, mask=masked
+        )
+
+    def _address(self, service: str) -> str | None:
+        if self._trouble is not None:
+            raise self._trouble
+        known = self._roster.services.get(service)
+        if known is not None and not known.lives:
+            raise TargetStopped(f"the container of {service} does not run: {known.cause or known.state.value}")
+        container = self._roster.containers.get(service)
+        return next(iter(container.addresses.values()), None) if container else None
+
+    def _of_engine(self, outcome: Outcome, *, reachable: bool, version: str = "", error: str = "") -> Observation:
+        return Observation(
+            source=SOURCE,
+            subject=ENGINE,
+            at=self._clock.instant(),
+            facts={"reachable": reachable, **({"version": version} if version else {})},
+            evidence={"error": error} if error else {},
+            outcome=outcome,
+        )
+
+
+def _judged(settings: Settings, rules: Sequence[Rule], seen: Sequence[Observation], clock: Clock) -> tuple[Alert, ...]:
+    """Return what fires at once if nothing has to hold for a while, but for what another alert explains."""
+    at_once = [msgspec.structs.replace(rule, for_seconds=0.0) for rule in rules]
+    topology = Topology(settings.stack.semstreams_service, settings.stack.nats_service)
+    turn = Turn(Policy(settings.host.name, at_once, [NOBODY], topology), {}, [], clock.instant())
+    numbers = itertools.count(1)
+    turn.take(seen, lambda: str(next(numbers)))
+    return tuple(alert for alert in turn.alerts.values() if alert.state is AlertState.FIRING and alert.told)

@@ -1,0 +1,98 @@
+"""One look at everything without the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from semsupervisor.alerts import ruleset
+from semsupervisor.alerts.rules import Rule
+from semsupervisor.api.verdicts import State
+from semsupervisor.cli.local.once import Once, look
+from semsupervisor.health.observation import Subject, SubjectKind, Unknown
+from semsupervisor.kit.clock import SystemClock
+from semsupervisor.settings.load import load
+from semsupervisor.settings.model import Settings
+
+NATS = Subject(SubjectKind.NATS, "nats")
+SEMSTREAMS = Subject(SubjectKind.SEMSTREAMS, "semstreams")
+
+
+@pytest.fixture
+async def answers() -> dict[str, str]:
+    """Return what the endpoints answer, to be changed by a test."""
+    return {
+        "/health": '{"status": "healthy", "version": "v1.2.0", "components": {"nats": "connected"}}',
+        "/healthz": '{"status": "ok"}',
+        "/varz": '{"server_id": "N", "version": "2.14.0", "start": "2026-03-01T12:00:00Z",'
+        ' "connections": 3, "slow_consumers": 0, "mem": 1000000}',
+    }
+
+
+@pytest.fixture
+async def port(answers: dict[str, str]) -> AsyncIterator[int]:
+    """Return the port of a server that answers so."""
+
+    async def answer(request: web.Request) -> web.Response:
+        known = answers.get(request.path)
+        return web.Response(text=known) if known else web.Response(status=404)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield runner.addresses[0][1]
+    await runner.cleanup()
+
+
+async def looked(tmp_path: Path, port: int | None = None) -> Once:
+    """Look once at a host without an engine whose endpoints are at a port, or in containers."""
+    return await look(*await asyncio.to_thread(configured, tmp_path, port), SystemClock())
+
+
+def configured(tmp_path: Path, port: int | None) -> tuple[Settings, Sequence[Rule]]:
+    """Return the settings for that, and the shipped rules."""
+    file = tmp_path / "s.toml"
+    if port is None:
+        file.write_text(f'docker.socket = "{tmp_path / "docker.sock"}"\n')
+        return load(file, {}).settings, ruleset.defaults()
+    file.write_text(
+        f'docker.socket = "{tmp_path / "docker.sock"}"\n'
+        f'stack.directory = "{tmp_path}"\n'
+        f'checks.semstreams.health = "http://127.0.0.1:{port}/health"\n'
+        f'checks.nats.monitor = "http://127.0.0.1:{port}"\n'
+    )
+    return load(file, {}).settings, ruleset.defaults()
+
+
+async def test_without_an_engine_the_endpoints_are_seen_all_the_same(tmp_path: Path, port: int) -> None:
+    """An engine that is not there is critical and says how to grant it; what is given by address is looked at."""
+    found = await looked(tmp_path, port)
+    assert found.known[SEMSTREAMS].facts["status"] == "healthy"
+    assert found.known[NATS].facts["connections"] == 3
+    assert [alert.rule for alert in found.alerts] == ["engine_unreachable"]
+    assert found.verdict.state is State.UNHEALTHY
+    assert str(tmp_path / "docker.sock") in found.verdict.reasons[0]
+    assert any(subject.kind is SubjectKind.FILESYSTEM for subject in found.known)
+    assert [finding.name for finding in found.findings] == ["no_receiver"]
+
+
+async def test_a_fault_is_seen_beside_its_cause(tmp_path: Path, port: int, answers: dict[str, str]) -> None:
+    """What an endpoint says stays a reason, though the alert about it is explained by the engine's."""
+    answers["/health"] = '{"status": "unhealthy", "components": {"nats": "disconnected"}}'
+    found = await looked(tmp_path, port)
+    assert "semstreams:semstreams says that it is unhealthy" in found.verdict.reasons
+    assert [alert.rule for alert in found.alerts] == ["engine_unreachable"]
+
+
+async def test_targets_in_containers_are_unknown_without_the_engine(tmp_path: Path) -> None:
+    """Where a container is cannot be said while the engine does not tell: no endpoint is called down for that."""
+    found = await looked(tmp_path)
+    assert isinstance(found.known[NATS].facts["reachable"], Unknown)
+    assert isinstance(found.known[SEMSTREAMS].facts["reachable"], Unknown)
