@@ -54,6 +54,7 @@ MIGRATIONS = (*alert_book.MIGRATIONS, *alert_outbox.MIGRATIONS, *run_record.MIGR
 DAEMON = Subject(SubjectKind.SUPERVISOR, "daemon")
 HOST = Subject(SubjectKind.HOST, "host")
 DAY_SECONDS = 86_400.0
+FIRST_LIST_SECONDS = 2.0
 STOP_PATIENCE_SECONDS = 1.0
 
 
@@ -157,6 +158,7 @@ class Daemon:
         self._delivery.start(self._owner)
         self._owner.loop("watching.follow", self._watching.follow)
         self._owner.loop("watching.look", self._watching.look)
+        await self._first_list()
         self._plan()
         self._schedule.start()
         self._owner.loop("reload", self._reload_when_asked)
@@ -165,6 +167,12 @@ class Daemon:
             self._owner.loop("watchdog", self._feed_watchdog)
         self._notifier.ready(self._status())
         log.info("daemon.ready", version=__version__, tcp=list(self._server.tcp_addresses))
+
+    async def _first_list(self) -> None:
+        """Give the first list of containers a moment, so that the first probes know where to look."""
+        until = self._clock.monotonic() + FIRST_LIST_SECONDS
+        while not self._watching.listed and self._clock.monotonic() < until:
+            await asyncio.sleep(FIRST_LIST_SECONDS / 40)
 
     async def _take_up(self) -> None:
         """Load what the last run left, and write down how it ended."""
@@ -256,6 +264,11 @@ class Daemon:
     async def _end(self) -> None:
         """Stop the parts, the doors first, and leave nothing unsaved."""
         self._notifier.stopping("ending")
+        if await host.is_shutting_down():
+            self._why = "the host is shutting down"
+            await self._pipeline.note(
+                "host.shutting_down", HOST, "the host is shutting down, and the stack with it", {}
+            )
         await self._server.stop()
         await self._schedule.stop(STOP_PATIENCE_SECONDS)
         await self._owner.stop()

@@ -1,0 +1,81 @@
+"""Settings and rules, checked together, and what of them the parts get."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from semsupervisor.alerts import receivers
+from semsupervisor.daemon.configuration import configure, host_name, needing_restart, policy
+from semsupervisor.errors import SettingsError
+from semsupervisor.kit.clock import SystemClock
+from semsupervisor.settings.model import ApiSettings, HostSettings, Settings
+from semsupervisor.systems.http import HttpClient
+
+RECEIVERS = """
+[receivers.hook]
+type = "webhook"
+url = "http://127.0.0.1:1/"
+
+[receivers.quiet]
+type = "webhook"
+url = "http://127.0.0.1:1/"
+enabled = false
+
+[receivers.ops]
+type = "email"
+host = "mail.example"
+from = "edge@example.org"
+to = ["a@example.org", "b@example.org"]
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    """Write a settings file."""
+    path = folder / "settings.toml"
+    path.write_text(text)
+    return path
+
+
+def test_problems_of_settings_and_rules_come_together(tmp_path: Path) -> None:
+    """A wrong setting and a wrong rule in one file are both named at once."""
+    path = written(tmp_path, '[checks]\ninterval = "-1s"\n[rules.nonsense]\nabove = 3\n')
+    with pytest.raises(SettingsError) as refused:
+        configure(path)
+    text = "\n".join(refused.value.problems)
+    assert "checks.interval" in text
+    assert "rules.nonsense" in text
+
+
+def test_a_file_that_is_missing_is_refused(tmp_path: Path) -> None:
+    """A settings file that was named must be there."""
+    with pytest.raises(SettingsError, match="no such file"):
+        configure(tmp_path / "absent.toml")
+
+
+async def test_each_queue_that_is_used_has_a_route(tmp_path: Path) -> None:
+    """A webhook is one route, mail to two people is two, a receiver that is off is none; only webhooks get updates."""
+    configuration = await asyncio.to_thread(configure, written(tmp_path, RECEIVERS))
+    clock = SystemClock()
+    senders = receivers.build(configuration.settings.receivers, HttpClient(clock), clock)
+    routes = policy(configuration, senders).routes
+    assert {(route.receiver, route.wants_updates) for route in routes} == {
+        ("hook", True),
+        ("ops/a@example.org", False),
+        ("ops/b@example.org", False),
+    }
+
+
+def test_host_name_is_the_one_that_was_set() -> None:
+    """A name in the settings goes before the host's own, which is used without one."""
+    assert host_name(Settings(host=HostSettings(name="edge-7"))) == "edge-7"
+    assert host_name(Settings())
+
+
+def test_only_what_is_read_at_the_start_needs_a_restart() -> None:
+    """A change of the sockets is named as waiting for a restart, a change of the host's name is not."""
+    before = Settings()
+    assert not needing_restart(before, Settings(host=HostSettings(name="edge-7")))
+    assert needing_restart(before, Settings(api=ApiSettings(listen=""))) == ["api"]
