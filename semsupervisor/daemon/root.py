@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -117,6 +118,7 @@ class Daemon:
             self._pipeline.observe,
             Memory(self._store, self._journal, settings.stack.project),
             self._pipeline.note,
+            host_is_shutting_down=host.is_shutting_down,
         )
         self._delivery = Delivery(
             self._outbox, self._senders, settings.delivery, self._clock, self._pipeline.evidence_of
@@ -170,9 +172,9 @@ class Daemon:
 
     async def _first_list(self) -> None:
         """Give the first list of containers a moment, so that the first probes know where to look."""
-        until = self._clock.monotonic() + FIRST_LIST_SECONDS
-        while not self._watching.listed and self._clock.monotonic() < until:
-            await asyncio.sleep(FIRST_LIST_SECONDS / 40)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_LIST_SECONDS):
+                await self._watching.first_list()
 
     async def _take_up(self) -> None:
         """Load what the last run left, and write down how it ended."""

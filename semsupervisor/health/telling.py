@@ -17,7 +17,13 @@ from semsupervisor.kit.clock import Clock, Instant
 SOURCE = "watching"
 
 WriteNote = Callable[[str, Subject, str, Mapping[str, FactValue]], Awaitable[None]]
+IsShuttingDown = Callable[[], Awaitable[bool]]
 EngineTrouble = EngineError | EngineForbidden
+
+
+async def never_shuts_down() -> bool:
+    """Say that the host goes on, where nobody can tell."""
+    return False
 
 
 class Teller:
@@ -28,10 +34,10 @@ class Teller:
     """
 
     def __init__(
-        self, roster: Roster, clock: Clock, sink: Sink, note: WriteNote, host_is_shutting_down: Callable[[], bool]
+        self, roster: Roster, clock: Clock, sink: Sink, note: WriteNote, host_is_shutting_down: IsShuttingDown
     ) -> None:
         self.trouble: EngineTrouble | None = None
-        self.listed = False
+        self.listed = asyncio.Event()
         self.look_at: float | None = None
         self.wake = asyncio.Event()
         self._roster = roster
@@ -78,11 +84,11 @@ class Teller:
         """
         began = self.trouble is None
         self.trouble = error
-        self.listed = True
+        self.listed.set()
         at = self._clock.instant()
         if began:
             self._away_since = at.monotonic
-        if self._host_is_shutting_down():
+        if await self._host_is_shutting_down():
             if began:
                 self.note(Note("host.shutting_down", HOST, "the host is shutting down, and Docker with it"))
             return
@@ -102,7 +108,7 @@ class Teller:
         """Take it that the engine answers; return for how many seconds it had not, None if that was not noticed."""
         since, self._away_since = self._away_since, None
         self.trouble = None
-        self.listed = True
+        self.listed.set()
         return None if since is None else self._clock.monotonic() - since
 
     def _unknown(self, at: Instant) -> list[Observation]:

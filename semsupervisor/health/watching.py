@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import structlog
@@ -24,7 +24,7 @@ from semsupervisor.health.probing import Sink
 from semsupervisor.health.roster import Roster
 from semsupervisor.health.services import Service
 from semsupervisor.health.targets import TargetStopped
-from semsupervisor.health.telling import EngineTrouble, Teller, WriteNote
+from semsupervisor.health.telling import EngineTrouble, IsShuttingDown, Teller, WriteNote, never_shuts_down
 from semsupervisor.kit.clock import Clock
 from semsupervisor.systems.containers import Container, MemoryUse
 from semsupervisor.systems.docker import Docker
@@ -48,7 +48,7 @@ class Watching:
         memory: Memory,
         note: WriteNote,
         *,
-        host_is_shutting_down: Callable[[], bool] = lambda: False,
+        host_is_shutting_down: IsShuttingDown = never_shuts_down,
     ) -> None:
         self._docker = docker
         self._watched = watched
@@ -72,7 +72,11 @@ class Watching:
     @property
     def listed(self) -> bool:
         """Tell whether the first list of containers, or its failure, is known."""
-        return self._teller.listed
+        return self._teller.listed.is_set()
+
+    async def first_list(self) -> None:
+        """Wait for the first list of containers, or its failure."""
+        await self._teller.listed.wait()
 
     @property
     def engine_root(self) -> str:
