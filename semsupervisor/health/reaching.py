@@ -61,7 +61,8 @@ class Endpoint:
         except Garbled:
             raise
         except (Refused, TimedOut, Broken) as error:
-            lag = self._lag_since(began)
+            late = self._clock.monotonic() - began - timeout_seconds
+            lag = max(self._lag_since(began), late)
             if lag > LAG_SECONDS:
                 raise OwnLoopLags(f"{error}; the supervisor's own loop lagged by {lag:.1f} s meanwhile") from error
             raise Unreachable(str(error)) from error

@@ -62,6 +62,12 @@ async def test_silence_is_down_unless_we_lag(error: SupervisorError, lag: float,
         await endpoint(Asked(error, ManualClock()), lag=lag).ask(3.0)
 
 
+async def test_a_timeout_that_comes_late_is_our_own_lag() -> None:
+    """When the call takes a second longer than it may, our loop was held up, whatever the samples say."""
+    with pytest.raises(OwnLoopLags, match=r"lagged by 1\.5 s"):
+        await endpoint(Asked(TimedOut("no answer"), ManualClock())).ask(0.5)
+
+
 @pytest.mark.parametrize(
     "error",
     [Garbled("not HTTP"), TlsFailed("expired"), BadAddress("no host"), BodyTooLarge("too large", ANSWER)],
