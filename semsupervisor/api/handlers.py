@@ -122,7 +122,7 @@ async def outbox(ask: Ask[None]) -> Reply:
 
 async def test_receiver(ask: Ask[ReceiverParams]) -> Reply:
     """Send a marked test to one receiver and say what came back."""
-    name, known = ask.params.receiver, ask.readings.receivers()
+    name, known = ask.params.receiver, ask.readings.acts.testable()
     if name not in known:
         advice = did_you_mean(name, known) or f"the settings have: {', '.join(sorted(known)) or 'none'}"
         raise Refused(404, f"there is no receiver {name!r}", advice)

@@ -213,9 +213,9 @@ def _rule(one: Rule) -> answers.RuleAnswer:
         subjects=one.subjects,
         fact=one.fact,
         condition=limit_text(one),
-        clear=one.clear,
-        for_seconds=one.for_seconds,
-        clear_for_seconds=one.clear_for_seconds,
+        clear=None if one.clear is None else float(one.clear),
+        for_seconds=float(one.for_seconds),  # a setting may be a subclass of float, which has no JSON form
+        clear_for_seconds=float(one.clear_for_seconds),
         severity=one.severity,
         title=one.title,
         summary=one.summary,
@@ -272,7 +272,7 @@ def _probes(readings: Readings) -> tuple[answers.ProbeAnswer, ...]:
     return tuple(
         answers.ProbeAnswer(
             name=name,
-            interval_seconds=probe.interval_seconds,
+            interval_seconds=float(probe.interval_seconds),
             last_ended_at=probe.last_ended.wall if probe.last_ended else None,
             last_outcome=probe.last_outcome,
             last_error=probe.last_error,

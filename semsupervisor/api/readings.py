@@ -97,12 +97,13 @@ class TimelineReader(Protocol):
 class Acts(msgspec.Struct, frozen=True, kw_only=True):
     """What the API may ask the daemon to do.
 
-    `test_receiver` sends a marked test to one of the receivers and returns what came back, in words; it raises
+    `test_receiver` sends a marked test to one of those in `testable` and returns what came back, in words; it raises
     TemporaryError or PermanentError with the receiver's answer. `reload` reads the settings again and returns what
     changed, in words; it raises SettingsError and leaves the running settings. `retry_dead_letter` says whether
     there was one of that number.
     """
 
+    testable: Callable[[], Sequence[str]]
     test_receiver: Callable[[str], Awaitable[str]]
     reload: Callable[[], Awaitable[Sequence[str]]]
     retry_dead_letter: Callable[[int], Awaitable[bool]]
@@ -111,8 +112,9 @@ class Acts(msgspec.Struct, frozen=True, kw_only=True):
 class Readings(msgspec.Struct, frozen=True, kw_only=True):
     """All that the API reads.
 
-    `facts_version` counts up with every change of `latest`, `alerts` or `rules`; while it stays, what was rendered
-    from them stays true. `listed` says whether the first list of containers, or its failure, is known.
+    `facts_version` counts up with every change of a fact in `latest`; while it stays, what was rendered from the facts
+    stays true. `listed` says whether the first list of containers, or its failure, is known. `receivers` are the
+    queues that messages wait in: one for each receiver, or one for each of its addresses.
     """
 
     clock: Clock

@@ -92,7 +92,7 @@ def _rules(arguments: argparse.Namespace) -> int:
         return FINE
     paper = Paper()
     rows = [[rule["name"], paper.word(rule["severity"]), _condition(rule)] for rule in cleaned(answer)["rules"]]
-    for text in paper.table(rows, fold=True):
+    for text in paper.table(rows):
         paper.line(text)
     return FINE
 
@@ -114,7 +114,7 @@ def _history(arguments: argparse.Namespace) -> int:
         return FINE
     paper, shown = Paper(), cleaned(answer)
     rows = [_episode(alert, shown["now"], paper) for alert in shown["alerts"]]
-    for text in paper.table(rows, fold=True) or ["nothing has fired yet"]:
+    for text in paper.table(rows) or ["nothing has fired yet"]:
         paper.line(text)
     return FINE
 

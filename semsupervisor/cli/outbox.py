@@ -38,7 +38,7 @@ def _list(arguments: argparse.Namespace) -> int:
     else:
         paper, shown = Paper(), cleaned(answer)
         rows = [_message(one, shown["now"], paper) for one in shown["messages"]]
-        for text in paper.table(rows, fold=True) or ["nothing waits and nothing was given up"]:
+        for text in paper.table(rows) or ["nothing waits and nothing was given up"]:
             paper.line(text)
     return FOUND if any(one["dead"] for one in answer["messages"]) else FINE
 

@@ -82,15 +82,15 @@ class Paper:
             self.line(f"{head}{text}".rstrip())
             head = " " * LABEL_WIDTH
 
-    def table(self, rows: Sequence[Sequence[str]], room: int | None = None, *, fold: bool = False) -> list[str]:
+    def table(self, rows: Sequence[Sequence[str]], room: int | None = None) -> list[str]:
         """Return rows as lines with their columns under each other.
 
-        The last column is cut to fit into `room` (the whole width by default), or goes on below if it is to `fold`.
+        A last column that does not fit into `room` (the whole width by default) goes on below.
         """
         columns = len(rows[0]) if rows else 0
         widths = [max(_seen_width(row[column]) for row in rows) for column in range(columns - 1)]
         space = max((room or self.width) - sum(widths) - 2 * len(widths), NARROWEST_COLUMN)
-        return [text for row in rows for text in _row(row, widths, space, fold=fold)]
+        return [text for row in rows for text in _row(row, widths, space)]
 
 
 def print_json(answer: Any) -> None:
@@ -137,16 +137,14 @@ def clock_text(stamp: str) -> str:
     return f"{moment(stamp):%Y-%m-%d %H:%M:%SZ}"
 
 
-def _row(row: Sequence[str], widths: Sequence[int], space: int, *, fold: bool) -> list[str]:
+def _row(row: Sequence[str], widths: Sequence[int], space: int) -> list[str]:
     cells = [f"{cell}{' ' * (width - _seen_width(cell))}" for cell, width in zip(row, widths, strict=False)]
     last = row[-1]
     if _seen_width(last) <= space:
         return ["  ".join([*cells, last]).rstrip()]
-    plain = _COLOUR_CODES.sub("", last)
-    if not fold:
-        return ["  ".join([*cells, f"{plain[: space - 1]}…"])]
-    first, *more = textwrap.wrap(plain, space)
-    return ["  ".join([*cells, first]), *(f"{' ' * (sum(widths) + 2 * len(widths))}{text}" for text in more)]
+    first, *more = textwrap.wrap(_COLOUR_CODES.sub("", last), space)
+    indent = " " * (sum(widths) + 2 * len(widths))
+    return ["  ".join([*cells, first]), *(f"{indent}{text}" for text in more)]
 
 
 def _seen_width(text: str) -> int:

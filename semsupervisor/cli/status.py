@@ -89,12 +89,12 @@ def _engine(status: Mapping[str, Any], paper: Paper) -> str:
 
 def _service(one: Mapping[str, Any], now: str, paper: Paper) -> list[str]:
     facts: Facts = one["facts"]
-    words = [paper.word(_known(one, "state"))]
-    words += [age(one["since"], now)] if one["since"] else []
-    words += [paper.paint("unhealthy", "bad")] if facts.get("unhealthy") is True else []
+    since = [age(one["since"], now)] if one["since"] else []
+    words = [paper.paint("unhealthy", "bad")] if facts.get("unhealthy") is True else []
     words += [paper.paint("restarts again and again", "bad")] if facts.get("restarting") is True else []
     words += [one["intent"]] if one["intent"] else []
-    return [one["name"], " ".join(words), _memory(facts), ago(one["seen_at"], now)]
+    state = " ".join([paper.word(_known(one, "state")), *since])
+    return [one["name"], state, _memory(facts), ago(one["seen_at"], now), ", ".join(words)]
 
 
 def _memory(facts: Facts) -> str:
@@ -109,7 +109,7 @@ def _semstreams(one: Mapping[str, Any], now: str, paper: Paper) -> list[str]:
     words = [str(facts["version"])] if "version" in facts else []
     words += [f"{facts['latency_seconds'] * 1000:.0f} ms"] if "latency_seconds" in facts else []
     words += [paper.paint("NATS not connected", "bad")] if facts.get("nats_connected") is False else []
-    return [one["name"], paper.word(state), ", ".join([*words, *_error(one)]), ago(one["seen_at"], now)]
+    return [one["name"], paper.word(state), ago(one["seen_at"], now), ", ".join([*words, *_error(one)])]
 
 
 def _nats(one: Mapping[str, Any], now: str, paper: Paper) -> list[str]:
@@ -117,7 +117,7 @@ def _nats(one: Mapping[str, Any], now: str, paper: Paper) -> list[str]:
     state = _NATS_STATES[facts.get("healthy")] if facts.get("reachable") is not False else "unreachable"
     words = [str(facts["version"])] if "version" in facts else []
     words += [f"{facts['connections']} connections"] if "connections" in facts else []
-    return [one["name"], paper.word(state), ", ".join([*words, *_error(one)]), ago(one["seen_at"], now)]
+    return [one["name"], paper.word(state), ago(one["seen_at"], now), ", ".join([*words, *_error(one)])]
 
 
 def _disk(one: Mapping[str, Any], now: str) -> list[str]:

@@ -148,7 +148,10 @@ class Daemon:
             owner=self._owner,
             lag=self._lag,
             acts=Acts(
-                test_receiver=self._test_receiver, reload=self._apply_settings, retry_dead_letter=self._outbox.retry
+                testable=lambda: tuple(self._senders),
+                test_receiver=self._test_receiver,
+                reload=self._apply_settings,
+                retry_dead_letter=self._outbox.retry,
             ),
         )
 

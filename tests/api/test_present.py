@@ -6,11 +6,13 @@ import json
 
 import msgspec
 
+from semsupervisor.alerts import ruleset
 from semsupervisor.alerts.lifecycle import AlertState
 from semsupervisor.alerts.rules import Verdict
 from semsupervisor.api import present
 from semsupervisor.api.verdicts import State
 from semsupervisor.health.observation import SubjectKind, Unknown
+from semsupervisor.settings.model import Duration
 from tests.support.api_world import ServiceStandIn, World, alert, depth, entry, message, rule
 
 
@@ -82,6 +84,14 @@ def test_only_open_alerts_are_open() -> None:
 def test_rules_show_their_condition_for_people() -> None:
     """The comparison and the limit are one text."""
     assert present.rules([rule("container_died")]).rules[0].condition == "equals yes"
+
+
+def test_rules_made_of_settings_have_a_json_form() -> None:
+    """Durations of the settings, and every shipped rule, can be told to programs."""
+    changed = msgspec.structs.replace(rule("container_died"), for_seconds=Duration(30), clear=Duration(1))
+    told = json.loads(msgspec.json.encode(present.rules([changed, *ruleset.defaults()])))["rules"]
+    assert (told[0]["for_seconds"], told[0]["clear"]) == (30.0, 1.0)
+    assert len(told) == 1 + len(ruleset.defaults())
 
 
 def test_the_outbox_shows_what_waits_and_what_was_given_up() -> None:

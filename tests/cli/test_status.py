@@ -27,8 +27,8 @@ def test_a_healthy_stack_is_one_screen(command: CommandLine) -> None:
         "alerts      none",
         "engine      docker 20.10.24, events followed for 3 s, seen 3 s ago",
         "services    nats        running 2 h 5 min  350 MiB (34 %)  3 s ago",
-        "semstreams  semstreams  healthy  v1.2.0  3 s ago",
-        "nats        nats  healthy  2.14.0, 2 connections  3 s ago",
+        "semstreams  semstreams  healthy  3 s ago  v1.2.0",
+        "nats        nats  healthy  3 s ago  2.14.0, 2 connections",
         "disks       /  42 % used  8.0 GiB free  3 s ago",
         "receivers   ops   7 delivered",
         "supervisor  healthy, started 3 s ago",
@@ -54,11 +54,12 @@ def test_what_is_wrong_stands_on_top(command: CommandLine, world: World) -> None
     ]
     said = command("status")
     assert said.code == 1
-    assert said.lines[1:6] == [
+    assert said.lines[1:7] == [
         "stack       unhealthy",
         "            -  service:nats: container died: nats ended with code 137",
         "alerts      critical  5 min  container died: nats ended with code 137",
-        "            pending   5 min  not seen since 5 min ago: memory high: nats ended …",
+        "            pending   5 min  not seen since 5 min ago: memory high: nats ended",
+        "                             with code 137",
         "engine      docker 20.10.24, events followed for 0 s, seen 0 s ago",
     ]
 
@@ -79,10 +80,10 @@ def test_services_say_how_they_are(command: CommandLine, world: World) -> None:
     world.see(SubjectKind.SERVICE, "nats", {"state": "exited"}, source="events")
     world.see(SubjectKind.SERVICE, "semstreams", {"unhealthy": True, "restarting": True}, source="events")
     world.see(SubjectKind.SERVICE, "new", {"state": Unknown("no answer")}, source="events")
-    out = command("status").out
-    assert "exited 3 min stopped by hand" in out
-    assert "unhealthy restarts again and again" in out
-    assert "new         unknown" in out
+    lines = command("status").lines
+    assert any("nats        exited 3 min " in line and "stopped by" in line for line in lines)
+    assert any(line.split()[:2] == ["new", "unknown"] for line in lines)
+    assert "unhealthy, restarts again and again" in " ".join(" ".join(lines).split())
 
 
 def test_endpoints_say_how_they_are(command: CommandLine, world: World) -> None:
@@ -93,7 +94,7 @@ def test_endpoints_say_how_they_are(command: CommandLine, world: World) -> None:
     world.see(SubjectKind.SEMSTREAMS, "semstreams", {"latency_seconds": 0.0123, "nats_connected": False}, source="x")
     world.see(SubjectKind.SEMSTREAMS, "other", {"reachable": False}, source="x", evidence={"error": "timed out"})
     lines = command("status").lines
-    assert "            nats  unreachable  2.14.0, 2 connections, connection refused  0 s ago" in lines
+    assert any("nats  unreachable  0 s ago  2.14.0, 2 connections, connection" in line for line in lines)
     assert any(line.split()[:2] == ["leaf", "unknown"] for line in lines)
     assert any(line.split()[-5:-3] == ["hub", "unhealthy"] for line in lines)
     assert any("v1.2.0, 12 ms, NATS not connected" in line for line in lines)

@@ -135,7 +135,12 @@ class World:
             timeline=self._timeline,
             history=self._history,
             dead_letters=self._dead_letters,
-            acts=Acts(test_receiver=self._test, reload=self._reload, retry_dead_letter=self._retry),
+            acts=Acts(
+                testable=lambda: self.receivers,
+                test_receiver=self._test,
+                reload=self._reload,
+                retry_dead_letter=self._retry,
+            ),
         )
 
     async def _timeline(
@@ -244,7 +249,6 @@ def depth(*, queued: int = 0, dead: int = 0) -> Depth:
     return Depth(
         queued=queued,
         oldest_queued_at=oldest,
-        oldest_age_seconds=180.0 if queued else 0.0,
         dead=dead,
         delivered_total=7,
         failed_total=1,
