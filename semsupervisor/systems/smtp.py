@@ -64,11 +64,14 @@ class SmtpServer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SmtpClient:
-    """Sends through one mail server, with a connection of its own for each message."""
+    """Sends through one mail server, with a connection of its own for each message.
 
-    def __init__(self, server: SmtpServer) -> None:
+    Clients may share their trust: the system's certificates take a megabyte of memory each time they are read.
+    """
+
+    def __init__(self, server: SmtpServer, trust: Trust | None = None) -> None:
         self._server = server
-        self._trust = Trust()
+        self._trust = trust or Trust()
 
     async def send(self, sender: str, recipient: str, message: bytes) -> None:
         """Hand one message over; on return the server has taken the responsibility for it.

@@ -9,6 +9,7 @@ from semsupervisor.alerts.receivers.webhook import WebhookSender
 from semsupervisor.alerts.sending import Fanout, Sender
 from semsupervisor.kit.clock import Clock
 from semsupervisor.settings.model import EmailReceiver, Receiver
+from semsupervisor.systems.connecting import Trust
 from semsupervisor.systems.http import HttpClient
 
 
@@ -18,21 +19,22 @@ def build(receivers: Mapping[str, Receiver], http: HttpClient, clock: Clock) -> 
     Mail to several recipients gets a queue for each, and a Fanout under the receiver's own name. With one recipient
     its sender has both names, so that what was queued before the others were taken off the list still goes out.
     """
-    return {
-        queue: sender for name, receiver in receivers.items() for queue, sender in _senders(name, receiver, http, clock)
-    }
+    trust = Trust()
+    senders: dict[str, Sender] = {}
+    for name, receiver in receivers.items():
+        if receiver.enabled and isinstance(receiver, EmailReceiver):
+            senders.update(_mail(name, receiver, clock, trust))
+        elif receiver.enabled:
+            senders[name] = WebhookSender(name, receiver, http, clock)
+    return senders
 
 
-def _senders(name: str, receiver: Receiver, http: HttpClient, clock: Clock) -> Iterator[tuple[str, Sender]]:
-    if not receiver.enabled:
-        return
-    if not isinstance(receiver, EmailReceiver):
-        yield name, WebhookSender(name, receiver, http, clock)
-    elif len(receiver.to) == 1:
-        only = EmailSender(name, receiver, receiver.to[0], clock)
+def _mail(name: str, receiver: EmailReceiver, clock: Clock, trust: Trust) -> Iterator[tuple[str, Sender]]:
+    if len(receiver.to) == 1:
+        only = EmailSender(name, receiver, receiver.to[0], clock, trust)
         yield name, only
         yield f"{name}/{receiver.to[0]}", only
     else:
-        each = tuple(EmailSender(f"{name}/{address}", receiver, address, clock) for address in receiver.to)
+        each = tuple(EmailSender(f"{name}/{address}", receiver, address, clock, trust) for address in receiver.to)
         yield name, Fanout(name, each)
         yield from ((sender.name, sender) for sender in each)

@@ -13,6 +13,7 @@ from semsupervisor.alerts.markup import html, plain_text
 from semsupervisor.alerts.notification import Notification, NotificationKind
 from semsupervisor.kit.clock import Clock
 from semsupervisor.settings.model import EmailReceiver
+from semsupervisor.systems.connecting import Trust
 from semsupervisor.systems.smtp import SmtpClient, SmtpServer
 
 PATIENCE_SECONDS = 5.0
@@ -27,7 +28,9 @@ class EmailSender:
 
     patience_seconds = PATIENCE_SECONDS
 
-    def __init__(self, name: str, settings: EmailReceiver, recipient: str, clock: Clock) -> None:
+    def __init__(
+        self, name: str, settings: EmailReceiver, recipient: str, clock: Clock, trust: Trust | None = None
+    ) -> None:
         self.name = name
         self._settings = settings
         self._recipient = recipient
@@ -41,7 +44,8 @@ class EmailSender:
                 password=settings.password,
                 ca_file=settings.ca_file,
                 timeout_seconds=settings.timeout_seconds,
-            )
+            ),
+            trust,
         )
 
     async def send(self, notification: Notification) -> None:
