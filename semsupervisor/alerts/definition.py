@@ -55,6 +55,7 @@ def define(name: str, table: RuleSettings, words: Mapping[str, str]) -> Rule:
         severity=Severity(table.severity or ""),
         title=table.title or "",
         summary=table.summary or "",
+        resolved=table.resolved or "",
         subjects=table.subjects or (),
         clear=None if table.clear is None else number(fact, table.clear),
         for_seconds=table.for_seconds or 0.0,

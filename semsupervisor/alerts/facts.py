@@ -61,6 +61,12 @@ FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
         "started_at": str,
     },
     SubjectKind.PROBE: {"stale_intervals": float},
-    SubjectKind.SUPERVISOR: {"failing_loops": float, "loop_lag_seconds": float, "writable": bool, "set_aside": bool},
+    SubjectKind.SUPERVISOR: {
+        "failing_loops": float,
+        "loop_lag_seconds": float,
+        "writable": bool,
+        "set_aside": bool,
+        "refused": bool,
+    },
     SubjectKind.RECEIVER: {"dead_letters": float, "oldest_waiting_seconds": float, "failing": bool},
 }

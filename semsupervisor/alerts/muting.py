@@ -45,8 +45,10 @@ def upstream(subject: Subject, topology: Topology) -> tuple[Subject, ...]:
     nats = topology.nats_service
     nats_chain = (Subject(SubjectKind.NATS, nats), Subject(SubjectKind.SERVICE, nats), ENGINE, HOST)
     match subject.kind:
-        case SubjectKind.HOST | SubjectKind.FILESYSTEM | SubjectKind.SUPERVISOR | SubjectKind.RECEIVER:
+        case SubjectKind.HOST | SubjectKind.FILESYSTEM | SubjectKind.RECEIVER:
             return ()
+        case SubjectKind.SUPERVISOR:
+            return (ENGINE, HOST)
         case SubjectKind.ENGINE:
             return (HOST,)
         case SubjectKind.NATS:
@@ -54,9 +56,20 @@ def upstream(subject: Subject, topology: Topology) -> tuple[Subject, ...]:
         case SubjectKind.SEMSTREAMS:
             return (Subject(SubjectKind.SERVICE, subject.name), *nats_chain)
         case SubjectKind.SERVICE:
-            return nats_chain if subject.name == topology.semstreams_service else (ENGINE, HOST)
+            return _upstream_of_service(subject, topology, nats_chain)
         case SubjectKind.PROBE:
             return _upstream_of_probe(subject, topology, nats_chain)
+
+
+def _upstream_of_service(subject: Subject, topology: Topology, nats_chain: tuple[Subject, ...]) -> tuple[Subject, ...]:
+    """Return what a container depends on; whether it is healthy depends on what it itself says, too."""
+    if subject.name == topology.semstreams_service:
+        return (Subject(SubjectKind.SEMSTREAMS, subject.name), *nats_chain)
+    return (
+        (Subject(SubjectKind.NATS, subject.name), ENGINE, HOST)
+        if subject.name == topology.nats_service
+        else (ENGINE, HOST)
+    )
 
 
 def _upstream_of_probe(subject: Subject, topology: Topology, nats_chain: tuple[Subject, ...]) -> tuple[Subject, ...]:

@@ -16,6 +16,9 @@ from semsupervisor.health.observation import FactValue, Observation, Subject, Su
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 
+PLAIN_END = "{what} is {value}"
+
+
 class Severity(StrEnum):
     """How bad it is: critical wakes somebody, warning is for working hours, info is for the record."""
 
@@ -48,7 +51,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     `subjects` are shell patterns on the subject's name; empty means all of that kind. `clear` is the value at
     which a firing alert may resolve (hysteresis); None means the limit itself. `cause` says that while it fires
     it mutes what depends on its subject; `consequence` says that it may be muted so; `inhibits` names rules
-    muted on the very same subject.
+    muted on the very same subject. `resolved` is the sentence for its end; empty means a plain one about the fact.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity
     title: str
     summary: str
+    resolved: str = ""
     subjects: tuple[str, ...] = ()
     clear: float | None = None
     for_seconds: float = 0.0
@@ -100,7 +104,9 @@ def look(rule: Rule, observation: Observation, *, firing: bool) -> Finding | Non
     value = _readable(observation.facts[rule.fact])
     found = verdict(rule, value, firing=firing)
     holds = found is Verdict.HOLDS
-    return Finding(found, value, _sentence(rule, observation, value) if holds else _reason(rule, value))
+    return Finding(
+        found, value, _sentence(rule.summary if holds else rule.resolved or PLAIN_END, rule, observation, value)
+    )
 
 
 def verdict(rule: Rule, value: FactValue, *, firing: bool) -> Verdict:
@@ -151,12 +157,7 @@ def value_text(fact: str, value: object) -> str:
     return str(value)
 
 
-def _reason(rule: Rule, value: FactValue) -> str:
-    """Say why a rule does not hold; its own sentence says the contrary."""
-    return f"{rule.fact.removesuffix('_ratio').replace('_', ' ')} is {value_text(rule.fact, value)}"
-
-
-def _sentence(rule: Rule, observation: Observation, value: FactValue) -> str:
+def _sentence(text: str, rule: Rule, observation: Observation, value: FactValue) -> str:
     words: Mapping[str, object] = {
         **observation.evidence,
         **{fact: value_text(fact, known) for fact, known in observation.facts.items()},
@@ -164,5 +165,6 @@ def _sentence(rule: Rule, observation: Observation, value: FactValue) -> str:
         "name": observation.subject.name,
         "value": value_text(rule.fact, value),
         "limit": limit_text(rule),
+        "what": rule.fact.removesuffix("_ratio").replace("_", " "),
     }
-    return _PLACEHOLDER.sub(lambda found: str(words.get(found[1], "?")), rule.summary)
+    return _PLACEHOLDER.sub(lambda found: str(words.get(found[1], "?")), text)

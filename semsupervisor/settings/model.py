@@ -181,6 +181,7 @@ class RuleSettings(Section, frozen=True, kw_only=True):
     severity: SeverityName | None = None
     title: Line | None = None
     summary: Paragraph | None = None
+    resolved: Paragraph | None = None
     diagnosis: str | None = None
     fix: tuple[Line, ...] | None = None
     cause: bool | None = None

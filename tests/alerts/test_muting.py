@@ -51,12 +51,12 @@ def muted(about: Alert, *others: Alert, ended: tuple[Ended, ...] = (), now: floa
     [
         (HOST, []),
         (DISK, []),
-        (Subject(SubjectKind.SUPERVISOR, "store"), []),
+        (Subject(SubjectKind.SUPERVISOR, "loops"), [ENGINE, HOST]),
         (Subject(SubjectKind.RECEIVER, "mail"), []),
         (ENGINE, [HOST]),
-        (NATS_SERVICE, [ENGINE, HOST]),
+        (NATS_SERVICE, [NATS, ENGINE, HOST]),
         (NATS, [NATS_SERVICE, ENGINE, HOST]),
-        (SERVICE, [NATS, NATS_SERVICE, ENGINE, HOST]),
+        (SERVICE, [SEMSTREAMS, NATS, NATS_SERVICE, ENGINE, HOST]),
         (Subject(SubjectKind.SERVICE, "semembed"), [ENGINE, HOST]),
         (SEMSTREAMS, [SERVICE, NATS, NATS_SERVICE, ENGINE, HOST]),
         (probe("semstreams_health"), [SEMSTREAMS, SERVICE, NATS, NATS_SERVICE, ENGINE, HOST]),
@@ -73,7 +73,7 @@ def test_the_tree(subject: Subject, chain: list[Subject]) -> None:
 def test_services_may_have_other_names() -> None:
     """The tree follows the settings' names of the two services."""
     renamed = Topology("streams", "bus")
-    assert upstream(Subject(SubjectKind.SERVICE, "streams"), renamed)[0] == Subject(SubjectKind.NATS, "bus")
+    assert upstream(Subject(SubjectKind.SERVICE, "streams"), renamed)[1] == Subject(SubjectKind.NATS, "bus")
     assert upstream(SERVICE, renamed) == (ENGINE, HOST)
 
 

@@ -42,6 +42,7 @@ EXPECTED = [
     "supervisor_loops_failing",
     "supervisor_store_not_writable",
     "supervisor_store_set_aside",
+    "supervisor_settings_refused",
     "receiver_dead_letters",
     "receiver_failing",
 ]
@@ -67,7 +68,13 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
     SubjectKind.SEMSTREAMS: {"reachable": True, "status": "healthy", "offered": True, "nats_connected": True},
     SubjectKind.NATS: {"reachable": True, "healthy": True, "slow_consumers": 12},
     SubjectKind.PROBE: {"stale_intervals": 2.5},
-    SubjectKind.SUPERVISOR: {"failing_loops": 0, "loop_lag_seconds": 0.2, "writable": True, "set_aside": False},
+    SubjectKind.SUPERVISOR: {
+        "failing_loops": 0,
+        "loop_lag_seconds": 0.2,
+        "writable": True,
+        "set_aside": False,
+        "refused": False,
+    },
     SubjectKind.RECEIVER: {"dead_letters": 0, "oldest_waiting_seconds": 0.0, "failing": False},
 }
 
@@ -141,6 +148,8 @@ def test_what_may_be_over_in_a_moment_is_waited_for() -> None:
         "observation_stale",
         "supervisor_store_not_writable",
         "supervisor_store_set_aside",
+        "supervisor_settings_refused",
+        "supervisor_settings_refused",
         "receiver_dead_letters",
     }
 
@@ -157,6 +166,7 @@ def test_causes_and_consequences() -> None:
         "container_missing",
         "container_restarting",
         "semstreams_unreachable",
+        "semstreams_unhealthy",
         "nats_unreachable",
         "nats_unhealthy",
     }
