@@ -17,8 +17,10 @@ pytest_plugins = [
     "tests.support.images",
     "tests.support.logs",
     "tests.support.private_engine",
+    "tests.support.small_images",
     "tests.support.demo_stack",
     "tests.support.systemd_host",
+    "tests.support.watcher",
 ]
 
 

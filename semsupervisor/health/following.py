@@ -102,9 +102,10 @@ class Follower:
             await self._stream.close()
 
     async def _connect_and_listen(self) -> None:
-        since = int(self._clock.now().timestamp() * NANO)
         engine = await self._docker.engine()
-        self._stream = self._docker.events(self._watched.project, since)
+        # A new engine answers only when it is done with what an old one left; what it did before is its own doing.
+        since = int(self._clock.now().timestamp() * NANO)
+        self._stream = await self._docker.events(self._watched.project, since)
         try:
             await self._catch_up(engine, since)
             self.connected.set()

@@ -20,10 +20,10 @@ import msgspec
 import psutil
 
 from semsupervisor.errors import EngineError
-from semsupervisor.systems import docker_wire
+from semsupervisor.systems import docker_events, docker_wire
 from semsupervisor.systems.containers import Container, Engine, Event, MemoryUse
-from semsupervisor.systems.docker_errors import ContainerGone, translated
-from semsupervisor.systems.docker_events import EventStream, filters, stamp
+from semsupervisor.systems.docker_errors import ContainerGone, of_status, translated
+from semsupervisor.systems.docker_events import EventStream
 
 ENGINE_PROCESS = "dockerd"
 LONGEST_LINE = 4096
@@ -66,9 +66,9 @@ class Docker:
     async def ping(self) -> None:
         """Return if the engine takes a new connection and answers on it."""
         async with self._asking("ping"), self._session.get("http://docker/_ping") as response:
-            await response.read()
+            answer = await response.text()
             if response.status >= 400:
-                raise EngineError(f"ping: the Docker engine at {self.socket} answered {response.status}")
+                raise of_status("ping", self.socket, response.status, answer)
 
     async def engine(self) -> Engine:
         """Return which engine answers now, and since when its process runs."""
@@ -120,36 +120,27 @@ class Docker:
 
         Costs the engine more than reading the control group; for hosts where that cannot be read.
         """
+        what = f"measure container {container_id[:12]}"
         url = f"http://docker/containers/{container_id}/stats"
         once = {"stream": "false", "one-shot": "true"}
-        async with (
-            self._asking(f"measure container {container_id[:12]}"),
-            self._session.get(url, params=once) as response,
-        ):
-            answer = await response.json()
+        async with self._asking(what), self._session.get(url, params=once) as response:
+            answer = await response.read()
             if response.status == 404:
                 return None
             if response.status >= 400:
-                raise EngineError(f"measure container {container_id[:12]}: the engine answered {response.status}")
+                raise of_status(what, self.socket, response.status, answer.decode(errors="replace"))
             return docker_wire.memory(answer)
 
-    def events(self, project: str, since: int) -> EventStream:
+    async def events(self, project: str, since: int) -> EventStream:
         """Follow what happens to a project's containers, from `since` (ns since 1970) on; close it afterwards."""
-        return EventStream(self.socket, project, since, self._timeout_seconds)
+        return await docker_events.follow(self._session, self.socket, project, since, self._timeout_seconds)
 
     async def past_events(self, project: str, since: int, until: int) -> list[Event]:
         """Return what happened between two moments (ns since 1970) as far as the engine remembers.
 
         It remembers 256 events, those of all projects and of its health checks counted.
         """
-        events = self._client.events
-        subscriber = events.subscribe(create_task=False)
-        async with self._asking("ask for past events"):
-            await events.run(since=stamp(since), until=stamp(until), filters=filters(project))
-            answers = []
-            while (answer := await subscriber.get()) is not None:
-                answers.append(answer)
-            return [event for event in map(docker_wire.event, answers) if event is not None]
+        return await docker_events.past(self._session, self.socket, project, since, until, self._timeout_seconds)
 
     @property
     def _client(self) -> aiodocker.Docker:

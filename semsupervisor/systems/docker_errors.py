@@ -19,6 +19,7 @@ from aiodocker.exceptions import DockerError
 from semsupervisor.errors import EngineError, EngineForbidden, SupervisorError
 
 SERVICE = "semsupervisor.service"
+LONGEST_ANSWER = 500
 
 
 class ContainerGone(EngineError):
@@ -43,7 +44,7 @@ async def translated(what: str, socket: str, timeout_seconds: float) -> AsyncIte
         raise _of_answer(what, socket, error) from error
     except (aiohttp.ClientError, OSError) as error:
         raise of_connection(what, socket, error) from error
-    except (msgspec.ValidationError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError) as error:
         raise EngineError(f"{what}: the answer from {socket} is none of a Docker engine: {error}") from error
 
 
@@ -67,16 +68,22 @@ def of_connection(what: str, socket: str, error: BaseException) -> SupervisorErr
 def _of_answer(what: str, socket: str, error: DockerError) -> SupervisorError:
     if isinstance(error.__context__, aiohttp.ClientError):
         return of_connection(what, socket, error.__context__)
-    match error.status:
+    return of_status(what, socket, error.status, error.message)
+
+
+def of_status(what: str, socket: str, status: int, answer: str) -> SupervisorError:
+    """Return what an HTTP status of 400 and above means."""
+    said = " ".join(answer.split())[:LONGEST_ANSWER]
+    match status:
         case 404:
-            return ContainerGone(f"{what}: {error.message}")
+            return ContainerGone(f"{what}: {said}")
         case 401 | 403:
             return EngineForbidden(
-                f"{what}: {socket} refuses it: {error.message.strip()}; if a proxy stands before the engine, "
-                "let it pass GET on /events, /containers, /info, /networks and /version"
+                f"{what}: {socket} refuses it: {said}; if a proxy stands before the engine, "
+                "let it pass GET on /_ping, /containers, /events, /info, /networks and /version"
             )
         case _:
-            return EngineError(f"{what}: the Docker engine answered {error.status}: {error.message}")
+            return EngineError(f"{what}: the Docker engine answered {status}: {said}")
 
 
 def _missing(socket: str) -> str:

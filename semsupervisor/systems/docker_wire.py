@@ -101,6 +101,9 @@ class _Event(msgspec.Struct, rename="pascal"):
     time_nano: int = msgspec.field(name="timeNano")
 
 
+_EVENTS = msgspec.json.Decoder(_Event)
+
+
 class _MemoryStats(msgspec.Struct):
     usage: int | None = None
     stats: dict[str, int] = {}
@@ -141,12 +144,12 @@ def container(answer: Mapping[str, Any]) -> Container:
     )
 
 
-def event(answer: Mapping[str, Any]) -> Event | None:
+def event(line: bytes) -> Event | None:
     """Return what a line of the event stream says, None for an action that is not listened to.
 
-    Raises: msgspec.ValidationError when it is no event.
+    Raises: msgspec.DecodeError when it is no event.
     """
-    seen = msgspec.convert(answer, _Event)
+    seen = _EVENTS.decode(line)
     word, _, rest = seen.action.partition(":")
     action = _known(Action, word)
     if action is None:
@@ -175,12 +178,13 @@ def owner(labels: Mapping[str, str]) -> Owner:
     )
 
 
-def memory(answer: Mapping[str, Any]) -> MemoryUse | None:
+def memory(answer: bytes) -> MemoryUse | None:
     """Return the working set that a stats answer shows: usage without what the kernel drops first; None without any.
 
     The same subtraction as `docker stats` makes, by the names of either version of control groups.
+    Raises: msgspec.DecodeError when it is no such answer.
     """
-    seen = msgspec.convert(answer, _Stats).memory_stats
+    seen = msgspec.json.decode(answer, type=_Stats).memory_stats
     if seen.usage is None:
         return None
     reclaimable = seen.stats.get("total_inactive_file", seen.stats.get("inactive_file", 0))
