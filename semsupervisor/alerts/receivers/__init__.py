@@ -22,9 +22,11 @@ def build(receivers: Mapping[str, Receiver], http: HttpClient, clock: Clock) -> 
     trust = Trust()
     senders: dict[str, Sender] = {}
     for name, receiver in receivers.items():
-        if receiver.enabled and isinstance(receiver, EmailReceiver):
+        if not receiver.enabled:
+            continue
+        if isinstance(receiver, EmailReceiver):
             senders.update(_mail(name, receiver, clock, trust))
-        elif receiver.enabled:
+        else:
             senders[name] = WebhookSender(name, receiver, http, clock)
     return senders
 
