@@ -55,8 +55,10 @@ class Beating:
             self.process = subprocess.Popen([sys.executable, "-c", PROGRAM], env=environment, stdout=out, stderr=out)
 
     def set_clock(self, offset: str) -> None:
-        """Set the wall clock so far from the real one."""
-        self.offset.write_text(offset)
+        """Set the wall clock so far from the real one, at one moment."""
+        draft = self.offset.with_suffix(".draft")
+        draft.write_text(offset)
+        draft.replace(self.offset)
 
     def lines(self) -> list[str]:
         """Return what it wrote."""
