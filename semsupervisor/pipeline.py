@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import structlog
 
 from semsupervisor.alerts import book as alert_book
-from semsupervisor.alerts import outbox as alert_outbox
-from semsupervisor.alerts.book import Book, TimelineEntry
+from semsupervisor.alerts import outbox_rows
+from semsupervisor.alerts.book import Book, TimelineLine
 from semsupervisor.alerts.judging import Key
 from semsupervisor.alerts.lifecycle import Alert, AlertState
 from semsupervisor.alerts.muting import Ended
@@ -55,16 +55,23 @@ class Pipeline:
         self._alerts: dict[Key, Alert] = {}
         self._ended: list[Ended] = []
         self._evidence: dict[str, asyncio.Future[Mapping[str, str]]] = {}
-        self._last_entry_id = 0
+        self._loaded = False
 
     async def load(self, book: Book) -> None:
-        """Take up the open alerts of the last run; those of rules that are gone end. Raises: StoreError."""
-        self._last_entry_id = max(self._last_entry_id, await book.last_timeline_id())
-        alerts = await book.open_alerts()
-        self._alerts.update({(alert.rule, alert.subject): alert for alert in alerts})
-        pending = [alert.id for alert in alerts if alert.state is AlertState.PENDING]
-        await self._journal.commit(lambda connection: alert_book.forget_alerts(connection, pending))
-        await self.replace(self.policy)
+        """Take up, once, the open alerts and the queued messages of the last run; alerts of rules that are gone end.
+
+        Raises: StoreError; then this run goes on with its own, and a later call may succeed.
+        """
+        async with self._order:
+            if self._loaded:
+                return
+            await self._outbox.load()
+            earlier = await book.open_alerts()
+            self._loaded = True
+            turn = self._turn()
+            turn.take_up(earlier)
+            turn.end_orphans()
+            await self._finish(turn)
 
     async def replace(self, policy: Policy) -> None:
         """Go on with other rules, routes and names; alerts of rules that are gone or off end."""
@@ -100,14 +107,18 @@ class Pipeline:
             turn.messages.append((receiver, test))
             await self._finish(turn)
 
-    async def save_all(self) -> None:
-        """Write all that is open again: before the daemon ends, and into a database that was begun afresh."""
+    async def save_all(self, *, ending: bool = False) -> None:
+        """Write all that fires and all that waits again, as into a database that was begun afresh.
+
+        When the daemon is `ending`, also what is only pending: the next run goes on with it.
+        """
         async with self._order:
-            alerts, queued = list(self._alerts.values()), self._outbox.queued()
+            alerts = [alert for alert in self._alerts.values() if ending or alert.state is AlertState.FIRING]
+            queued = self._outbox.queued()
 
             def write(connection: sqlite3.Connection) -> None:
                 alert_book.save_alerts(connection, alerts)
-                alert_outbox.save_entries(connection, queued)
+                outbox_rows.save(connection, queued)
 
             await self._journal.commit(write)
 
@@ -116,13 +127,13 @@ class Pipeline:
 
         def write(connection: sqlite3.Connection) -> None:
             alert_book.trim(connection, keep_entries)
-            alert_outbox.trim(connection, keep_entries)
+            outbox_rows.trim(connection, keep_entries)
 
         await self._journal.commit(write)
 
     def alerts(self) -> list[Alert]:
         """Return the open alerts, oldest first."""
-        return sorted(self._alerts.values(), key=lambda alert: alert.id)
+        return list(self._alerts.values())
 
     def evidence_of(self, alert_id: str) -> asyncio.Future[Mapping[str, str]] | None:
         """Return what is being gathered about an alert that has just fired; None when nothing is on its way."""
@@ -135,7 +146,7 @@ class Pipeline:
         key = (observation.subject, observation.source)
         known = self.latest.get(key)
         if observation.gone:
-            self.latest.pop(key, None)
+            self.latest = {place: seen for place, seen in self.latest.items() if seen.subject != observation.subject}
         else:
             self.latest[key] = observation
         if observation.gone or known is None or known.facts != observation.facts:
@@ -151,49 +162,59 @@ class Pipeline:
 
     async def _commit(self, turn: Turn, entries: Sequence[OutboxEntry], enriched: Sequence[OutboxEntry]) -> None:
         """Write a turn and messages that changed, then make the turn true and wake delivery."""
-        lines = [self._numbered(note) for note in turn.notes]
+        lines = [self._line(note) for note in turn.notes]
 
         def write(connection: sqlite3.Connection) -> None:
             alert_book.save_alerts(connection, turn.saved.values())
+            alert_book.forget_alerts(connection, turn.forgotten)
             alert_book.save_timeline(connection, lines)
-            alert_outbox.save_entries(connection, [*entries, *enriched])
+            outbox_rows.save(connection, [*entries, *enriched])
 
-        if not turn.empty or enriched:
-            reach("pipeline.before_commit")
-            await self._journal.commit(write)
-            reach("pipeline.after_commit")
-            self.version += 1
-        self._alerts = turn.alerts
-        self._ended = turn.ended
-        self._outbox.accept(entries)
+        def make_true() -> None:
+            if not turn.empty or turn.alerts.keys() != self._alerts.keys():
+                self.version += 1
+            self._alerts = turn.alerts
+            self._ended = turn.ended
+            self._outbox.accept(entries)
+
+        if turn.empty and not enriched:
+            make_true()
+            return
+        reach("pipeline.before_commit")
+        await self._journal.commit(write, make_true)
+        reach("pipeline.after_commit")
 
     async def _add_evidence(self, alert: Alert) -> None:
         """Gather evidence beside the commit; what the first message could not wait for follows as an update."""
+        gathered = self._evidence[alert.id]
+        try:
+            gathered.set_result(await self._gathered(alert))
+            async with self._order:
+                del self._evidence[alert.id]
+                await self._enrich(alert, gathered.result())
+        finally:
+            self._evidence.pop(alert.id, None)
+            gathered.cancel()
+
+    async def _gathered(self, alert: Alert) -> Mapping[str, str]:
         try:
             async with asyncio.timeout(EVIDENCE_TIMEOUT_SECONDS):
-                evidence = await self._gather(alert.subject.name)
+                return await self._gather(alert.subject.name)
         except TimeoutError:
-            evidence = {"evidence": f"could not be gathered within {EVIDENCE_TIMEOUT_SECONDS:g} s"}
+            return {"evidence": f"could not be gathered within {EVIDENCE_TIMEOUT_SECONDS:g} s"}
         except SupervisorError as error:
-            evidence = {"evidence": f"could not be gathered: {error}"}
-        self._evidence[alert.id].set_result(evidence)
-        async with self._order:
-            del self._evidence[alert.id]
-            turn = self._turn()
-            enriched = self._outbox.enrich(alert.id, evidence)
-            key = (alert.rule, alert.subject)
-            if key in turn.alerts and turn.alerts[key].id == alert.id:
-                turn.update(key, evidence, enriched.knowing)
-            entries = [self._outbox.make(receiver, message) for receiver, message in turn.messages]
-            await self._commit(turn, entries, enriched.changed)
+            return {"evidence": f"could not be gathered: {error}"}
 
-    def _numbered(self, note: Note) -> TimelineEntry:
-        self._last_entry_id += 1
-        return TimelineEntry(
-            id=self._last_entry_id,
-            at=self._clock.now(),
-            kind=note.kind,
-            subject=str(note.subject),
-            text=note.text,
-            facts=note.facts,
+    async def _enrich(self, alert: Alert, evidence: Mapping[str, str]) -> None:
+        turn = self._turn()
+        enriched = self._outbox.enrich(alert.id, evidence)
+        key = (alert.rule, alert.subject)
+        if key in turn.alerts and turn.alerts[key].id == alert.id:
+            turn.update(key, evidence, enriched.knowing)
+        entries = [self._outbox.make(receiver, message) for receiver, message in turn.messages]
+        await self._commit(turn, entries, enriched.changed)
+
+    def _line(self, note: Note) -> TimelineLine:
+        return TimelineLine(
+            at=self._clock.now(), kind=note.kind, subject=str(note.subject), text=note.text, facts=note.facts
         )

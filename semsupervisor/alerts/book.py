@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
+import structlog
 
 from semsupervisor.alerts.lifecycle import Alert, AlertState
 from semsupervisor.health.observation import FactValue
 from semsupervisor.store.database import Migration, Store
+
+log = structlog.get_logger(__name__)
+
+LONGEST_SHOWN = 200
+_SELECT_ALERTS = "SELECT body FROM alerts"
 
 MIGRATIONS = (
     Migration(
@@ -30,15 +37,20 @@ MIGRATIONS = (
 )
 
 
-class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was seen, decided or done; `id` gives the order, also where the wall clock jumped."""
+class TimelineLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was seen, decided or done, as it is written down."""
 
-    id: int
     at: datetime
     kind: str
     subject: str
     text: str
     facts: Mapping[str, FactValue] = {}
+
+
+class TimelineEntry(TimelineLine, frozen=True, kw_only=True):
+    """One line of the timeline as it stands there; `id` gives the order, also where the wall clock jumped."""
+
+    id: int
 
 
 class Book:
@@ -48,17 +60,17 @@ class Book:
         self._store = store
 
     async def open_alerts(self) -> list[Alert]:
-        """Return the alerts that were pending or firing when last written, oldest first."""
-        return await self._alerts("WHERE state != ? ORDER BY rowid", (AlertState.RESOLVED.value,))
+        """Return the alerts that were pending or firing when last written, oldest first.
+
+        Those that can be salvaged of a broken database that was set aside stand in front.
+        """
+        condition, resolved = "WHERE state != ? ORDER BY rowid", (AlertState.RESOLVED.value,)
+        salvaged = _alerts(await self._store.salvage(f"{_SELECT_ALERTS} {condition}", resolved))
+        return [*salvaged, *await self._alerts(condition, resolved)]
 
     async def history(self, limit: int) -> list[Alert]:
         """Return the newest `limit` episodes, newest first, open ones included."""
         return await self._alerts("ORDER BY rowid DESC LIMIT ?", (limit,))
-
-    async def last_timeline_id(self) -> int:
-        """Return the id of the newest timeline entry, 0 when there is none."""
-        rows = await self._store.read(lambda db: db.execute("SELECT coalesce(max(id), 0) FROM timeline").fetchall())
-        return int(rows[0][0])
 
     async def timeline(
         self,
@@ -78,9 +90,8 @@ class Book:
         return [_entry(row) for row in rows]
 
     async def _alerts(self, rest: str, parameters: tuple[object, ...]) -> list[Alert]:
-        query = f"SELECT body FROM alerts {rest}"  # noqa: S608 - `rest` is one of the two constants above
-        rows = await self._store.read(lambda db: db.execute(query, parameters).fetchall())
-        return [msgspec.json.decode(row[0], type=Alert) for row in rows]
+        query = f"{_SELECT_ALERTS} {rest}"
+        return _alerts(await self._store.read(lambda db: db.execute(query, parameters).fetchall()))
 
 
 def save_alerts(connection: sqlite3.Connection, alerts: Iterable[Alert]) -> None:
@@ -97,14 +108,11 @@ def forget_alerts(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
     connection.executemany("DELETE FROM alerts WHERE id = ?", [(alert_id,) for alert_id in ids])
 
 
-def save_timeline(connection: sqlite3.Connection, entries: Iterable[TimelineEntry]) -> None:
-    """Write timeline entries; one that is there already stays as it is."""
+def save_timeline(connection: sqlite3.Connection, lines: Iterable[TimelineLine]) -> None:
+    """Write lines below all that stand in the timeline."""
     connection.executemany(
-        "INSERT OR IGNORE INTO timeline (id, at, kind, subject, text, facts) VALUES (?, ?, ?, ?, ?, ?)",
-        [
-            (entry.id, entry.at.isoformat(), entry.kind, entry.subject, entry.text, _json(entry.facts))
-            for entry in entries
-        ],
+        "INSERT INTO timeline (at, kind, subject, text, facts) VALUES (?, ?, ?, ?, ?)",
+        [(line.at.isoformat(), line.kind, line.subject, line.text, _facts(line.facts)) for line in lines],
     )
 
 
@@ -124,9 +132,26 @@ def _entry(row: tuple[int, str, str, str, str, str]) -> TimelineEntry:
     )
 
 
+def _alerts(rows: Iterable[tuple[str]]) -> list[Alert]:
+    """Return rows as alerts; one that makes no sense any more is said and left out, and holds up no other."""
+    alerts = []
+    for (body,) in rows:
+        try:
+            alerts.append(msgspec.json.decode(body, type=Alert))
+        except msgspec.DecodeError as error:
+            log.error("book.row_unreadable", body=str(body)[:LONGEST_SHOWN], error=str(error))
+    return alerts
+
+
 def _body(alert: Alert) -> str:
-    return _json(msgspec.structs.replace(alert, seen_monotonic=None))
+    kept = msgspec.structs.replace(alert, seen_monotonic=None, value=_writable(alert.value))
+    return msgspec.json.encode(kept).decode()
 
 
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+def _facts(facts: Mapping[str, FactValue]) -> str:
+    return msgspec.json.encode({name: _writable(value) for name, value in facts.items()}).decode()
+
+
+def _writable(value: FactValue) -> FactValue:
+    """Return the value as JSON has it: there, infinity is only a word."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

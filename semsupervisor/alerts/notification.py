@@ -66,3 +66,12 @@ class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     tried_seconds: float = 0.0
     last_error: str = ""
+
+
+def enriched_with(notification: Notification, alert_id: str, evidence: Mapping[str, str]) -> Notification:
+    """Return the notification with more evidence about one of its alerts."""
+    alerts = tuple(
+        msgspec.structs.replace(alert, evidence={**alert.evidence, **evidence}) if alert.id == alert_id else alert
+        for alert in notification.alerts
+    )
+    return msgspec.structs.replace(notification, alerts=alerts)

@@ -7,6 +7,7 @@ entry is marked after the receiver took it, so that a crash in between sends it 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sqlite3
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +16,8 @@ from datetime import datetime
 import msgspec
 
 from semsupervisor.alerts import outbox_rows
-from semsupervisor.alerts.notification import Notification, OutboxEntry
+from semsupervisor.alerts.notification import Notification, OutboxEntry, enriched_with
+from semsupervisor.errors import StoreError
 from semsupervisor.kit.clock import Clock
 from semsupervisor.store.database import Migration, Store
 from semsupervisor.store.journal import Change, Journal
@@ -25,11 +27,11 @@ MIGRATIONS = (
         110,
         """
         CREATE TABLE outbox (
-            id INTEGER PRIMARY KEY, receiver TEXT NOT NULL, key TEXT NOT NULL, state TEXT NOT NULL,
-            queued_at TEXT NOT NULL, attempts INTEGER NOT NULL, tried_seconds REAL NOT NULL,
+            number INTEGER PRIMARY KEY, id INTEGER NOT NULL UNIQUE, receiver TEXT NOT NULL, key TEXT NOT NULL,
+            state TEXT NOT NULL, queued_at TEXT NOT NULL, attempts INTEGER NOT NULL, tried_seconds REAL NOT NULL,
             last_error TEXT NOT NULL, done_at TEXT, body TEXT NOT NULL
         );
-        CREATE INDEX outbox_by_state ON outbox (state, receiver, id);
+        CREATE INDEX outbox_by_state ON outbox (state, receiver, number);
         """,
     ),
 )
@@ -40,7 +42,6 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True):
 
     queued: int
     oldest_queued_at: datetime | None
-    oldest_age_seconds: float
     dead: int
     delivered_total: int
     failed_total: int
@@ -68,18 +69,33 @@ class Outbox:
         self._dead: dict[str, int] = defaultdict(int)
         self._delivered_total: dict[str, int] = defaultdict(int)
         self._failed_total: dict[str, int] = defaultdict(int)
-        self._last_id = 0
+        self._retried: set[int] = set()
+        self._loaded = False
+        # While the table cannot be read, ids begin where, by chance, none of an earlier run's are.
+        self._first_id = self._last_id = 2**40 + secrets.randbits(40)
 
     async def load(self) -> None:
-        """Take up what was queued when the daemon last ended. Raises: StoreError."""
-        for entry in await self._store.read(outbox_rows.queued):
-            self._queues[entry.receiver].append(entry)
-            self._filled[entry.receiver].set()
-        self._dead.update(await self._store.read(outbox_rows.dead_by_receiver))
-        self._last_id = max(self._last_id, await self._store.read(outbox_rows.last_id))
+        """Take up, once, what was queued when the daemon last ended, in front of what has been queued since.
+
+        Of a broken database that was set aside, what waited in it is salvaged. Raises: StoreError; a later call may
+        succeed, and until then this run's own messages are delivered all the same.
+        """
+        if self._loaded:
+            return
+        if not await self._journal.catch_up():
+            raise StoreError("cannot take up what was queued: what waits in memory is not on the disk yet")
+        salvaged = outbox_rows.readable(await self._store.salvage(outbox_rows.SELECT_QUEUED))
+        queued, dead, last_id = await self._store.read(outbox_rows.all_at_the_start)
+        self._loaded = True
+        self._take_up([*salvaged, *queued])
+        self._dead.update(dead)
+        unused = self._last_id == self._first_id
+        self._last_id = max(0 if unused else self._last_id, last_id, *(entry.id for entry in salvaged))
+        if salvaged:
+            await self._journal.commit(lambda connection: outbox_rows.save(connection, salvaged))
 
     def make(self, receiver: str, notification: Notification) -> OutboxEntry:
-        """Return a new entry behind all others; it counts once `save_entries` is committed and `accept` is called."""
+        """Return a new entry behind all others; it counts once it is committed and accepted."""
         self._last_id += 1
         return OutboxEntry(id=self._last_id, receiver=receiver, notification=notification, queued_at=self._clock.now())
 
@@ -122,7 +138,7 @@ class Outbox:
         for alert in entry.notification.alerts:
             self._left_with_evidence[alert.id].add(entry.receiver)
         first = entry.notification.alerts[0].id
-        complete = msgspec.structs.replace(entry, notification=_enriched(entry.notification, first, evidence))
+        complete = msgspec.structs.replace(entry, notification=enriched_with(entry.notification, first, evidence))
         self._replace(complete)
         return complete
 
@@ -156,7 +172,7 @@ class Outbox:
         )
         self._replace(tried)
         self._failed_total[entry.receiver] += 1
-        await self._journal.commit(lambda connection: save_entries(connection, [tried]))
+        await self._journal.commit(lambda connection: outbox_rows.save(connection, [tried]))
         return tried
 
     async def split(self, entry: OutboxEntry, receivers: Sequence[str]) -> None:
@@ -169,7 +185,7 @@ class Outbox:
 
         def change(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM outbox WHERE id = ?", (entry.id,))
-            save_entries(connection, copies)
+            outbox_rows.save(connection, copies)
 
         self._leave(entry)
         self.accept(copies)
@@ -182,7 +198,7 @@ class Outbox:
             for place, entry in enumerate(queue):
                 if entry.id in self._begun or all(alert.id != alert_id for alert in entry.notification.alerts):
                     continue
-                enriched = _enriched(entry.notification, alert_id, evidence)
+                enriched = enriched_with(entry.notification, alert_id, evidence)
                 queue[place] = msgspec.structs.replace(entry, notification=enriched)
                 changed.append(queue[place])
         knowing = self._left_with_evidence.pop(alert_id, set()) | {entry.receiver for entry in changed}
@@ -191,13 +207,14 @@ class Outbox:
     async def retry(self, entry_id: int) -> bool:
         """Queue a dead letter again, behind what waits; return whether there was one of that id. Raises: StoreError."""
         old = await self._store.read(lambda connection: outbox_rows.dead_of_id(connection, entry_id))
-        if old is None:
+        if old is None or entry_id in self._retried:
             return False
+        self._retried.add(entry_id)
         fresh = self.make(old.receiver, old.notification)
 
         def requeue(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM outbox WHERE id = ?", (old.id,))
-            save_entries(connection, [fresh])
+            outbox_rows.save(connection, [fresh])
 
         def requeued() -> None:
             self._dead[old.receiver] -= 1
@@ -211,18 +228,15 @@ class Outbox:
         return await self._store.read(lambda connection: outbox_rows.dead(connection, limit))
 
     def queued(self) -> list[OutboxEntry]:
-        """Return all that waits, in order."""
-        return sorted((entry for queue in self._queues.values() for entry in queue), key=lambda entry: entry.id)
+        """Return all that waits, in order for each receiver."""
+        return [entry for queue in self._queues.values() for entry in queue]
 
     def depth(self, receiver: str) -> Depth:
         """Return what a receiver's queue holds."""
         queue = self._queues[receiver]
-        oldest = queue[0].queued_at if queue else None
-        age = (self._clock.now() - oldest).total_seconds() if oldest else 0.0
         return Depth(
             queued=len(queue),
-            oldest_queued_at=oldest,
-            oldest_age_seconds=max(0.0, age),
+            oldest_queued_at=queue[0].queued_at if queue else None,
             dead=self._dead[receiver],
             delivered_total=self._delivered_total[receiver],
             failed_total=self._failed_total[receiver],
@@ -232,59 +246,30 @@ class Outbox:
         done_at = self._clock.now().isoformat()
 
         def end(connection: sqlite3.Connection) -> None:
-            save_entries(connection, [entry])
+            outbox_rows.save(connection, [entry])
             connection.execute("UPDATE outbox SET state = ?, done_at = ? WHERE id = ?", (state, done_at, entry.id))
 
         return end
 
+    def _take_up(self, earlier: Iterable[OutboxEntry]) -> None:
+        known = {entry.id for entry in self.queued()}
+        before: dict[str, list[OutboxEntry]] = defaultdict(list)
+        for entry in earlier:
+            if entry.id not in known:
+                before[entry.receiver].append(entry)
+        for receiver, entries in before.items():
+            self._queues[receiver].extendleft(reversed(entries))
+            self._filled[receiver].set()
+
     def _replace(self, entry: OutboxEntry) -> None:
         queue = self._queues[entry.receiver]
-        if queue and queue[0].id == entry.id:
-            queue[0] = entry
+        for place, one in enumerate(queue):
+            if one.id == entry.id:
+                queue[place] = entry
 
     def _leave(self, entry: OutboxEntry) -> None:
+        """Take an entry out; it was the head when it was begun, but an earlier run's may stand before it by now."""
         queue = self._queues[entry.receiver]
-        if queue and queue[0].id == entry.id:
-            queue.popleft()
+        self._queues[entry.receiver] = deque(one for one in queue if one.id != entry.id)
         self._begun.discard(entry.id)
         self._queued_monotonic.pop(entry.id, None)
-
-
-def save_entries(connection: sqlite3.Connection, entries: Iterable[OutboxEntry]) -> None:
-    """Write queued entries as they are now."""
-    connection.executemany(
-        "INSERT INTO outbox (id, receiver, key, state, queued_at, attempts, tried_seconds, last_error, body)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
-        " attempts = excluded.attempts, tried_seconds = excluded.tried_seconds,"
-        " last_error = excluded.last_error, body = excluded.body",
-        [
-            (
-                entry.id,
-                entry.receiver,
-                entry.notification.key,
-                outbox_rows.QUEUED,
-                entry.queued_at.isoformat(),
-                entry.attempts,
-                entry.tried_seconds,
-                entry.last_error,
-                msgspec.json.encode(entry.notification).decode(),
-            )
-            for entry in entries
-        ],
-    )
-
-
-def trim(connection: sqlite3.Connection, keep_entries: int) -> None:
-    """Keep the newest delivered entries; what is queued or dead is never removed here."""
-    connection.execute(
-        "DELETE FROM outbox WHERE state = ? AND id <= (SELECT max(id) FROM outbox) - ?",
-        (outbox_rows.DELIVERED, keep_entries),
-    )
-
-
-def _enriched(notification: Notification, alert_id: str, evidence: Mapping[str, str]) -> Notification:
-    alerts = tuple(
-        msgspec.structs.replace(alert, evidence={**alert.evidence, **evidence}) if alert.id == alert_id else alert
-        for alert in notification.alerts
-    )
-    return msgspec.structs.replace(notification, alerts=alerts)

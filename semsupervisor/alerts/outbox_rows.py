@@ -1,33 +1,78 @@
-"""Rows of the table `outbox` as entries, and what is read from it."""
+"""Rows of the table `outbox`: entries become rows, and rows entries again."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
+import structlog
 
 from semsupervisor.alerts.notification import Notification, OutboxEntry
 
+log = structlog.get_logger(__name__)
+
 QUEUED, DELIVERED, DEAD = "queued", "delivered", "dead"
 
-_SELECT = "SELECT id, receiver, queued_at, attempts, tried_seconds, last_error, body FROM outbox WHERE state = ?"
+_SELECT = "SELECT id, receiver, queued_at, attempts, tried_seconds, last_error, body FROM outbox"
+SELECT_QUEUED = f"{_SELECT} WHERE state = '{QUEUED}' ORDER BY number"
+
+Row = tuple[int, str, str, int, float, str, str]
+
+
+def save(connection: sqlite3.Connection, entries: Iterable[OutboxEntry]) -> None:
+    """Write queued entries as they are now."""
+    connection.executemany(
+        "INSERT INTO outbox (id, receiver, key, state, queued_at, attempts, tried_seconds, last_error, body)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+        " attempts = excluded.attempts, tried_seconds = excluded.tried_seconds,"
+        " last_error = excluded.last_error, body = excluded.body",
+        [
+            (
+                entry.id,
+                entry.receiver,
+                entry.notification.key,
+                QUEUED,
+                entry.queued_at.isoformat(),
+                entry.attempts,
+                entry.tried_seconds,
+                entry.last_error,
+                msgspec.json.encode(entry.notification).decode(),
+            )
+            for entry in entries
+        ],
+    )
+
+
+def trim(connection: sqlite3.Connection, keep_entries: int) -> None:
+    """Keep the newest delivered entries; what is queued or dead is never removed here."""
+    connection.execute(
+        "DELETE FROM outbox WHERE state = ? AND number <= (SELECT max(number) FROM outbox) - ?",
+        (DELIVERED, keep_entries),
+    )
 
 
 def queued(connection: sqlite3.Connection) -> list[OutboxEntry]:
     """Return what waits, in the order in which it is to be sent."""
-    return [_entry(row) for row in connection.execute(f"{_SELECT} ORDER BY id", (QUEUED,))]
+    return readable(connection.execute(SELECT_QUEUED))
+
+
+def all_at_the_start(connection: sqlite3.Connection) -> tuple[list[OutboxEntry], dict[str, int], int]:
+    """Return what waits, how many dead letters each receiver has, and the highest id in the table."""
+    return queued(connection), dead_by_receiver(connection), last_id(connection)
 
 
 def dead(connection: sqlite3.Connection, limit: int) -> list[OutboxEntry]:
     """Return the newest dead letters."""
-    return [_entry(row) for row in connection.execute(f"{_SELECT} ORDER BY id DESC LIMIT ?", (DEAD, limit))]
+    query = f"{_SELECT} WHERE state = ? ORDER BY number DESC LIMIT ?"
+    return readable(connection.execute(query, (DEAD, limit)))
 
 
 def dead_of_id(connection: sqlite3.Connection, entry_id: int) -> OutboxEntry | None:
     """Return the dead letter of this id, if there is one."""
-    row = connection.execute(f"{_SELECT} AND id = ?", (DEAD, entry_id)).fetchone()
-    return _entry(row) if row else None
+    found = readable(connection.execute(f"{_SELECT} WHERE state = ? AND id = ?", (DEAD, entry_id)))
+    return found[0] if found else None
 
 
 def dead_by_receiver(connection: sqlite3.Connection) -> dict[str, int]:
@@ -41,7 +86,18 @@ def last_id(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT coalesce(max(id), 0) FROM outbox").fetchone()[0])
 
 
-def _entry(row: tuple[int, str, str, int, float, str, str]) -> OutboxEntry:
+def readable(rows: Iterable[Row]) -> list[OutboxEntry]:
+    """Return rows as entries; one that makes no sense any more is said and left out, and holds up no other."""
+    entries = []
+    for row in rows:
+        try:
+            entries.append(_entry(row))
+        except (msgspec.DecodeError, TypeError, ValueError) as error:
+            log.error("outbox.row_unreadable", id=row[0], receiver=row[1], error=str(error))
+    return entries
+
+
+def _entry(row: Row) -> OutboxEntry:
     return OutboxEntry(
         id=row[0],
         receiver=row[1],

@@ -49,6 +49,7 @@ class Turn:
         self.alerts = dict(alerts)
         self.ended = [past for past in ended if 0.0 <= at.monotonic - past.monotonic < SETTLE_SECONDS]
         self.saved: dict[str, Alert] = {}
+        self.forgotten: list[str] = []
         self.notes: list[Note] = []
         self.messages: list[tuple[str, Notification]] = []
         self.told: list[Alert] = []
@@ -57,7 +58,7 @@ class Turn:
     @property
     def empty(self) -> bool:
         """Tell whether there is nothing that must reach the disk now."""
-        return not (self.saved or self.notes or self.messages)
+        return not (self.saved or self.forgotten or self.notes or self.messages)
 
     def take(self, observations: Iterable[Observation], new_id: Callable[[], str]) -> None:
         """Judge a batch, and then decide who hears of what: so a cause mutes its consequences whichever comes first.
@@ -74,10 +75,17 @@ class Turn:
         self.tell()
 
     def take_up(self, earlier: Sequence[Alert]) -> None:
-        """Go on with the open alerts of an earlier run, oldest first; the last episode of the same goes on."""
+        """Go on with the open alerts of an earlier run, oldest first; the last episode of the same goes on.
+
+        The rows of those that are only pending go: they are written again when the run ends.
+        """
         last = {(alert.rule, alert.subject): alert for alert in earlier}
         for alert in earlier:
             key = (alert.rule, alert.subject)
+            if alert.state is AlertState.PENDING:
+                self.forgotten.append(alert.id)
+            else:
+                self.saved[alert.id] = alert
             if self.alerts.setdefault(key, last[key]).id != alert.id:
                 self._end(alert, "a later episode of it goes on")
 

@@ -24,7 +24,7 @@ from semsupervisor.api.server import Server
 from semsupervisor.daemon import parts
 from semsupervisor.daemon.configuration import Configuration, configure, needing_restart, policy
 from semsupervisor.daemon.reading import Sources, readings
-from semsupervisor.daemon.upkeep import SETTINGS, StoreWatch, works
+from semsupervisor.daemon.upkeep import SETTINGS, Folders, StoreWatch, works
 from semsupervisor.errors import SettingsError, StoreError
 from semsupervisor.health import memory as service_memory
 from semsupervisor.health import runs as run_record
@@ -88,11 +88,13 @@ class Daemon:
 
     async def _build(self, owner: TaskOwner) -> None:
         settings = self._configuration.settings
+        self._boot_id = await asyncio.to_thread(host.boot_id)
         self._owner = owner
         self._lag = LoopLag(self._clock)
         self._store = Store(Path(settings.state.directory) / "state.db", MIGRATIONS, self._clock)
         self._journal = Journal(self._store)
         self._book = Book(self._store)
+        self._folders = Folders(self._store.path, Path(settings.stack.directory))
         self._runs = Runs(self._store, self._journal)
         self._outbox = Outbox(self._store, self._journal, self._clock)
         self._http = HttpClient(self._clock)
@@ -110,7 +112,7 @@ class Daemon:
             self._docker,
             Watched(
                 project=settings.stack.project,
-                boot_id=host.boot_id(),
+                boot_id=self._boot_id,
                 settle_seconds=settings.docker.settle_seconds,
                 ping_interval_seconds=settings.docker.ping_interval_seconds,
             ),
@@ -128,7 +130,13 @@ class Daemon:
         self._means = parts.Means(self._clock, self._http.get, self._docker, self._watching, self._lag.largest_since)
         self._own_probes = (
             self._delivery,
-            StoreWatch(self._store, self._journal, self._clock, self._pipeline.save_all),
+            StoreWatch(
+                self._store,
+                self._journal,
+                self._clock,
+                partial(self._pipeline.load, self._book),
+                self._pipeline.save_all,
+            ),
             Freshness(self._clock, self._runner, owner, self._lag),
         )
         self._server = Server(readings(self._sources()), settings.api)
@@ -145,6 +153,7 @@ class Daemon:
             book=self._book,
             store=self._store,
             journal=self._journal,
+            folders=self._folders,
             owner=self._owner,
             lag=self._lag,
             acts=Acts(
@@ -164,6 +173,7 @@ class Daemon:
         self._owner.loop("watching.follow", self._watching.follow)
         self._owner.loop("watching.look", self._watching.look)
         await self._first_list()
+        await self._folders.look()
         self._plan()
         self._schedule.start()
         self._owner.loop("reload", self._reload_when_asked)
@@ -181,16 +191,14 @@ class Daemon:
 
     async def _take_up(self) -> None:
         """Load what the last run left, and write down how it ended."""
-        boot_id = host.boot_id()
         try:
             await self._store.open()
-            await self._outbox.load()
             await self._pipeline.load(self._book)
         except StoreError as error:
             log.error("store.unusable", error=str(error))
-        kind, text = story(await self._runs.last(), boot_id)
+        kind, text = story(await self._runs.last(), self._boot_id)
         now = self._clock.now()
-        self._run = Run(id=new_id(now), boot_id=boot_id, started_at=now)
+        self._run = Run(id=new_id(now), boot_id=self._boot_id, started_at=now)
         await self._runs.begin(self._run)
         await self._pipeline.note(kind, HOST if kind.startswith("host") else DAEMON, text, {"version": __version__})
 
@@ -201,7 +209,8 @@ class Daemon:
         for probe in (*parts.probes(self._configuration.settings, self._means), *self._own_probes):
             self._runner.add(probe, interval_seconds, timeout_seconds)
         jobs = [Job(name, interval_seconds, partial(self._runner.run, name)) for name in self._runner.reports]
-        self._schedule.replace([*jobs, Job("trim", DAY_SECONDS, self._trim)])
+        jobs += [Job("folders", interval_seconds, self._folders.look), Job("trim", DAY_SECONDS, self._trim)]
+        self._schedule.replace(jobs)
 
     async def _evidence(self, service: str) -> Mapping[str, str]:
         return await self._watching.evidence(service)
@@ -279,7 +288,7 @@ class Daemon:
         await self._owner.stop()
         self._lag.stop()
         await self._watching.save()
-        await self._pipeline.save_all()
+        await self._pipeline.save_all(ending=True)
         if self._run:
             await self._runs.end(self._run, self._clock.now(), self._why or "it failed")
         await self._store.close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 
 import structlog
 
@@ -20,22 +22,52 @@ SETTINGS = Subject(SubjectKind.SUPERVISOR, "settings")
 STALLED_INTERVALS = 6.0
 
 
+class Folders:
+    """What readers want to know of folders, looked up beside the loop: the state's size, whether the stack's exists."""
+
+    def __init__(self, state: Path, stack: Path) -> None:
+        self._state = state
+        self._stack = stack
+        self.state_bytes = 0
+        self.stack_exists = True
+
+    async def look(self) -> None:
+        """Look once."""
+        self.state_bytes, self.stack_exists = await asyncio.to_thread(self._looked)
+
+    def _looked(self) -> tuple[int, bool]:
+        parts = (Path(f"{self._state}{part}") for part in ("", "-wal"))
+        return sum(part.stat().st_size for part in parts if part.exists()), self._stack.is_dir()
+
+
 class StoreWatch:
     """Brings what waits in memory to the disk, and sees whether the state database can be written."""
 
     name = "store"
 
-    def __init__(self, store: Store, journal: Journal, clock: Clock, save_all: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        journal: Journal,
+        clock: Clock,
+        load: Callable[[], Awaitable[None]],
+        save_all: Callable[[], Awaitable[None]],
+    ) -> None:
         self._store = store
         self._journal = journal
         self._clock = clock
+        self._load = load
         self._save_all = save_all
         self._saved_after = store.set_aside
 
     async def observe(self) -> Sequence[Observation]:
-        """Try the database, and write everything again into one that was begun afresh while running."""
+        """Try the database, and write everything again into one that was begun afresh while running.
+
+        What the last run left is taken up now if it could not be read before.
+        """
         await self._journal.catch_up()
         try:
+            await self._load()
             await self._store.read(lambda db: db.execute("PRAGMA user_version").fetchone())
         except StoreError:
             log.debug("store.unreadable", problem=self._store.problem)

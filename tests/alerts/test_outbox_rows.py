@@ -47,7 +47,9 @@ async def test_dead_letters_are_found_and_counted(post: Post) -> None:
 
 async def test_ids_go_on_where_they_ended(post: Post, tmp_path: Path) -> None:
     """The highest id of the table, whatever became of its message; 0 in an empty one."""
-    assert await post.store.read(outbox_rows.last_id) == 4
+    head = post.outbox.head("mail")
+    assert head is not None
+    assert await post.store.read(outbox_rows.last_id) == head.id
     folder = tmp_path / "empty"
     folder.mkdir()
     empty = Post(folder, ManualClock())

@@ -19,12 +19,13 @@ CLOCK = SystemClock()
 
 
 class Saved:
-    """Counts how often everything was written again."""
+    """Counts how often it was asked to load, or to write everything again."""
 
     def __init__(self) -> None:
         self.times = 0
 
     async def __call__(self) -> None:
+        """Save, in pretence."""
         self.times += 1
 
 
@@ -32,7 +33,7 @@ def watch(path: Path) -> tuple[Store, Journal, Saved, StoreWatch]:
     """Make a store and its watch."""
     store = Store(path, MIGRATIONS, CLOCK)
     journal, saved = Journal(store), Saved()
-    return store, journal, saved, StoreWatch(store, journal, CLOCK, saved)
+    return store, journal, saved, StoreWatch(store, journal, CLOCK, Saved(), saved)
 
 
 async def test_healthy_store_is_writable_and_left_alone(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
+from semsupervisor.alerts import outbox_rows
 from semsupervisor.alerts.notification import Notification, OutboxEntry
-from semsupervisor.alerts.outbox import MIGRATIONS, Outbox, save_entries
+from semsupervisor.alerts.outbox import MIGRATIONS, Outbox
 from semsupervisor.kit.clock import Clock
 from semsupervisor.store.database import Store
 from semsupervisor.store.journal import Journal
@@ -42,14 +43,14 @@ class Post:
     async def put(self, receiver: str, *notifications: Notification) -> list[OutboxEntry]:
         """Queue notifications the way the pipeline does."""
         entries = [self.outbox.make(receiver, notification) for notification in notifications]
-        await self.journal.commit(lambda connection: save_entries(connection, entries))
+        await self.journal.commit(lambda connection: outbox_rows.save(connection, entries))
         self.outbox.accept(entries)
         return entries
 
     async def states(self) -> dict[tuple[str, str], str]:
         """Return the state of each message in the table, by receiver and key."""
         rows = await self.store.read(
-            lambda connection: connection.execute("SELECT receiver, key, state FROM outbox ORDER BY id").fetchall()
+            lambda connection: connection.execute("SELECT receiver, key, state FROM outbox ORDER BY number").fetchall()
         )
         return {(row[0], row[1]): row[2] for row in rows}
 
