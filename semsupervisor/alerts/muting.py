@@ -111,6 +111,21 @@ def mute(
     return None
 
 
+def leads_back(mutes: Mapping[str, Mute | None], alert_id: str) -> bool:
+    """Tell whether an alert is muted by causes that it mutes itself: in such a circle nobody would hear of any.
+
+    `mutes` are those of all alerts that nobody was told of, by their ids.
+    """
+    passed: set[str] = set()
+    muted = mutes[alert_id]
+    while muted is not None and muted.cause_id not in passed:
+        if muted.cause_id == alert_id:
+            return True
+        passed.add(muted.cause_id)
+        muted = mutes.get(muted.cause_id)
+    return False
+
+
 def _counts(alert: Alert, now_monotonic: float) -> bool:
     """Tell whether an alert may mute others; a pending one that nobody looks at any more would mute them for ever."""
     if alert.state is not AlertState.PENDING:

@@ -11,7 +11,7 @@ import msgspec
 
 from semsupervisor.alerts.judging import Change, Key, index, judge
 from semsupervisor.alerts.lifecycle import Alert, AlertState, resolve
-from semsupervisor.alerts.muting import SETTLE_SECONDS, Ended, Mute, Topology, expected, mute
+from semsupervisor.alerts.muting import SETTLE_SECONDS, Ended, Mute, Topology, expected, leads_back, mute
 from semsupervisor.alerts.notification import Notification, NotificationKind
 from semsupervisor.alerts.routing import Route, receivers
 from semsupervisor.alerts.rules import Rule
@@ -91,22 +91,15 @@ class Turn:
 
     def tell(self) -> None:
         """Decide for each firing alert that nobody heard of whether somebody hears of it now, or why not."""
-        for key in list(self.alerts):
+        untold = [key for key, alert in self.alerts.items() if alert.state is AlertState.FIRING and not alert.told]
+        mutes = {self.alerts[key].id: self._mute_of(self.alerts[key]) for key in untold}
+        for key in untold:
             alert = self.alerts[key]
-            if alert.state is not AlertState.FIRING or alert.told:
-                continue
-            muted = mute(
-                alert,
-                self._policy.by_name,
-                self.alerts.values(),
-                self.ended,
-                self._policy.topology,
-                self.at.monotonic,
-            )
-            if muted:
-                self._mute(key, alert, muted)
-            else:
+            muted = mutes[alert.id]
+            if muted is None or leads_back(mutes, alert.id):
                 self._tell_one(key, alert)
+            else:
+                self._mute(key, alert, muted)
 
     def end_orphans(self) -> None:
         """End the alerts of rules that are gone, switched off, or no longer about their subject."""
@@ -155,6 +148,10 @@ class Turn:
         self._note("alert.resolved", alert, f"{alert.title}: {alert.resolved_because}{untold}")
         for receiver in alert.told:
             self._message(NotificationKind.RESOLVED, alert, receiver, alert.consequences)
+
+    def _mute_of(self, alert: Alert) -> Mute | None:
+        policy = self._policy
+        return mute(alert, policy.by_name, self.alerts.values(), self.ended, policy.topology, self.at.monotonic)
 
     def _mute(self, key: Key, alert: Alert, muted: Mute) -> None:
         if alert.muted_by == muted.reason:

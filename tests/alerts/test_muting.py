@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from semsupervisor.alerts import ruleset
 from semsupervisor.alerts.lifecycle import LONGEST_COUNTED_GAP_SECONDS, Alert, AlertState
-from semsupervisor.alerts.muting import SETTLE_SECONDS, Ended, Mute, Topology, expected, mute, upstream
+from semsupervisor.alerts.muting import SETTLE_SECONDS, Ended, Mute, Topology, expected, leads_back, mute, upstream
 from semsupervisor.alerts.rules import Rule
 from semsupervisor.health.observation import Subject, SubjectKind
 from tests.support.alerting import (
@@ -143,6 +143,23 @@ def test_what_has_just_come_back_may_settle(ago_seconds: float, is_muted: bool) 
     found = muted(alert(DOWN, SEMSTREAMS), ended=ended)
     assert (found is not None) is is_muted
     assert muted(alert(NATS_DOWN, Subject(SubjectKind.NATS, "other")), ended=ended) is None
+
+
+@pytest.mark.parametrize(
+    ("causes", "start", "circle"),
+    [
+        ({"a": None}, "a", False),
+        ({"a": "b", "b": None}, "a", False),
+        ({"a": "told"}, "a", False),
+        ({"a": "b", "b": "a"}, "a", True),
+        ({"a": "b", "b": "c", "c": "a"}, "b", True),
+        ({"a": "b", "b": "c", "c": "b"}, "a", False),
+    ],
+)
+def test_a_circle_is_found(causes: dict[str, str | None], start: str, circle: bool) -> None:
+    """Only who is in a circle leads back to itself; who hangs on one is muted by those who are told then."""
+    mutes = {about: Mute(cause, "") if cause else None for about, cause in causes.items()}
+    assert leads_back(mutes, start) is circle
 
 
 ALL_RULES = {rule.name: rule for rule in ruleset.defaults()}

@@ -285,6 +285,16 @@ def test_a_pending_cause_is_kept_in_memory_only() -> None:
     assert run.open(DOWN).told
 
 
+def test_alerts_that_explain_each_other_are_told() -> None:
+    """Rules of an operator that mute each other in a circle lose no alert: each of the circle is told."""
+    restarting = changed(
+        DIED, name="restarting", fact="restarting", consequence=True, cause=False, inhibits=(DIED.name,)
+    )
+    run = Run(policy(restarting, DIED, DOWN))
+    run.take(saw(SERVICE, {"restarting": True, "died": True}), saw(SEMSTREAMS, {"reachable": False}))
+    assert {one.told for one in run.alerts.values()} == {("hook", "mail")}
+
+
 def test_the_end_of_a_muted_alert_is_only_a_note() -> None:
     """Who was not told of the beginning is not told of the end; the timeline has both, with the reason."""
     run = Run(policy())
