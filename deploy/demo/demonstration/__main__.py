@@ -28,6 +28,7 @@ def main() -> int:
     """Show the main job; return 0 only if alert and recovery arrived."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--once", action="store_true", help="end after the demonstration")
+    parser.add_argument("--project", default="", help="the compose project's name")
     parser.add_argument("--folder", type=Path, required=True, help="where settings, state and logs go")
     arguments = parser.parse_args()
     for number in SIGNALS:
@@ -36,7 +37,7 @@ def main() -> int:
     try:
         with ExitStack() as undo:
             try:
-                daemon, receiver, stack = _bring_up(arguments.folder, undo)
+                daemon, receiver, stack = _bring_up(arguments.folder, arguments.project, undo)
                 story.tell(stack, daemon, receiver)
                 shown = True
                 if not arguments.once:
@@ -54,8 +55,8 @@ def main() -> int:
     return 0
 
 
-def _bring_up(folder: Path, undo: ExitStack) -> tuple[Daemon, Receiver, stacks.Stack]:
-    stack = stacks.choose()
+def _bring_up(folder: Path, project: str, undo: ExitStack) -> tuple[Daemon, Receiver, stacks.Stack]:
+    stack = stacks.choose(project)
     say(f"bringing up the demo stack (compose project {stack.project}: SemStreams stand-in and NATS)")
     undo.callback(stack.down)
     undo.callback(say, "taking down the demo stack")
@@ -74,7 +75,8 @@ def _stay(daemon: Daemon, receiver: Receiver, stack: stacks.Stack) -> None:
     address = f"http://127.0.0.1:{daemon.port}"
     say("everything stays up until Ctrl-C; what arrives at the receiver is shown here")
     show(
-        f"status     {address}/v1/health   {COMMAND} --settings {daemon.settings} status",
+        f"status     {address}/v1/health",
+        f"           {COMMAND} --socket {daemon.control_socket} status",
         f"metrics    {address}/metrics",
         f"try        docker kill {stack.semstreams}-nats",
         f'or         curl -d \'{{"fault": "status_503"}}\' http://127.0.0.1:{stack.semstreams_port}/_fault',

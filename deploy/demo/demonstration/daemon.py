@@ -57,11 +57,12 @@ class Daemon:
 
     def __init__(self, folder: Path, stack: Stack, receiver_url: str) -> None:
         self.port = ports.choose(9797, "semsupervisor")
-        self.settings = folder / "semsupervisor.toml"
+        self.control_socket = folder / "control.sock"
+        self._settings = folder / "semsupervisor.toml"
         self._log = folder / "semsupervisor.log"
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "state").mkdir()
-        self.settings.write_text(
+        self._settings.write_text(
             SETTINGS.format(
                 directory=_quoted(FOLDER),
                 project=_quoted(stack.project),
@@ -70,7 +71,7 @@ class Daemon:
                 monitor_port=stack.monitor_port,
                 receiver=_quoted(receiver_url),
                 state=_quoted(folder / "state"),
-                control_socket=_quoted(folder / "control.sock"),
+                control_socket=_quoted(self.control_socket),
                 listen_port=self.port,
             )
         )
@@ -80,7 +81,7 @@ class Daemon:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 # It ends with its parent, even when that is killed: then nothing is left running.
-                ["setpriv", "--pdeathsig", "TERM", COMMAND, "run", "--settings", self.settings],
+                ["setpriv", "--pdeathsig", "TERM", COMMAND, "run", "--settings", self._settings],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

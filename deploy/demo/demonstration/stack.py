@@ -47,6 +47,7 @@ class Stack:
             "NATS_PORT": str(self.nats_port),
             "NATS_MONITOR_PORT": str(self.monitor_port),
             "DEMO_BY": "quickstart",
+            "HEALTH_INTERVAL": "1s",
         }
 
     def up(self) -> None:
@@ -91,9 +92,13 @@ class Stack:
         )
 
 
-def choose() -> Stack:
-    """Choose names and ports that meet nothing on this host; what an earlier run left is taken down first."""
-    for project in (PROJECT, APART):
+def choose(wanted: str = "") -> Stack:
+    """Choose names and ports that meet nothing on this host; what an earlier run left is taken down first.
+
+    Raises: Trouble when there is a stack of the wanted name already, or of both usual ones.
+    """
+    projects = (wanted,) if wanted else (PROJECT, APART)
+    for project in projects:
         foreign, left = _found(project)
         if foreign:
             say(f"{foreign[0]} is here already and not the demonstration's: leaving project {project} alone")
@@ -108,9 +113,7 @@ def choose() -> Stack:
             nats_port=ports.choose(4222, "NATS"),
             monitor_port=ports.choose(8222, "NATS monitoring"),
         )
-    raise Trouble(
-        f"projects {PROJECT} and {APART} are both in use", f"remove the second: docker compose -p {APART} down"
-    )
+    raise Trouble(f"there is a stack of the name {' and '.join(projects)}", "give another name: --project NAME")
 
 
 def _found(project: str) -> tuple[list[str], list[str]]:

@@ -52,10 +52,11 @@ def follow(daemon: Daemon, receiver: Receiver) -> None:
 def show_message(message: Message) -> None:
     """Print what a message says, alert by alert."""
     for alert in message.alerts:
-        show(f"{alert['severity']}: {alert['summary'] or alert['title']}")
-        for name, text in dict(alert.get("evidence", {})).items():
+        over = alert["resolved_because"]
+        show(f"{alert['title']}: {over}" if over else f"{alert['severity']}: {alert['summary']}")
+        for name, text in alert["evidence"].items():
             show(*(f"  {name}: {line}" for line in str(text).splitlines()[-3:]))
-        for step in alert.get("next_steps", []):
+        for step in () if over else alert["next_steps"]:
             show(f"  next: {step}")
 
 
