@@ -9,6 +9,12 @@ import msgspec
 from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind
 from semsupervisor.kit.clock import Instant
 
+# A service is described as a whole at every look, whoever looks: what a newer look leaves out is not so any more, or
+# not decided yet. Only the memory is measured now and then, and means nothing once the service does not run.
+WHOLE = "state"
+MEASURED = ("memory_used_bytes", "memory_limit_bytes", "memory_used_ratio")
+LIVING = ("running", "paused")
+
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """All facts of one subject, each from the newest observation that has it; `at` is the newest of them.
@@ -40,10 +46,29 @@ def of_kind(known: Mapping[Subject, Known], kind: SubjectKind) -> list[Known]:
 
 
 def _laid_over(old: Known | None, observation: Observation) -> Known:
+    if old is None:
+        return Known(
+            subject=observation.subject,
+            at=observation.at,
+            facts=observation.facts,
+            evidence=observation.evidence,
+            looks={observation.source: observation.at},
+        )
     return Known(
         subject=observation.subject,
         at=observation.at,
-        facts={**(old.facts if old else {}), **observation.facts},
-        evidence={**(old.evidence if old else {}), **observation.evidence},
-        looks={**(old.looks if old else {}), observation.source: observation.at},
+        facts={**_still_true(old, observation), **observation.facts},
+        evidence=observation.evidence if _describes_all(observation) else {**old.evidence, **observation.evidence},
+        looks={**old.looks, observation.source: observation.at},
     )
+
+
+def _still_true(old: Known, observation: Observation) -> Mapping[str, FactValue]:
+    if not _describes_all(observation):
+        return old.facts
+    lives = observation.facts[WHOLE] in LIVING
+    return {fact: value for fact, value in old.facts.items() if lives and fact in MEASURED}
+
+
+def _describes_all(observation: Observation) -> bool:
+    return observation.subject.kind is SubjectKind.SERVICE and WHOLE in observation.facts

@@ -84,7 +84,7 @@ def stack(known: Mapping[Subject, Known], alerts: Sequence[Alert], monotonic: fl
     critical = [alert for alert in firing if alert.severity is Severity.CRITICAL]
     warning = [alert for alert in firing if alert.severity is Severity.WARNING]
     unknown = _blind_spots(known, monotonic, stale_seconds)
-    bad = [*map(_told, critical), *_found(known, _FAULTS, critical)]
+    bad = [*map(_told, critical), *_found(known, _FAULTS, critical), *_unsettled(known, critical)]
     mild = [*map(_told, warning), *_found(known, _WEAKNESSES, warning)]
     if bad:
         return Verdict(State.UNHEALTHY, (*bad, *unknown, *mild))
@@ -141,6 +141,26 @@ def _found(known: Mapping[Subject, Known], faults: Mapping[SubjectKind, Words], 
         for (fact, value), words in faults.get(subject.kind, {}).items()
         if one.facts.get(fact) == value
     ]
+
+
+def _unsettled(known: Mapping[Subject, Known], told: Iterable[Alert]) -> list[str]:
+    """Return the services that do not run, without it being known why, or that they had done their work."""
+    already = {alert.subject for alert in told}
+    return [
+        f"{one.subject} is {state}"
+        for one in of_kind(known, SubjectKind.SERVICE)
+        if one.subject not in already
+        and isinstance(state := one.facts.get("state"), str)
+        and state != "running"
+        and not _is_explained(one, state)
+    ]
+
+
+def _is_explained(one: Known, state: str) -> bool:
+    """Tell whether another fault says it already, or the service has done its work and ended."""
+    ended = [one.facts.get(fact) for fact in ("died", "stopped_on_request", "missing")]
+    faulty = any(value is True for value in (*ended, one.facts.get("paused")))
+    return faulty or (state == "exited" and all(value is False for value in ended))
 
 
 def _blind_spots(known: Mapping[Subject, Known], monotonic: float, stale_seconds: float) -> list[str]:

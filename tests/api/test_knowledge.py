@@ -14,22 +14,48 @@ def seen(clock: ManualClock, source: str, gone: bool = False, **facts: FactValue
     return Observation(source, NATS, clock.advance(1.0), facts, {"by": source}, gone=gone)
 
 
+SERVER = Subject(SubjectKind.NATS, "nats")
+
+
+def heard(clock: ManualClock, source: str, **facts: FactValue) -> Observation:
+    """Return what a source hears from the NATS server a second later."""
+    return Observation(source, SERVER, clock.advance(1.0), facts, {source: "said so"})
+
+
 def test_each_fact_is_the_newest_one() -> None:
     """Facts of several sources are laid over each other by the time at which they were seen, whatever their order."""
     clock = ManualClock()
-    old, new = seen(clock, "containers", state="running", restarts=3), seen(clock, "events", state="exited")
-    known = merged([new, old])[NATS]
-    assert known.facts == {"state": "exited", "restarts": 3}
+    old, new = heard(clock, "varz", version="2.14", healthy=False), heard(clock, "health", healthy=True)
+    known = merged([new, old])[SERVER]
+    assert known.facts == {"version": "2.14", "healthy": True}
     assert known.at == new.at
-    assert known.evidence == {"by": "events"}
-    assert known.looks == {"containers": old.at, "events": new.at}
+    assert known.evidence == {"varz": "said so", "health": "said so"}
+    assert known.looks == {"varz": old.at, "health": new.at}
 
 
 def test_unknown_covers_what_was_known() -> None:
     """A fact that was just looked at in vain is unknown, even if another source saw it before."""
     clock = ManualClock()
-    known = merged([seen(clock, "containers", state="running"), seen(clock, "events", state=Unknown("no answer"))])
-    assert known[NATS].facts["state"] == Unknown("no answer")
+    known = merged([heard(clock, "varz", healthy=True), heard(clock, "health", healthy=Unknown("no answer"))])
+    assert known[SERVER].facts["healthy"] == Unknown("no answer")
+
+
+def test_a_service_is_described_as_a_whole() -> None:
+    """What a newer look at a service leaves out is not so any more, whoever saw it before; evidence likewise."""
+    clock = ManualClock()
+    ended = seen(clock, "containers", state="exited", died=True, exit_code=137)
+    again = seen(clock, "events", state="running")
+    known = merged([ended, again])[NATS]
+    assert known.facts == {"state": "running"}
+    assert known.evidence == {"by": "events"}
+
+
+def test_memory_outlasts_a_look_that_did_not_measure_it() -> None:
+    """The last measurement stands while the service runs, and means nothing once it does not."""
+    clock = ManualClock()
+    measured = seen(clock, "containers", state="running", memory_used_bytes=5)
+    assert merged([measured, seen(clock, "events", state="paused")])[NATS].facts["memory_used_bytes"] == 5
+    assert merged([measured, seen(clock, "events", state="exited")])[NATS].facts == {"state": "exited"}
 
 
 def test_what_was_removed_is_not_known() -> None:

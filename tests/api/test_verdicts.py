@@ -140,6 +140,23 @@ def test_an_endpoint_that_is_not_offered_leaves_nothing_unknown() -> None:
     assert judged(world).state is State.DEGRADED
 
 
+@pytest.mark.parametrize(
+    ("facts", "reasons"),
+    [
+        ({"state": "exited"}, ("service:nats is exited",)),
+        ({"state": "created", "died": False}, ("service:nats is created",)),
+        ({"state": "restarting", "died": True}, ("service:nats died",)),
+        ({"state": "paused", "paused": True}, ("service:nats is paused",)),
+        ({"state": "exited", "died": False, "stopped_on_request": False, "missing": False}, ()),
+    ],
+)
+def test_a_service_that_does_not_run_is_no_good(facts: dict[str, FactValue], reasons: tuple[str, ...]) -> None:
+    """Before it is settled why it does not run, that it does not is reason enough; one that did its work is fine."""
+    world = World()
+    world.see(SubjectKind.SERVICE, "nats", facts, source="events")
+    assert judged(world).reasons == reasons
+
+
 def test_nothing_is_told_twice() -> None:
     """The fault behind an alert is not told beside it, that of another subject is."""
     world = World()
