@@ -12,6 +12,7 @@ from blockbuster import BlockBuster
 from tests.support.commands import REPOSITORY
 
 pytest_plugins = [
+    "tests.support.daemon_here",
     "tests.support.disks",
     "tests.support.engine",
     "tests.support.images",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import msgspec
 
@@ -12,6 +11,7 @@ from semsupervisor.alerts.delivery import Delivery
 from semsupervisor.alerts.outbox import Outbox
 from semsupervisor.api.readings import Acts, Readings, StackReading, StoreReading
 from semsupervisor.daemon.configuration import Configuration, host_name
+from semsupervisor.daemon.upkeep import Folders
 from semsupervisor.health import setup
 from semsupervisor.health.observation import SubjectKind
 from semsupervisor.health.probing import ProbeRunner
@@ -38,6 +38,7 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
     book: Book
     store: Store
     journal: Journal
+    folders: Folders
     owner: TaskOwner
     lag: LoopLag
     acts: Acts
@@ -62,7 +63,7 @@ def readings(sources: Sources) -> Readings:
         queued=sources.outbox.queued,
         loops=lambda: sources.owner.loops,
         loop_lag_seconds=lambda: sources.lag.largest_seconds,
-        store=lambda: _store(sources.store, sources.journal),
+        store=lambda: _store(sources.store, sources.journal, sources.folders.state_bytes),
         findings=lambda: _findings(sources),
         settings=lambda: sources.configuration().loaded,
         timeline=sources.book.timeline,
@@ -77,21 +78,13 @@ def _stack(configuration: Configuration) -> StackReading:
     return StackReading(host=host_name(configuration.settings), project=stack.project, directory=stack.directory)
 
 
-def _store(store: Store, journal: Journal) -> StoreReading:
-    sizes = [_size_bytes(Path(f"{store.path}{part}")) for part in ("", "-wal")]
+def _store(store: Store, journal: Journal, size_bytes: int) -> StoreReading:
     return StoreReading(
         problem=store.problem,
-        size_bytes=sum(sizes),
+        size_bytes=size_bytes,
         waiting_changes=journal.waiting,
         set_aside=str(store.set_aside) if store.set_aside else None,
     )
-
-
-def _size_bytes(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 def _findings(sources: Sources) -> Sequence[SetupFinding]:
@@ -103,7 +96,7 @@ def _findings(sources: Sources) -> Sequence[SetupFinding]:
         if subject.kind is SubjectKind.ENGINE
     )
     around = Surroundings(
-        directory_exists=Path(settings.stack.directory).is_dir(),
+        directory_exists=sources.folders.stack_exists,
         project=settings.stack.project,
         services=tuple(sorted(watching.services)) if watching.listed and reachable else None,
     )

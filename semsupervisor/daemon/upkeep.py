@@ -18,7 +18,6 @@ from semsupervisor.store.journal import Journal
 log = structlog.get_logger(__name__)
 
 STORE = Subject(SubjectKind.SUPERVISOR, "store")
-SETTINGS = Subject(SubjectKind.SUPERVISOR, "settings")
 STALLED_INTERVALS = 6.0
 
 

@@ -1,0 +1,38 @@
+"""Changed settings take the place of those in force, or are refused."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from tests.support.daemon_here import Received, Surroundings, kinds
+from tests.support.waiting import eventually
+
+
+async def test_refused_reload_keeps_the_settings_and_tells(surroundings: Surroundings, received: Received) -> None:
+    """A broken settings file changes nothing but an alert; a good one afterwards takes effect and ends it."""
+    async with surroundings.running():
+        surroundings.write("[checks.nonsense]\nx = 1\n")
+        os.kill(os.getpid(), signal.SIGHUP)
+        await eventually(lambda: ("supervisor_settings_refused", "firing") in kinds(received))
+        surroundings.write('[host]\nname = "edge-7"\n')
+        os.kill(os.getpid(), signal.SIGHUP)
+        await eventually(lambda: ("supervisor_settings_refused", "resolved") in kinds(received))
+        status = await surroundings.get("/v1/status")
+    assert status["host"] == "edge-7"
+
+
+async def test_receiver_is_tested_at_once(surroundings: Surroundings, received: Received) -> None:
+    """A test message goes to the receiver past the outbox, marked as a test."""
+    async with surroundings.running():
+        answer = await surroundings.post("/v1/alerts/test/hook")
+    assert "hook" in str(answer)
+    assert [message["kind"] for message in received if not message["alerts"]] == ["test"]
+
+
+async def test_what_needs_a_restart_is_said(surroundings: Surroundings) -> None:
+    """A change that is read only at the start is accepted and named as waiting."""
+    async with surroundings.running():
+        surroundings.write('[stack]\ndirectory = "/srv/elsewhere"\n')
+        answer = await surroundings.post("/v1/settings/reload")
+    assert "stack: takes effect at the next start" in str(answer)
