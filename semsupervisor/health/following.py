@@ -132,22 +132,22 @@ class Follower:
             await self._teller.tell(turn)
 
     async def _catch_up(self, engine: Engine, until: int) -> None:
-        """Take in what happened before the stream began, by its events as far as the engine remembers them."""
+        """Take in what happened before the stream began, by its events as far as the engine remembers them.
+
+        Nothing is taken in before all is there: what fails here is asked for again as a whole.
+        """
         change = engines.changed(self.bookmark, engine, self._watched.boot_id)
-        stopped_before = self._roster.engine_ended() if change.is_new else []
         past = await self._past_events(until)
-        asked = self._clock.monotonic()
+        heard = self._clock.instant()
         listed = await self._docker.containers(self._watched.project)
         at = self._clock.instant()
-        before = {name: service.started_at for name, service in self._roster.services.items() if service.lives}
-        turn = self._replay(past, at, by_engine=change.is_new)
-        met = Circumstances(
-            engine_changed=change.is_new,
-            engine_started=engine.started_at.timestamp() if engine.started_at else None,
-        )
-        seen = self._roster.see(listed, asked, at, met, followed=False)
-        away = self._teller.found()
         known = self._roster.services
+        before = {name: service.started_at for name, service in known.items() if service.lives}
+        stopped_before = self._roster.engine_ended() if change.is_new else []
+        turn = self._replay(past, heard, by_engine=change.is_new)
+        started = engine.started_at.timestamp() if engine.started_at else None
+        met = Circumstances(engine_changed=change.is_new, engine_started=started)
+        _join(turn, self._roster.see(listed, heard.monotonic, at, met, followed=False))
         story = engines.story(
             Return(
                 change=change,
@@ -155,20 +155,16 @@ class Follower:
                 stopped_after=_stopped(past) if change is Change.ENGINE else (),
                 left=[name for name, one in known.items() if one.ending is Ending.LEFT],
                 kept=[name for name, start in before.items() if name in known and known[name].started_at == start],
-                away_seconds=away,
+                away_seconds=self._teller.found(),
             )
         )
         if story is not None:
             self._teller.note(story)
+        self._roster.last_event_nano = until  # what is older is told by the list
         self.bookmark = Bookmark(boot_id=self._watched.boot_id, engine=engine.identity)
         self.version = engine.version
-        self.engine_root = engine.root_directory
-        told = {service.name for service, _ in turn.observed} | {service.name for service, _ in seen.observed}
-        turn.observed += seen.observed
+        told = {service.name for service, _ in turn.observed}
         turn.observed += [(service, at) for name, service in known.items() if name not in told]
-        turn.notes += seen.notes
-        turn.gone += seen.gone
-        turn.look = turn.look or seen.look
         await self._teller.tell(turn, [self._teller.reachable(engine.version)])
 
     async def _past_events(self, until: int) -> list[Event]:
@@ -180,13 +176,18 @@ class Follower:
     def _replay(self, past: Sequence[Event], at: Instant, *, by_engine: bool) -> Turn:
         whole = Turn()
         for event in past:
-            turn = self._roster.hear(event, at, by_engine=by_engine)
-            whole.observed += turn.observed
-            whole.notes += turn.notes
+            _join(whole, self._roster.hear(event, at, by_engine=by_engine))
         return whole
 
     def _count(self, **changes: object) -> None:
         self.report = msgspec.structs.replace(self.report, **changes)
+
+
+def _join(whole: Turn, part: Turn) -> None:
+    whole.observed += part.observed
+    whole.notes += part.notes
+    whole.gone += part.gone
+    whole.look = whole.look or part.look
 
 
 def _stopped(past: Sequence[Event]) -> list[str]:

@@ -90,13 +90,13 @@ class Roster:
         for name, found in candidates.items():
             container = _present_one(self.services.get(name), found)
             self.containers[name] = container
-            if self._heard_monotonic.get(name, -1.0) >= asked:
+            if self._heard_monotonic.get(name, -1.0) > asked:
                 turn.look = True
             else:
                 self._see_one(name, container, at, met, turn, followed=followed)
         for name in [name for name in self.services if name not in candidates]:
             self.containers.pop(name, None)
-            if self._heard_monotonic.get(name, -1.0) < asked:
+            if self._heard_monotonic.get(name, -1.0) <= asked:
                 self._see_none(name, at, turn, followed=followed)
         self._see_expected(at, turn)
         return turn

@@ -214,17 +214,15 @@ async def test_a_removed_container_was_stopped_on_request(services: Services, tm
         assert watcher.record.values("other", "state") == ["running"]
 
 
-async def test_what_vanished_while_nobody_watched_is_missing(services: Services, tmp_path: Path) -> None:
-    """A container that is gone when the supervisor comes back, and that nobody was seen to remove, is missing."""
+async def test_what_was_removed_in_the_supervisors_absence_was_a_request(services: Services, tmp_path: Path) -> None:
+    """As long as the engine remembers who removed a container, it is not missing."""
     await services.start("app", FOREVER)
     async with Watcher(services.engine.socket, services.project, tmp_path):
         pass
     await services.do("rm", "app", "--force")
-    async with Watcher(services.engine.socket, services.project, tmp_path, boot_id="the next one") as watcher:
-        await watcher.until("app", "missing", True)
-        await services.start("app", FOREVER)
-        await watcher.until("app", "missing", False)
-        assert watcher.record.last("app", "state") == "running"
+    async with Watcher(services.engine.socket, services.project, tmp_path) as watcher:
+        await watcher.until("app", "stopped_on_request", True)
+        assert True not in watcher.record.values("app", "missing")
 
 
 async def test_what_a_running_service_depends_on_is_missing_if_it_was_never_there(
