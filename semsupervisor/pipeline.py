@@ -55,6 +55,7 @@ class Pipeline:
         self._alerts: dict[Key, Alert] = {}
         self._ended: list[Ended] = []
         self._evidence: dict[str, asyncio.Future[Mapping[str, str]]] = {}
+        self._ended_without: dict[str, Alert] = {}
         self._loaded = False
 
     async def load(self, book: Book) -> None:
@@ -175,6 +176,8 @@ class Pipeline:
                 self.version += 1
             self._alerts = turn.alerts
             self._ended = turn.ended
+            ended = (alert for alert in turn.saved.values() if not alert.open and alert.id in self._evidence)
+            self._ended_without.update({alert.id: alert for alert in ended})
             self._outbox.accept(entries)
 
         if turn.empty and not enriched:
@@ -191,9 +194,10 @@ class Pipeline:
             gathered.set_result(await self._gathered(alert))
             async with self._order:
                 del self._evidence[alert.id]
-                await self._enrich(alert, gathered.result())
+                await self._enrich(alert.id, gathered.result())
         finally:
             self._evidence.pop(alert.id, None)
+            self._ended_without.pop(alert.id, None)
             gathered.cancel()
 
     async def _gathered(self, alert: Alert) -> Mapping[str, str]:
@@ -205,12 +209,12 @@ class Pipeline:
         except SupervisorError as error:
             return {"evidence": f"could not be gathered: {error}"}
 
-    async def _enrich(self, alert: Alert, evidence: Mapping[str, str]) -> None:
+    async def _enrich(self, alert_id: str, evidence: Mapping[str, str]) -> None:
         turn = self._turn()
-        enriched = self._outbox.enrich(alert.id, evidence)
-        key = (alert.rule, alert.subject)
-        if key in turn.alerts and turn.alerts[key].id == alert.id:
-            turn.update(key, evidence, enriched.knowing)
+        enriched = self._outbox.enrich(alert_id, evidence)
+        for alert in (*self._alerts.values(), *self._ended_without.values()):
+            if alert.id == alert_id:
+                turn.update(alert, evidence, enriched.knowing)
         entries = [self._outbox.make(receiver, message) for receiver, message in turn.messages]
         await self._commit(turn, entries, enriched.changed)
 

@@ -109,11 +109,12 @@ class Turn:
                 del self.alerts[key]
                 self._end(alert, "its rule is no longer in the settings")
 
-    def update(self, key: Key, evidence: Mapping[str, str], knowing: frozenset[str]) -> None:
-        """Add evidence to an open alert, and tell those who were told of it without and want to know."""
-        alert = self.alerts[key]
+    def update(self, alert: Alert, evidence: Mapping[str, str], knowing: frozenset[str]) -> None:
+        """Add evidence to an alert, ended or not, and tell those who were told of it without and want to know."""
         alert = msgspec.structs.replace(alert, evidence={**alert.evidence, **evidence})
-        self._put(key, alert)
+        self.saved[alert.id] = alert
+        if alert.open:
+            self.alerts[(alert.rule, alert.subject)] = alert
         for route in self._policy.routes:
             if route.wants_updates and route.receiver in alert.told and route.receiver not in knowing:
                 self._message(NotificationKind.UPDATE, alert, route.receiver, ())

@@ -377,7 +377,7 @@ def test_what_goes_on_already_overtakes_an_earlier_run() -> None:
 def late(run: Run, knowing: frozenset[str]) -> Turn:
     """Add evidence to the alert of the dead container."""
     turn = run.turn()
-    turn.update((DIED.name, SERVICE), {"last_log_lines": "panic"}, knowing)
+    turn.update(run.open(DIED), {"last_log_lines": "panic"}, knowing)
     run.commit(turn)
     return turn
 

@@ -71,7 +71,7 @@ def fingerprint(rule: str, subject: str, host: str) -> str:
 
 
 def _alert(alert: AlertFacts, notification: Notification) -> AlertmanagerAlert:
-    over = notification.kind is NotificationKind.RESOLVED
+    ended = alert.resolved_at or (notification.at if notification.kind is NotificationKind.RESOLVED else None)
     labels = {
         "alertname": alert.rule,
         "severity": alert.severity.value,
@@ -80,11 +80,11 @@ def _alert(alert: AlertFacts, notification: Notification) -> AlertmanagerAlert:
         "subject_name": alert.subject.name,
     }
     return AlertmanagerAlert(
-        status="resolved" if over else "firing",
+        status="resolved" if ended else "firing",
         labels=labels | _test_label(notification),
         annotations=_annotations(alert),
         starts_at=alert.since,
-        ends_at=(alert.resolved_at or notification.at) if over else NOT_ENDED,
+        ends_at=ended or NOT_ENDED,
         fingerprint=fingerprint(alert.rule, str(alert.subject), notification.host),
     )
 
