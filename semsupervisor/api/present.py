@@ -36,6 +36,7 @@ def stack_verdict(readings: Readings) -> verdicts.Verdict:
 def _stack_verdict(readings: Readings, known: Mapping[Subject, Known]) -> verdicts.Verdict:
     return verdicts.stack(
         known,
+        readiness_verdict(readings).reasons,
         readings.alerts(),
         readings.clock.monotonic(),
         verdicts.stale_after_seconds(readings.probes().values()),

@@ -75,15 +75,22 @@ def stale_after_seconds(probes: Iterable[ProbeReport]) -> float:
     return INTERVALS_UNTIL_STALE * max(longest, 10.0)
 
 
-def stack(known: Mapping[Subject, Known], alerts: Sequence[Alert], monotonic: float, stale_seconds: float) -> Verdict:
+def stack(
+    known: Mapping[Subject, Known],
+    unready: Sequence[str],
+    alerts: Sequence[Alert],
+    monotonic: float,
+    stale_seconds: float,
+) -> Verdict:
     """Judge the stack: bad while a critical alert fires, or as long as it is not known to be good.
 
-    A fault counts at once, also while no alert about it fires yet; what an alert tells is not told twice.
+    `unready` is what has not been looked at yet. A fault counts at once, also while no alert about it fires yet; what
+    an alert tells is not told twice.
     """
     firing = [alert for alert in alerts if alert.state is AlertState.FIRING]
     critical = [alert for alert in firing if alert.severity is Severity.CRITICAL]
     warning = [alert for alert in firing if alert.severity is Severity.WARNING]
-    unknown = _blind_spots(known, monotonic, stale_seconds)
+    unknown = [*unready, *_blind_spots(known, monotonic, stale_seconds)]
     bad = [*map(_told, critical), *_found(known, _FAULTS, critical), *_unsettled(known, critical)]
     mild = [*map(_told, warning), *_found(known, _WEAKNESSES, warning)]
     if bad:

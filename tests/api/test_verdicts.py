@@ -22,7 +22,7 @@ GOOD_STORE = StoreReading(problem="", size_bytes=1, waiting_changes=0)
 
 def judged(world: World, *alerts: Alert, stale_seconds: float = 30.0) -> Verdict:
     """Judge the stack of a world."""
-    return verdicts.stack(merged(world.latest.values()), alerts, world.clock.monotonic(), stale_seconds)
+    return verdicts.stack(merged(world.latest.values()), (), alerts, world.clock.monotonic(), stale_seconds)
 
 
 def test_a_quiet_daemon_is_well() -> None:
@@ -190,9 +190,16 @@ def test_an_engine_that_does_not_answer_leaves_the_stack_unknown() -> None:
 
 def test_a_stack_nobody_looked_at_is_unknown() -> None:
     """Before the first look nothing is good."""
-    assert verdicts.stack({}, [], 0.0, 30.0) == Verdict(
+    assert verdicts.stack({}, (), [], 0.0, 30.0) == Verdict(
         State.UNKNOWN, ("the Docker engine has not been looked at yet",)
     )
+
+
+def test_a_stack_that_was_not_looked_at_in_full_is_unknown() -> None:
+    """As long as a first check is under way, what was seen so far proves nothing."""
+    known = merged(World().latest.values())
+    found = verdicts.stack(known, ("the check nats has not ended",), [], World().clock.monotonic(), 30.0)
+    assert found == Verdict(State.UNKNOWN, ("the check nats has not ended",))
 
 
 def test_a_stack_without_containers_is_unknown() -> None:

@@ -232,6 +232,13 @@ class Supervised:
         self._process.terminate()
         return self._process.wait(SIGTERM_SECONDS)
 
+    def wait_until_healthy(self) -> None:
+        """Wait until it says that the stack is healthy; fail with what it says instead, and with its log."""
+        try:
+            eventually_sync(lambda: self.verdict() == "healthy", within_seconds=60)
+        except AssertionError as error:
+            raise AssertionError(f"{self.says('status').stdout}\n{self.log}") from error
+
     @property
     def log(self) -> str:
         """Return what it logged."""
@@ -244,7 +251,7 @@ def supervised(demo_stacks: DemoStackFactory) -> Iterator[Supervised]:
     with tempfile.TemporaryDirectory() as name:
         supervised = Supervised(demo_stacks("cli"), Path(name))
         try:
-            eventually_sync(lambda: supervised.verdict() == "healthy", within_seconds=60)
+            supervised.wait_until_healthy()
             yield supervised
         finally:
             code = supervised.stop()
@@ -258,7 +265,7 @@ def healthy(supervised: Supervised) -> Iterator[Supervised]:
     """Return it healthy, and wait until it is so again afterwards."""
     yield supervised
     supervised.stack.compose("start")
-    eventually_sync(lambda: supervised.verdict() == "healthy", within_seconds=60)
+    supervised.wait_until_healthy()
 
 
 def check(supervised: Supervised) -> subprocess.CompletedProcess[str]:

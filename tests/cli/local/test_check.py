@@ -26,7 +26,7 @@ def once(world: World, *, firing: bool = False) -> Once:
     """Return what a look at a world would find."""
     known = merged(world.latest.values())
     alerts = (alert(),) if firing else ()
-    verdict = verdicts.stack(known, alerts, world.clock.monotonic(), 30.0)
+    verdict = verdicts.stack(known, (), alerts, world.clock.monotonic(), 30.0)
     return Once(known=known, alerts=alerts, verdict=verdict, findings=tuple(world.findings))
 
 
