@@ -27,7 +27,7 @@ from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.failpoints import reach
 from semsupervisor.kit.ids import new_id
 from semsupervisor.kit.tasks import TaskOwner
-from semsupervisor.store.journal import Journal
+from semsupervisor.store.journal import Companion, Journal
 
 log = structlog.get_logger(__name__)
 
@@ -83,8 +83,11 @@ class Pipeline:
             turn.end_orphans()
             await self._finish(turn)
 
-    async def observe(self, observations: Sequence[Observation]) -> None:
-        """Judge a batch of observations, commit what follows from it, and wake delivery."""
+    async def observe(self, observations: Sequence[Observation], companion: Companion | None = None) -> None:
+        """Judge a batch of observations, commit what follows from it, and wake delivery.
+
+        `companion` is what may reach the disk only together with that; if nothing follows, it is left to the caller.
+        """
         if not observations:
             return
         async with self._order:
@@ -92,7 +95,7 @@ class Pipeline:
             for observation in observations:
                 self._remember(observation)
             turn.take(observations, lambda: new_id(turn.at.wall))
-            await self._finish(turn)
+            await self._finish(turn, companion)
 
     async def note(self, kind: str, subject: Subject, text: str, facts: Mapping[str, FactValue]) -> None:
         """Write one entry into the timeline that belongs to no alert."""
@@ -153,15 +156,21 @@ class Pipeline:
         if observation.gone or known is None or known.facts != observation.facts:
             self.version += 1
 
-    async def _finish(self, turn: Turn) -> None:
+    async def _finish(self, turn: Turn, companion: Companion | None = None) -> None:
         for alert in turn.told:
             if alert.subject.kind in _WITH_EVIDENCE:
                 self._evidence[alert.id] = asyncio.get_running_loop().create_future()
                 self._owner.attempt(f"evidence.{alert.id}", self._add_evidence(alert))
         entries = [self._outbox.make(receiver, message) for receiver, message in turn.messages]
-        await self._commit(turn, entries, ())
+        await self._commit(turn, entries, (), companion)
 
-    async def _commit(self, turn: Turn, entries: Sequence[OutboxEntry], enriched: Sequence[OutboxEntry]) -> None:
+    async def _commit(
+        self,
+        turn: Turn,
+        entries: Sequence[OutboxEntry],
+        enriched: Sequence[OutboxEntry],
+        companion: Companion | None = None,
+    ) -> None:
         """Write a turn and messages that changed, then make the turn true and wake delivery."""
         lines = [self._line(note) for note in turn.notes]
 
@@ -170,6 +179,8 @@ class Pipeline:
             alert_book.forget_alerts(connection, turn.forgotten)
             alert_book.save_timeline(connection, lines)
             outbox_rows.save(connection, [*entries, *enriched])
+            if companion is not None:
+                companion.change(connection)
 
         def make_true() -> None:
             if not turn.empty or turn.alerts.keys() != self._alerts.keys():
@@ -183,8 +194,14 @@ class Pipeline:
         if turn.empty and not enriched:
             make_true()
             return
+
+        def make_all_true() -> None:
+            make_true()
+            if companion is not None:
+                companion.then()
+
         reach("pipeline.before_commit")
-        await self._journal.commit(write, make_true)
+        await self._journal.commit(write, make_all_true)
         reach("pipeline.after_commit")
 
     async def _add_evidence(self, alert: Alert) -> None:

@@ -1,6 +1,8 @@
 """What was last known of each service, kept across restarts of the supervisor: the tables `services` and `watching`.
 
-Written only when it changes, so that neither a request to stop nor a death is forgotten in between.
+Written only when it changes, so that neither a request to stop nor a death is forgotten in between. What follows from
+an event for the alerts and that the event is known go to the disk together, or a death would be told twice or never by
+a supervisor that is killed in between.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import msgspec
 from semsupervisor.health.engines import Bookmark
 from semsupervisor.health.services import Service
 from semsupervisor.store.database import Migration, Store
-from semsupervisor.store.journal import Journal
+from semsupervisor.store.journal import Companion, Journal
 
 T = TypeVar("T")
 
@@ -58,16 +60,23 @@ class Memory:
         return Remembered(_decoded(self._bookmark, Bookmark), services)
 
     async def save(self, bookmark: Bookmark, services: Mapping[str, Service]) -> None:
-        """Keep what differs from what is kept; the bookmark moves along only if it has to.
+        """Keep what differs from what is kept."""
+        companion = self.companion(bookmark, services)
+        if companion is not None:
+            await self._journal.commit(companion.change, companion.then)
 
-        A stamp that is too old costs nothing: the events since are told again and change nothing.
+    def companion(self, bookmark: Bookmark, services: Mapping[str, Service]) -> Companion | None:
+        """Return what keeps what differs from what is kept, None if nothing does.
+
+        The bookmark moves along only if it has to: a stamp that is too old costs nothing, for the events since are
+        told again and change nothing.
         """
         encoded = {name: msgspec.json.encode(service).decode() for name, service in services.items()}
         changed = {name: body for name, body in encoded.items() if self._services.get(name) != body}
         dropped = [name for name in self._services if name not in encoded]
         mark = msgspec.json.encode(bookmark).decode()
         if not changed and not dropped and self._same_place(bookmark):
-            return
+            return None
         project = self._project
 
         def write(connection: sqlite3.Connection) -> None:
@@ -80,8 +89,10 @@ class Memory:
                 "DELETE FROM services WHERE project = ? AND name = ?", [(project, name) for name in dropped]
             )
 
-        self._services, self._bookmark = encoded, mark
-        await self._journal.commit(write)
+        def kept() -> None:
+            self._services, self._bookmark = encoded, mark
+
+        return Companion(write, kept)
 
     def _same_place(self, bookmark: Bookmark) -> bool:
         known = _decoded(self._bookmark, Bookmark)

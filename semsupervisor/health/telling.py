@@ -10,12 +10,13 @@ from semsupervisor.health import services
 from semsupervisor.health.engines import ENGINE, HOST
 from semsupervisor.health.hearing import Note
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, Unknown
-from semsupervisor.health.probing import Sink
 from semsupervisor.health.roster import GRACE_SECONDS, Roster, Turn
 from semsupervisor.kit.clock import Clock, Instant
+from semsupervisor.store.journal import Companion
 
 SOURCE = "watching"
 
+HandOn = Callable[[Sequence[Observation], Companion | None], Awaitable[None]]
 WriteNote = Callable[[str, Subject, str, Mapping[str, FactValue]], Awaitable[None]]
 IsShuttingDown = Callable[[], Awaitable[bool]]
 EngineTrouble = EngineError | EngineForbidden
@@ -30,19 +31,29 @@ class Teller:
     """The one way from the roster to the rest of the daemon.
 
     `trouble` is why the engine cannot be asked, None while it can; `listed` says whether either is known yet.
-    `look_at` is when the containers are to be listed again, in monotonic seconds, None if there is no need.
+    `look_at` is when the containers are to be listed again, in monotonic seconds, None if there is no need. `remember`
+    gives what keeps the roster as it is: it goes to the disk with what follows from the observations. `ahead` counts
+    the turns that the roster knows already while nobody else does.
     """
 
     def __init__(
-        self, roster: Roster, clock: Clock, sink: Sink, note: WriteNote, host_is_shutting_down: IsShuttingDown
+        self,
+        roster: Roster,
+        clock: Clock,
+        hand_on: HandOn,
+        remember: Callable[[], Companion | None],
+        note: WriteNote,
+        host_is_shutting_down: IsShuttingDown,
     ) -> None:
+        self.ahead = 0
         self.trouble: EngineTrouble | None = None
         self.listed = asyncio.Event()
         self.look_at: float | None = None
         self.wake = asyncio.Event()
         self._roster = roster
         self._clock = clock
-        self._sink = sink
+        self._hand_on = hand_on
+        self._remember = remember
         self._note = note
         self._host_is_shutting_down = host_is_shutting_down
         self._away_since: float | None = None
@@ -58,7 +69,7 @@ class Teller:
             self.look_at = due if self.look_at is None else min(self.look_at, due)
         self.wake.set()
         if observed or gone or more:
-            await self._sink([*more, *observed, *gone])
+            await self._tell_all([*more, *observed, *gone])
 
     def note(self, note: Note) -> None:
         """Let an entry go into the timeline when there is time."""
@@ -102,7 +113,7 @@ class Teller:
         )
         if began:
             self.note(Note("engine.lost", ENGINE, str(error)))
-        await self._sink([down, *(self._unknown(at) if began else ())])
+        await self._hand_on([down, *(self._unknown(at) if began else ())], None)
 
     def found(self) -> float | None:
         """Take it that the engine answers; return for how many seconds it had not, None if that was not noticed."""
@@ -110,6 +121,17 @@ class Teller:
         self.trouble = None
         self.listed.set()
         return None if since is None else self._clock.monotonic() - since
+
+    async def _tell_all(self, observations: Sequence[Observation]) -> None:
+        """Hand observations on, and what they are known by. Cut off in between, the roster stays ahead for good."""
+        self.ahead += 1
+        try:
+            await self._hand_on(observations, self._remember())
+        except Exception:
+            self.ahead -= 1
+            raise
+        self.ahead -= 1
+        self.wake.set()
 
     def _unknown(self, at: Instant) -> list[Observation]:
         unknown = Unknown("the Docker engine does not answer")

@@ -17,15 +17,14 @@ from semsupervisor.errors import EngineError, EngineForbidden, StoreError
 from semsupervisor.health import evidence, services
 from semsupervisor.health.engines import Bookmark
 from semsupervisor.health.following import Follower, StreamReport, Watched
-from semsupervisor.health.looking import Circumstances
 from semsupervisor.health.memory import Memory
 from semsupervisor.health.observation import Observation
-from semsupervisor.health.probing import Sink
 from semsupervisor.health.roster import Roster
 from semsupervisor.health.services import Service
 from semsupervisor.health.targets import TargetStopped
-from semsupervisor.health.telling import EngineTrouble, IsShuttingDown, Teller, WriteNote, never_shuts_down
+from semsupervisor.health.telling import EngineTrouble, HandOn, IsShuttingDown, Teller, WriteNote, never_shuts_down
 from semsupervisor.kit.clock import Clock
+from semsupervisor.store.journal import Companion
 from semsupervisor.systems.containers import Container, MemoryUse
 from semsupervisor.systems.docker import Docker
 
@@ -44,7 +43,7 @@ class Watching:
         docker: Docker,
         watched: Watched,
         clock: Clock,
-        sink: Sink,
+        hand_on: HandOn,
         memory: Memory,
         note: WriteNote,
         *,
@@ -55,7 +54,7 @@ class Watching:
         self._clock = clock
         self._memory = memory
         self._roster = Roster()
-        self._teller = Teller(self._roster, clock, sink, note, host_is_shutting_down)
+        self._teller = Teller(self._roster, clock, hand_on, self._companion, note, host_is_shutting_down)
         self._follower = Follower(docker, watched, clock, self._roster, self._teller)
         self._loaded = False
 
@@ -114,9 +113,9 @@ class Watching:
         await self.save()
 
     async def save(self) -> None:
-        """Keep what is known, if it differs from what is kept."""
-        if self._follower.bookmark is not None:
-            mark = msgspec.structs.replace(self._follower.bookmark, last_event_nano=self._roster.last_event_nano)
+        """Keep what is known, if it differs from what is kept; not before it is told: see `Memory`."""
+        mark = self._mark()
+        if mark is not None and not self._teller.ahead:
             await self._memory.save(mark, self._roster.services)
 
     async def reconcile(self) -> Sequence[Container]:
@@ -131,7 +130,7 @@ class Watching:
         except (EngineError, EngineForbidden) as error:
             await self._lost(error)
             raise
-        turn = self._roster.see(listed, asked, self._clock.instant(), Circumstances(), followed=True)
+        turn = self._roster.see(listed, asked, self._clock.instant())
         await self._teller.tell(turn, [self._teller.reachable(self._follower.version)])
         if turn.silent:
             await self._follower.begin_anew(turn.silent)
@@ -164,6 +163,16 @@ class Watching:
         if not known.container:
             return services.evidence(known)
         return {**await evidence.gather(self._docker, known.container), **services.evidence(known)}
+
+    def _mark(self) -> Bookmark | None:
+        bookmark = self._follower.bookmark
+        if bookmark is None:
+            return None
+        return msgspec.structs.replace(bookmark, last_event_nano=self._roster.last_event_nano)
+
+    def _companion(self) -> Companion | None:
+        mark = self._mark()
+        return None if mark is None else self._memory.companion(mark, self._roster.services)
 
     async def _lost(self, error: EngineTrouble) -> None:
         """Tell it, and let `follow` find out when the engine is back."""

@@ -11,6 +11,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable
 
+import msgspec
 import structlog
 
 from semsupervisor.errors import StoreError
@@ -20,6 +21,14 @@ from semsupervisor.store.database import Store
 log = structlog.get_logger(__name__)
 
 Change = Callable[[sqlite3.Connection], object]
+
+
+class Companion(msgspec.Struct, frozen=True):
+    """A change that belongs into the transaction of another one, and what makes it true in memory afterwards."""
+
+    change: Change
+    then: Callable[[], object]
+
 
 # A few KiB each: so many fit beside everything else into the memory that the daemon may take.
 MOST_WAITING = 2_000

@@ -20,7 +20,7 @@ from semsupervisor.health.watching import Watching
 from semsupervisor.kit.clock import SystemClock
 from semsupervisor.kit.tasks import TaskOwner
 from semsupervisor.store.database import Store
-from semsupervisor.store.journal import Journal
+from semsupervisor.store.journal import Companion, Journal
 from semsupervisor.systems.docker import Docker
 from tests.support.engine import Engine
 from tests.support.small_images import SmallImages
@@ -37,8 +37,8 @@ class Record:
         self.observations: list[Observation] = []
         self.notes: list[tuple[str, str, str]] = []
 
-    async def sink(self, observations: Sequence[Observation]) -> None:
-        """Take observations."""
+    async def sink(self, observations: Sequence[Observation], companion: Companion | None = None) -> None:
+        """Take observations; what would have to be kept along with what follows from them is left to `save`."""
         self.observations.extend(observations)
 
     async def note(self, kind: str, subject: Subject, text: str, facts: Mapping[str, FactValue]) -> None:
