@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import msgspec
 import structlog
@@ -146,8 +147,9 @@ class Follower:
         stopped_before = self._roster.engine_ended() if change.is_new else []
         turn = self._replay(past, heard, by_engine=change.is_new)
         started = engine.started_at.timestamp() if engine.started_at else None
-        met = Circumstances(engine_changed=change.is_new, engine_started=started)
-        _join(turn, self._roster.see(listed, heard.monotonic, at, met, followed=False))
+        since = datetime.fromtimestamp(until / NANO, UTC)
+        met = Circumstances(engine_changed=change.is_new, engine_started=started, told_from=since)
+        _join(turn, self._roster.see(listed, heard.monotonic, at, met))
         story = engines.story(
             Return(
                 change=change,
@@ -188,6 +190,7 @@ def _join(whole: Turn, part: Turn) -> None:
     whole.notes += part.notes
     whole.gone += part.gone
     whole.look = whole.look or part.look
+    whole.look_later = whole.look_later or part.look_later
 
 
 def _stopped(past: Sequence[Event]) -> list[str]:

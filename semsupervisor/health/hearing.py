@@ -185,17 +185,23 @@ def _health(service: Service, event: Event) -> Heard:
 
 
 def _destroy(service: Service, event: Event, at: Instant) -> Heard:
-    """Removing is always somebody's request. With a successor created it is the middle of a recreation."""
-    if service.state is ServiceState.MISSING:
-        return Heard(service)
-    cause = f"{service.cause}; removed" if service.cause else "removed through the Docker API; by whom is not known"
-    removed = msgspec.structs.replace(
+    return Heard(service) if service.state is ServiceState.MISSING else removed(service, event, at)
+
+
+def removed(service: Service, event: Event, at: Instant) -> Heard:
+    """Return a service whose container was removed, which is always somebody's request.
+
+    It is undecided for a while: in the middle of a recreation it is the same.
+    """
+    kept = service.ending in (Ending.REQUESTED, Ending.COMPLETED)
+    known = "" if service.ending in (Ending.NONE, Ending.VANISHED) else service.cause
+    gone = msgspec.structs.replace(
         service,
         container="",
         state=ServiceState.MISSING,
         since=stamped(event),
-        ending=service.ending if service.ending in (Ending.REQUESTED, Ending.COMPLETED) else Ending.ASKED,
-        ended_monotonic=at.monotonic if service.ended_monotonic is None else service.ended_monotonic,
-        cause=cause,
+        ending=service.ending if kept else Ending.ASKED,
+        ended_monotonic=service.ended_monotonic if service.ending is Ending.ASKED else at.monotonic,
+        cause=f"{known}; removed" if known else "removed through the Docker API; by whom is not known",
     )
-    return Heard(removed, observe=True)
+    return Heard(gone, observe=True)

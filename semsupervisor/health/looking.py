@@ -6,6 +6,8 @@ events told, an event was missed. Runs are told apart by their exact start, ends
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from semsupervisor.health import intent
@@ -33,12 +35,14 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     """What bears on judging an end that nobody heard.
 
     `engine_changed`: the engine, or the host, was started since the last look. `engine_started` is its start in
-    seconds since 1970, None where unknown. `awaited`: others wait for the service to complete.
+    seconds since 1970, None where unknown. `awaited`: others wait for the service to complete. `told_from`: events
+    tell what has happened since then; None: they tell everything.
     """
 
     engine_changed: bool = False
     engine_started: float | None = None
     awaited: bool = False
+    told_from: datetime | None = None
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -85,6 +89,12 @@ def see(service: Service, container: Container, at: Instant, circumstances: Circ
     if service.image_id and service.image_id != container.image_id:
         return msgspec.structs.replace(seen, notes=(*seen.notes, _image_changed(service, container)))
     return seen
+
+
+def is_told(container: Container, met: Circumstances) -> bool:
+    """Tell whether events tell of what happened last to a container."""
+    stamps = (container.created_at, container.started_at, container.finished_at)
+    return met.told_from is None or any(stamp >= met.told_from for stamp in stamps if stamp is not None)
 
 
 def vanished(service: Service, at: Instant) -> Service:

@@ -1,8 +1,8 @@
 """All services of the project together: which container is whose present one, and who is missing. No I/O.
 
 Events and lists may come in any order and more than once. A list says nothing of a service of which an event came
-after the list was asked for. While events are followed, what a list finds that they should have told is believed
-only if it is still so after a while; else the event was only on its way.
+after the list was asked for. While events are followed, what a list finds that they should have told is not believed:
+the event may be on its way. If it has not come after a while, the events are silent and have to be followed anew.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ GRACE_SECONDS = 0.5
 MOST_EVENTS_REMEMBERED = 1024
 FORGET_REMOVED_SECONDS = 86400.0
 LIVING = (ContainerState.RUNNING, ContainerState.PAUSED)
+FOLLOWED = Circumstances()
 
 
 class Turn(msgspec.Struct):
@@ -78,13 +79,8 @@ class Roster:
         self._take(hearing.hear(known, event, at, by_engine=by_engine, awaited=awaited), turn, stamp)
         return turn
 
-    def see(
-        self, listed: Sequence[Container], asked: float, at: Instant, met: Circumstances, *, followed: bool
-    ) -> Turn:
-        """Take in a list of all containers that was asked for at `asked` (monotonic seconds) and came at `at`.
-
-        `followed` says that the event stream is being followed, and `met` what bears on judging unheard ends.
-        """
+    def see(self, listed: Sequence[Container], asked: float, at: Instant, met: Circumstances = FOLLOWED) -> Turn:
+        """Take in a list of all containers that was asked for at `asked` (monotonic seconds) and came at `at`."""
         turn = Turn()
         candidates = _by_name(listed)
         for name, found in candidates.items():
@@ -93,11 +89,11 @@ class Roster:
             if self._heard_monotonic.get(name, -1.0) > asked:
                 turn.look = True
             else:
-                self._see_one(name, container, at, met, turn, followed=followed)
+                self._see_one(name, container, at, met, turn)
         for name in [name for name in self.services if name not in candidates]:
             self.containers.pop(name, None)
             if self._heard_monotonic.get(name, -1.0) <= asked:
-                self._see_none(name, at, turn, followed=followed)
+                self._see_none(name, at, met, turn)
         self._see_expected(at, turn)
         return turn
 
@@ -175,6 +171,8 @@ class Roster:
                 self._take(msgspec.structs.replace(heard, notes=notes), turn, stamp)
             case Action.DESTROY if event.id == empty.successor:
                 self.services[empty.name] = msgspec.structs.replace(empty, successor="")
+            case Action.DESTROY if empty.ending is Ending.VANISHED and not empty.waited_for:
+                self._take(hearing.removed(empty, event, stamp), turn, stamp)
             case _:
                 turn.look = True
 
@@ -190,27 +188,28 @@ class Roster:
         self.services[service.name] = service
         turn.observed.append((service, at))
 
-    def _see_one(
-        self, name: str, container: Container, at: Instant, met: Circumstances, turn: Turn, *, followed: bool
-    ) -> None:
+    def _see_one(self, name: str, container: Container, at: Instant, met: Circumstances, turn: Turn) -> None:
         known = self.services.get(name)
         if known is None:
             seen = Seen(looking.first(container.owner, container, at, met), missed=True)
         else:
             awaited = self._awaited(known)
             seen = looking.see(known, container, at, msgspec.structs.replace(met, awaited=awaited))
-        if not self._believes(name, at, turn, missed=seen.missed, followed=followed):
+        if seen.missed and looking.is_told(container, met):
+            self._wait_for_events(name, at, turn)
             return
+        self._missed_since.pop(name, None)
         turn.notes.extend(seen.notes)
         turn.observed.extend((one, Instant(one.since or at.wall, at.monotonic)) for one in seen.passed)
         if seen.service != known:
             self._observe(seen.service, turn, at)
 
-    def _see_none(self, name: str, at: Instant, turn: Turn, *, followed: bool) -> None:
+    def _see_none(self, name: str, at: Instant, met: Circumstances, turn: Turn) -> None:
         known = self.services[name]
-        if known.container:
-            if self._believes(name, at, turn, missed=True, followed=followed):
-                self._observe(looking.vanished(known, at), turn, at)
+        if known.container and met.told_from is None:
+            self._wait_for_events(name, at, turn)
+        elif known.container:
+            self._observe(looking.vanished(known, at), turn, at)
         elif (
             known.ending is Ending.REQUESTED and at.monotonic - (known.ended_monotonic or 0.0) > FORGET_REMOVED_SECONDS
         ):
@@ -246,18 +245,13 @@ class Roster:
         del self.services[service.name]
         turn.gone.append(service)
 
-    def _believes(self, name: str, at: Instant, turn: Turn, *, missed: bool, followed: bool) -> bool:
-        """Tell whether what a list says of a service is to be taken for true now."""
-        if not missed or not followed:
-            self._missed_since.pop(name, None)
-            return True
-        since = self._missed_since.setdefault(name, at.monotonic)
-        if at.monotonic - since < GRACE_SECONDS:
+    def _wait_for_events(self, name: str, at: Instant, turn: Turn) -> None:
+        """A list shows what events should tell: wait for them, but not for ever."""
+        if at.monotonic - self._missed_since.setdefault(name, at.monotonic) < GRACE_SECONDS:
             turn.look_later = True
-            return False
+            return
         del self._missed_since[name]
         turn.silent.append(name)
-        return True
 
     def _awaited(self, service: Service) -> bool:
         return any(
