@@ -100,7 +100,8 @@ class _Eye:
         self._engine_root = engine.root_directory
         at = self._clock.instant()
         started = engine.started_at.timestamp() if engine.started_at else None
-        self._roster.see(listed, asked, at, Circumstances(engine_started=started), followed=False)
+        met = Circumstances(engine_started=started, told_from=at.wall)  # no event tells what was before
+        self._roster.see(listed, asked, at, met)
         found = [self._of_engine(Outcome.OK, reachable=True, version=engine.version)]
         for name, service in self._roster.services.items():
             container = self._roster.containers.get(name)
