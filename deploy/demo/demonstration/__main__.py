@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from contextlib import ExitStack
@@ -56,8 +57,9 @@ def main() -> int:
 
 
 def _bring_up(folder: Path, project: str, undo: ExitStack) -> tuple[Daemon, Receiver, stacks.Stack]:
-    stack = stacks.choose(project)
+    stack = stacks.choose(folder / "semstreams", project)
     say(f"bringing up the demo stack (compose project {stack.project}: SemStreams stand-in and NATS)")
+    stack.deploy()
     undo.callback(stack.down)
     undo.callback(say, "taking down the demo stack")
     stack.up()
@@ -78,9 +80,11 @@ def _stay(daemon: Daemon, receiver: Receiver, stack: stacks.Stack) -> None:
         f"status     {address}/v1/health",
         f"           {COMMAND} --socket {daemon.control_socket} status",
         f"metrics    {address}/metrics",
-        f"try        docker kill {stack.semstreams}-nats",
+        f"try        docker stop {stack.project}-nats    and after a while: docker start {stack.project}-nats",
         f'or         curl -d \'{{"fault": "status_503"}}\' http://127.0.0.1:{stack.semstreams_port}/_fault',
     )
+    if "DOCKER_CONFIG" in os.environ:
+        show(f"compose    export DOCKER_CONFIG={os.environ['DOCKER_CONFIG']} finds its docker compose")
     story.follow(daemon, receiver)
 
 
@@ -90,8 +94,9 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _ignore_signals() -> None:
+    # Not SIG_IGN: Python complains of a signal that was on its way when the handler went.
     for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, lambda number, frame: None)
 
 
 if __name__ == "__main__":

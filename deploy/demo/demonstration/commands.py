@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-from collections.abc import Mapping
 
 from demonstration.progress import Trouble
 
 DOCKER_SECONDS = 30.0
 
 
-def run(
-    *command: str, advice: str, environment: Mapping[str, str] | None = None, timeout_seconds: float = DOCKER_SECONDS
-) -> str:
+def run(*command: str, advice: str, timeout_seconds: float = DOCKER_SECONDS) -> str:
     """Run a command and return its output.
 
     Raises: Trouble, with the last lines of what it said, when it fails or does not end in time.
@@ -21,7 +17,6 @@ def run(
     try:
         done = subprocess.run(
             command,
-            env={**os.environ, **(environment or {})},
             capture_output=True,
             text=True,
             check=False,

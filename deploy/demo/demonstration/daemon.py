@@ -12,7 +12,7 @@ from pathlib import Path
 
 from demonstration import ports
 from demonstration.progress import Trouble
-from demonstration.stack import FOLDER, Stack
+from demonstration.stack import Stack
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 15.0
@@ -64,7 +64,7 @@ class Daemon:
         (folder / "state").mkdir()
         self._settings.write_text(
             SETTINGS.format(
-                directory=_quoted(FOLDER),
+                directory=_quoted(stack.folder),
                 project=_quoted(stack.project),
                 docker_socket=_quoted(os.environ["DOCKER_HOST"].removeprefix("unix://")),
                 semstreams_port=stack.semstreams_port,
@@ -91,14 +91,14 @@ class Daemon:
         while not self._ready():
             self.check()
             if time.monotonic() > deadline:
-                raise Trouble(f"the daemon was not ready within {READY_SECONDS:g} s:\n{self._last_lines()}", _ADVICE)
+                raise Trouble(f"the daemon was not ready within {READY_SECONDS:g} s:\n{self.last_lines()}", _ADVICE)
             time.sleep(0.05)
 
     def check(self) -> None:
         """Raise Trouble if the process has ended."""
         if self._process is not None and self._process.poll() is not None:
             code = self._process.returncode
-            raise Trouble(f"the daemon ended with code {code}:\n{self._last_lines()}", _ADVICE)
+            raise Trouble(f"the daemon ended with code {code}:\n{self.last_lines()}", _ADVICE)
 
     def stop(self) -> None:
         """End it by SIGTERM, as systemd does; by SIGKILL only if that takes too long."""
@@ -121,7 +121,8 @@ class Daemon:
         finally:
             connection.close()
 
-    def _last_lines(self) -> str:
+    def last_lines(self) -> str:
+        """Return the end of its log."""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-10:])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,8 @@ from demonstration import ports
 from demonstration.commands import run
 from demonstration.progress import Trouble, say
 
-FOLDER = Path(__file__).resolve().parents[1]
+DEMO = Path(__file__).resolve().parents[1]
+FILES = ("docker-compose.yml", "config.json", "nats.conf")
 PROJECT = "semstreams"
 APART = "semstreams-demo"
 MARK = "semsupervisor-demo.by"
@@ -22,9 +24,10 @@ ADVICE = "look at the lines above, then start deploy/quickstart again: it begins
 
 @dataclass(frozen=True)
 class Stack:
-    """The demo's project: its name and the ports it publishes on loopback."""
+    """The demo's project: its name, its folder and the ports it publishes on loopback."""
 
     project: str
+    folder: Path
     semstreams_port: int
     metrics_port: int
     nats_port: int
@@ -35,9 +38,16 @@ class Stack:
         """Return the name of SemStreams' container."""
         return self.project
 
+    def deploy(self) -> None:
+        """Make the project's folder, as /opt/semstreams is on a host: with an .env that fills in the compose file."""
+        self.folder.mkdir()
+        for name in FILES:
+            shutil.copy(DEMO / name, self.folder / name)
+        values = "".join(f"{name}={value}\n" for name, value in self._environment.items())
+        (self.folder / ".env").write_text((DEMO / ".env").read_text() + values)
+
     @property
-    def environment(self) -> dict[str, str]:
-        """Return what the compose file is filled in with."""
+    def _environment(self) -> dict[str, str]:
         return {
             "COMPOSE_PROJECT_NAME": self.project,
             "SEMSTREAMS_CONTAINER": self.semstreams,
@@ -83,16 +93,11 @@ class Stack:
         return int(run("docker", "inspect", "--format", "{{.RestartCount}}", self.semstreams, advice=ADVICE))
 
     def _compose(self, *arguments: str) -> None:
-        file = ("--project-directory", str(FOLDER), "--file", str(FOLDER / "docker-compose.yml"))
-        run(
-            *("docker", "compose", *file, *arguments),
-            advice=ADVICE,
-            environment=self.environment,
-            timeout_seconds=COMPOSE_SECONDS,
-        )
+        command = ("docker", "compose", "--project-directory", str(self.folder), "--project-name", self.project)
+        run(*command, *arguments, advice=ADVICE, timeout_seconds=COMPOSE_SECONDS)
 
 
-def choose(wanted: str = "") -> Stack:
+def choose(folder: Path, wanted: str = "") -> Stack:
     """Choose names and ports that meet nothing on this host; what an earlier run left is taken down first.
 
     Raises: Trouble when there is a stack of the wanted name already, or of both usual ones.
@@ -105,9 +110,10 @@ def choose(wanted: str = "") -> Stack:
             continue
         if left:
             say(f"taking down what an earlier run left: {', '.join(left)}")
-            Stack(project, 0, 0, 0, 0).down()
+            Stack(project, DEMO, 0, 0, 0, 0).down()
         return Stack(
             project,
+            folder,
             semstreams_port=ports.choose(8080, "SemStreams"),
             metrics_port=ports.choose(9090, "SemStreams' metrics"),
             nats_port=ports.choose(4222, "NATS"),

@@ -14,6 +14,7 @@ ALERT_SECONDS = 20.0
 RECOVERY_SECONDS = 60.0
 EVENT_SECONDS = 5.0
 POLL_SECONDS = 0.2
+LONGEST_LINE = 140
 
 
 def tell(stack: Stack, daemon: Daemon, receiver: Receiver) -> None:
@@ -52,11 +53,13 @@ def follow(daemon: Daemon, receiver: Receiver) -> None:
 def show_message(message: Message) -> None:
     """Print what a message says, alert by alert."""
     for alert in message.alerts:
-        over = alert["resolved_because"]
-        show(f"{alert['title']}: {over}" if over else f"{alert['severity']}: {alert['summary']}")
+        if message.kind == "resolved":
+            show(f"{alert['title']}: {alert['resolved_because']}")
+            continue
+        show(f"{alert['severity']}: {alert['summary']}")
         for name, text in alert["evidence"].items():
-            show(*(f"  {name}: {line}" for line in str(text).splitlines()[-3:]))
-        for step in () if over else alert["next_steps"]:
+            show(*(f"  {name}: {line[:LONGEST_LINE]}" for line in str(text).splitlines()[-3:]))
+        for step in alert["next_steps"]:
             show(f"  next: {step}")
 
 
@@ -74,7 +77,8 @@ def _await(daemon: Daemon, receiver: Receiver, stack: Stack, kind: str, within_s
         say(f"received: {message.kind}")
         show_message(message)
     raise Trouble(
-        f"no {kind} message about {stack.semstreams} arrived within {within_seconds:g} s",
+        f"no {kind} message about {stack.semstreams} arrived within {within_seconds:g} s; the daemon's last lines:\n"
+        f"{daemon.last_lines()}",
         f"is the engine slow? docker ps -a --filter name={stack.semstreams} shows what became of the container",
     )
 
