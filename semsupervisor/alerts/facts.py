@@ -20,6 +20,7 @@ FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
     SubjectKind.SERVICE: {
         "state": _STATES,
         "died": bool,
+        "undecided": bool,
         "stopped_on_request": bool,
         "paused": bool,
         "missing": bool,

@@ -137,6 +137,7 @@ def facts(service: Service, now_monotonic: float) -> dict[str, FactValue]:
     }
     if service.image:
         found["image"] = service.image
+    found["undecided"] = service.ending in UNDECIDED
     if service.ending not in UNDECIDED:
         found["died"] = service.ending in (Ending.DIED, Ending.LEFT)
         found["stopped_on_request"] = service.ending is Ending.REQUESTED

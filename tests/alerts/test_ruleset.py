@@ -19,6 +19,7 @@ from tests.support.clock import ManualClock
 EXPECTED = [
     "engine_unreachable",
     "container_died",
+    "container_undecided",
     "container_stopped",
     "container_paused",
     "container_missing",
@@ -53,6 +54,7 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
     SubjectKind.SERVICE: {
         "state": "running",
         "died": False,
+        "undecided": False,
         "stopped_on_request": False,
         "paused": False,
         "missing": False,
@@ -161,6 +163,7 @@ def test_causes_and_consequences() -> None:
     assert causes == {
         "engine_unreachable",
         "container_died",
+        "container_undecided",
         "container_stopped",
         "container_paused",
         "container_missing",
