@@ -27,11 +27,11 @@ MIGRATIONS = (
         110,
         """
         CREATE TABLE outbox (
-            number INTEGER PRIMARY KEY, id INTEGER NOT NULL UNIQUE, receiver TEXT NOT NULL, key TEXT NOT NULL,
-            state TEXT NOT NULL, queued_at TEXT NOT NULL, attempts INTEGER NOT NULL, tried_seconds REAL NOT NULL,
+            id INTEGER PRIMARY KEY, receiver TEXT NOT NULL, key TEXT NOT NULL, state TEXT NOT NULL,
+            queued_at TEXT NOT NULL, attempts INTEGER NOT NULL, tried_seconds REAL NOT NULL,
             last_error TEXT NOT NULL, done_at TEXT, body TEXT NOT NULL
         );
-        CREATE INDEX outbox_by_state ON outbox (state, receiver, number);
+        CREATE INDEX outbox_by_state ON outbox (state, receiver, id);
         """,
     ),
 )
@@ -71,7 +71,8 @@ class Outbox:
         self._failed_total: dict[str, int] = defaultdict(int)
         self._retried: set[int] = set()
         self._loaded = False
-        # While the table cannot be read, ids begin where, by chance, none of an earlier run's are.
+        # Ids give the order of the messages about one alert. While the table cannot be read, they begin above those of
+        # all runs that could read it, and where, by chance, none of another such run are.
         self._first_id = self._last_id = 2**40 + secrets.randbits(40)
 
     async def load(self) -> None:

@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 QUEUED, DELIVERED, DEAD = "queued", "delivered", "dead"
 
 _SELECT = "SELECT id, receiver, queued_at, attempts, tried_seconds, last_error, body FROM outbox"
-SELECT_QUEUED = f"{_SELECT} WHERE state = '{QUEUED}' ORDER BY number"
+SELECT_QUEUED = f"{_SELECT} WHERE state = '{QUEUED}' ORDER BY id"
 
 Row = tuple[int, str, str, int, float, str, str]
 
@@ -48,7 +48,7 @@ def save(connection: sqlite3.Connection, entries: Iterable[OutboxEntry]) -> None
 def trim(connection: sqlite3.Connection, keep_entries: int) -> None:
     """Keep the newest delivered entries; what is queued or dead is never removed here."""
     connection.execute(
-        "DELETE FROM outbox WHERE state = ? AND number <= (SELECT max(number) FROM outbox) - ?",
+        "DELETE FROM outbox WHERE state = ? AND id <= (SELECT max(id) FROM outbox) - ?",
         (DELIVERED, keep_entries),
     )
 
@@ -65,7 +65,7 @@ def all_at_the_start(connection: sqlite3.Connection) -> tuple[list[OutboxEntry],
 
 def dead(connection: sqlite3.Connection, limit: int) -> list[OutboxEntry]:
     """Return the newest dead letters."""
-    query = f"{_SELECT} WHERE state = ? ORDER BY number DESC LIMIT ?"
+    query = f"{_SELECT} WHERE state = ? ORDER BY id DESC LIMIT ?"
     return readable(connection.execute(query, (DEAD, limit)))
 
 

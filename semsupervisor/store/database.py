@@ -101,7 +101,7 @@ class Store:
     async def salvage(self, query: str, parameters: Sequence[object] = ()) -> list[Any]:
         """Return the rows that can still be read of the broken database that was set aside; none without one.
 
-        The copy is not changed.
+        The copy is not changed. Raises: StoreError when the database cannot be opened now, which alone tells.
         """
         return await self._in_thread(lambda: self._salvaged(query, parameters))
 
@@ -223,6 +223,7 @@ class Store:
 
     def _salvaged(self, query: str, parameters: Sequence[object]) -> list[Any]:
         rows: list[Any] = []
+        self._at_run_time()
         if self.set_aside is None:
             return rows
         copy = f"{self.set_aside.absolute().as_uri()}?mode=ro"

@@ -255,9 +255,8 @@ async def test_what_was_in_the_log_only_is_salvaged_too(stores: Stores) -> None:
         path.write_bytes(content)
     flipped_pages(stores.path)
     store = stores.new()
-    await store.open()
-    assert await store.read(words) == []
     assert await store.salvage("SELECT word FROM words WHERE number > 21") == [("newest",)]
+    assert await store.read(words) == []
 
 
 async def test_a_database_that_breaks_while_it_is_used_is_set_aside(stores: Stores) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,17 +67,24 @@ class SmallDisk:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    """Return an empty ext4 file system of 8 MiB."""
+def small_disk() -> Iterator[SmallDisk]:
+    """Return an empty ext4 file system of 8 MiB.
+
+    It is mounted outside of pytest's folders, which are removed with all that is in them, and goes away even if a
+    test that failed has left a file open on it.
+    """
     if os.geteuid() != 0:
         pytest.skip("mounting a disk needs root")
-    image, folder = tmp_path / "disk.img", tmp_path / "disk"
-    folder.mkdir()
-    with image.open("wb") as file:
-        file.truncate(SIZE_BYTES)
-    run(["mkfs.ext4", "-q", "-m", "0", "-F", image])
-    disk = SmallDisk(image, folder)
-    if not disk.mount():
-        pytest.skip("no loop device can be mounted here")
-    yield disk
-    disk.unmount()
+    with tempfile.TemporaryDirectory(prefix="semsupervisor-disk-") as place:
+        image, folder = Path(place, "disk.img"), Path(place, "disk")
+        folder.mkdir()
+        with image.open("wb") as file:
+            file.truncate(SIZE_BYTES)
+        run(["mkfs.ext4", "-q", "-m", "0", "-F", image])
+        disk = SmallDisk(image, folder)
+        if not disk.mount():
+            pytest.skip("no loop device can be mounted here")
+        try:
+            yield disk
+        finally:
+            run(["umount", "--lazy", folder])

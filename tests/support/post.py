@@ -50,7 +50,7 @@ class Post:
     async def states(self) -> dict[tuple[str, str], str]:
         """Return the state of each message in the table, by receiver and key."""
         rows = await self.store.read(
-            lambda connection: connection.execute("SELECT receiver, key, state FROM outbox ORDER BY number").fetchall()
+            lambda connection: connection.execute("SELECT receiver, key, state FROM outbox ORDER BY id").fetchall()
         )
         return {(row[0], row[1]): row[2] for row in rows}
 
