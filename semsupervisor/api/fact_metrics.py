@@ -62,6 +62,7 @@ _WORDS = {
     "started_timestamp_seconds": "When it says that it started.",
     "status": "How it says that it is, 1 for the one that holds.",
     "stopped_on_request": "Whether it is not running because somebody asked for that.",
+    "undecided": "Whether it ended and it is still open who asked for that.",
     "unhealthy": "Whether its own health check fails.",
     "uptime_seconds": "How long it says that it has been running, at the time of the look.",
     "used_ratio": "Share of the space that is used, 0 to 1.",

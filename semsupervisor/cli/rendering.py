@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -45,8 +44,7 @@ class Paper:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
         terminal = self._stream.isatty()
-        columns = shutil.get_terminal_size((USUAL_WIDTH, 24)).columns if terminal else USUAL_WIDTH
-        self.width = min(max(columns, NARROWEST), WIDEST)
+        self.width = min(max(_columns(self._stream), NARROWEST), WIDEST) if terminal else USUAL_WIDTH
         self._coloured = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def paint(self, text: str, tone: str) -> str:
@@ -135,6 +133,17 @@ def moment(stamp: str) -> datetime:
 def clock_text(stamp: str) -> str:
     """Return a stamp as `2026-03-01 12:00:05Z`, to the second."""
     return f"{moment(stamp):%Y-%m-%d %H:%M:%SZ}"
+
+
+def _columns(stream: TextIO) -> int:
+    """Return how wide a terminal is, as its user or it itself says."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal():
+        return int(said)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns
+    except OSError:
+        return USUAL_WIDTH
 
 
 def _row(row: Sequence[str], widths: Sequence[int], space: int) -> list[str]:

@@ -129,7 +129,15 @@ def test_a_daemon_that_hangs_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    "words", [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", b"HTTP/1.1 2"]
+    "words",
+    [
+        b"",
+        b"SSH-2.0-OpenSSH\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{}",
+        b'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n{"a": 1}',
+        b"HTTP/1.1 2",
+    ],
 )
 def test_something_else_that_listens_is_named(tmp_path: Path, words: bytes) -> None:
     """What does not speak as the daemon does is an error of one sentence."""
@@ -156,3 +164,4 @@ def test_the_client_needs_the_standard_library_alone() -> None:
     look = "import sys, semsupervisor.api.client; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     loaded = set(run([sys.executable, "-c", look]).stdout.split())
     assert not loaded & {"aiohttp", "aiodocker", "nats", "apscheduler", "msgspec", "structlog", "prometheus_client"}
+    assert not loaded & {"email", "http", "ssl"}
