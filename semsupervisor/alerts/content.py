@@ -44,6 +44,9 @@ _THINGS = {
 _SAID_BY_THE_SUMMARY = ("equals yes", "equals no")
 _LABELS = {
     "oom": "Out of memory",
+    "finished_at": "Last ended at",
+    "restarts": "Restarted by its policy",
+    "state_now": "State when looked at",
     "health_log": "Last health checks",
     "last_log_lines": "Last log lines, the newest at the end",
 }
@@ -129,7 +132,8 @@ def subject_line(notification: Notification) -> str:
     if not notification.alerts:
         words = "a test message, nothing is wrong"
     else:
-        words = _one_line(notification.alerts[0].summary).rstrip(".")
+        resolved = notification.kind is NotificationKind.RESOLVED
+        words = _headline(notification.alerts[0], resolved=resolved).rstrip(".")
         if len(notification.alerts) > 1:
             words = f"{len(notification.alerts)} alerts: {words}"
     room = LONGEST_SUBJECT - len(_tag(notification)) - len(notification.host)
@@ -205,16 +209,20 @@ def _remarks(notification: Notification, now: datetime, local: Local) -> Iterato
 
 def _story(alert: AlertFacts, host: str, local: Local, *, resolved: bool) -> Story:
     rows = [*_facts(alert, host, local, resolved=resolved), *_short_evidence(alert.evidence)]
-    return Story(_one_line(alert.summary), tuple(rows), tuple(_parts(alert, resolved=resolved)))
+    return Story(_headline(alert, resolved=resolved), tuple(rows), tuple(_parts(alert, resolved=resolved)))
+
+
+def _headline(alert: AlertFacts, *, resolved: bool) -> str:
+    """Return what is so now: of what is over, how it ended."""
+    return _one_line(alert.resolved_because if resolved and alert.resolved_because else alert.summary)
 
 
 def _facts(alert: AlertFacts, host: str, local: Local, *, resolved: bool) -> Iterator[tuple[str, str]]:
     yield "Since", moment_text(alert.since, host, local)
     if resolved and alert.resolved_at is not None:
         yield "Over since", moment_text(alert.resolved_at, host, local)
-        yield "Was", alert.severity.value
-    if resolved and alert.resolved_because:
-        yield "Because", _one_line(alert.resolved_because)
+    if resolved:
+        yield "Was", f"{alert.severity.value}: {_one_line(alert.summary)}"
     yield "Concerns", thing_text(alert.subject)
     if alert.limit not in _SAID_BY_THE_SUMMARY:
         yield "Measured", f"{_one_line(alert.value)} (alert: {_one_line(alert.limit)})"

@@ -16,7 +16,7 @@ from semsupervisor.health.observation import FactValue, Observation, Subject, Su
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 
-PLAIN_END = "{what} is {value}"
+PLAIN_END = "{name}: {what} is {value}."
 
 
 class Severity(StrEnum):

@@ -87,7 +87,7 @@ class Turn:
             else:
                 self.saved[alert.id] = alert
             if self.alerts.setdefault(key, last[key]).id != alert.id:
-                self._end(alert, "a later episode of it goes on")
+                self._end(alert, f"{alert.title}: a later episode of it goes on.")
 
     def tell(self) -> None:
         """Decide for each firing alert that nobody heard of whether somebody hears of it now, or why not."""
@@ -107,7 +107,7 @@ class Turn:
             rule = self._policy.by_name.get(alert.rule)
             if rule is None or not rule.enabled or not rule.concerns(alert.subject):
                 del self.alerts[key]
-                self._end(alert, "its rule is no longer in the settings")
+                self._end(alert, f"The rule {alert.rule} is no longer in the settings.")
 
     def update(self, alert: Alert, evidence: Mapping[str, str], knowing: frozenset[str]) -> None:
         """Add evidence to an alert, ended or not, and tell those who were told of it without and want to know."""
@@ -145,8 +145,8 @@ class Turn:
 
     def _resolve(self, alert: Alert) -> None:
         self.saved[alert.id] = alert
-        untold = "" if alert.told else f"; nobody was told: {alert.muted_by or 'it ended first'}"
-        self._note("alert.resolved", alert, f"{alert.title}: {alert.resolved_because}{untold}")
+        untold = "" if alert.told else f" Nobody was told: {alert.muted_by or 'it ended first'}."
+        self._note("alert.resolved", alert, f"{alert.title}: {alert.resolved_because.rstrip('.')}.{untold}")
         for receiver in alert.told:
             self._message(NotificationKind.RESOLVED, alert, receiver, alert.consequences)
 

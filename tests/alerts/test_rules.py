@@ -112,11 +112,11 @@ def test_the_sentence_takes_facts_evidence_and_names() -> None:
 @pytest.mark.parametrize(
     ("rule", "facts", "reason"),
     [
-        (DIED, {"died": False}, "died is no"),
-        (DOWN, {"reachable": True}, "reachable is yes"),
-        (FILLING, {"used_ratio": 0.5}, "used is 50 %"),
-        (STATUS, {"status": "healthy"}, "status is healthy"),
-        (FILLING, {"used_ratio": UNKNOWN}, "used is unknown (nobody answers)"),
+        (DIED, {"died": False}, "/: died is no."),
+        (DOWN, {"reachable": True}, "/: reachable is yes."),
+        (FILLING, {"used_ratio": 0.5}, "/: used is 50 %."),
+        (STATUS, {"status": "healthy"}, "/: status is healthy."),
+        (FILLING, {"used_ratio": UNKNOWN}, "/: used is unknown (nobody answers)."),
     ],
 )
 def test_what_does_not_hold_says_why(rule: Rule, facts: dict[str, FactValue], reason: str) -> None:

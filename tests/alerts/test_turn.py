@@ -305,7 +305,7 @@ def test_the_end_of_a_muted_alert_is_only_a_note() -> None:
     why = "consequence of container_died of service:semstreams"
     assert run.notes[-1] == (
         "alert.resolved",
-        f"SemStreams unreachable: reachable is yes; nobody was told: {why}",
+        f"SemStreams unreachable: semstreams: reachable is yes. Nobody was told: {why}.",
     )
     kinds = [kind for kind, _ in run.notes]
     assert kinds == ["alert.firing", "alert.firing", "alert.told", "alert.muted", "alert.resolved"]
@@ -344,7 +344,7 @@ def test_the_alerts_of_a_rule_that_went_away_end(rules: list[Rule]) -> None:
     run.commit(turn)
     assert [one.rule for one in run.alerts.values()] == [DOWN.name]
     assert run.sent[-2:] == [("hook", NotificationKind.RESOLVED, "a1"), ("mail", NotificationKind.RESOLVED, "a1")]
-    assert run.messages[-1].alerts[0].resolved_because == "its rule is no longer in the settings"
+    assert run.messages[-1].alerts[0].resolved_because == "The rule container_died is no longer in the settings."
     assert {one.rule: one.state for one in run.disk.values()} == {DIED.name: RESOLVED, DOWN.name: FIRING}
 
 
@@ -359,7 +359,7 @@ def test_alerts_of_an_earlier_run_go_on() -> None:
     run.commit(turn)
     assert {one.id for one in run.alerts.values()} == {"e3", "e4"}
     assert run.sent == [("hook", NotificationKind.RESOLVED, "e1"), ("hook", NotificationKind.RESOLVED, "e2")]
-    assert run.messages[0].alerts[0].resolved_because == "a later episode of it goes on"
+    assert run.messages[0].alerts[0].resolved_because == "Container died: a later episode of it goes on."
 
 
 def test_what_goes_on_already_overtakes_an_earlier_run() -> None:
