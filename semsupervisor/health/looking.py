@@ -14,7 +14,7 @@ from semsupervisor.health import intent
 from semsupervisor.health.hearing import Note, died
 from semsupervisor.health.services import Ending, Service, ServiceState
 from semsupervisor.kit.clock import Instant
-from semsupervisor.systems.containers import Container, ContainerState, Owner
+from semsupervisor.systems.containers import Container, ContainerState, Health, Owner
 
 # An engine stops what a killed one left running before it takes its first call, so well within this time.
 ENGINE_START_SECONDS = 10.0
@@ -76,7 +76,12 @@ def first(owner: Owner, container: Container, at: Instant, circumstances: Circum
 
 
 def see(service: Service, container: Container, at: Instant, circumstances: Circumstances) -> Seen:
-    """Return what the inspection of a service's container says beside what is known."""
+    """Return what the inspection of a service's container says beside what is known.
+
+    One that is to replace it and was not started yet changes nothing: an event tells when it is.
+    """
+    if container.id == service.successor and container.state is ContainerState.CREATED:
+        return Seen(service)
     if service.container != container.id:
         return _replaced(service, container, at, circumstances)
     known = _described(service, container)
@@ -131,7 +136,7 @@ def _described(service: Service, container: Container) -> Service:
         since=(container.started_at if lives else container.finished_at) or container.created_at,
         started_at=container.started_at,
         finished_at=container.finished_at,
-        exit_code=None if lives else container.exit_code,
+        exit_code=None if lives or state is ServiceState.CREATED else container.exit_code,
         restart_count=container.restart_count,
         policy=container.restart_policy,
         stop_signal=container.stop_signal,
@@ -180,7 +185,7 @@ def _same_run(service: Service, known: Service, at: Instant) -> Seen:
     inspected = service.started_at is not None
     if service.state is not known.state:
         return Seen(msgspec.structs.replace(known, since=at.wall, cause=""), missed=inspected)
-    unheard = inspected and service.health is not known.health
+    unheard = inspected and known.health not in (Health.STARTING, service.health)
     return Seen(msgspec.structs.replace(known, since=service.since), missed=unheard)
 
 

@@ -22,7 +22,7 @@ class ContainerState(StrEnum):
 
 
 class Health(StrEnum):
-    """What the container's own health check says; NONE: it has no such check."""
+    """What the container's own health check says; NONE: it has no such check; STARTING: it has not decided."""
 
     NONE = "none"
     STARTING = "starting"

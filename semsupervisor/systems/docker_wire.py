@@ -39,6 +39,7 @@ class _Check(msgspec.Struct, rename="pascal"):
 
 class _Health(msgspec.Struct, rename="pascal"):
     status: str = ""
+    failing_streak: int | None = None
     log: list[_Check] | None = None
 
 
@@ -135,7 +136,7 @@ def container(answer: Mapping[str, Any]) -> Container:
         restart_count=seen.restart_count,
         restart_policy=_known(RestartPolicy, seen.host_config.restart_policy.name) or RestartPolicy.NO,
         stop_signal=signal_number(seen.config.stop_signal) or int(signal.SIGTERM),
-        health=_known(Health, health.status) or Health.NONE,
+        health=_healthiness(health),
         health_log=tuple(HealthCheck(_moment(one.end), one.exit_code, one.output) for one in health.log or ()),
         memory_limit_bytes=seen.host_config.memory or None,
         addresses=_addresses(seen.network_settings.networks or {}),
@@ -201,6 +202,12 @@ def signal_number(word: str) -> int | None:
     except KeyError:
         return None
     return number + (int(offset) if plus and offset.isdecimal() else 0)
+
+
+def _healthiness(health: _Health) -> Health:
+    """The engine writes unhealthy as well where no check failed and none runs: of a container that is paused or ended."""
+    known = _known(Health, health.status) or Health.NONE
+    return Health.STARTING if known is Health.UNHEALTHY and health.failing_streak == 0 else known
 
 
 def _number(word: str | None) -> int | None:
