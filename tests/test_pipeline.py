@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +21,7 @@ from semsupervisor.alerts.turn import Policy
 from semsupervisor.errors import EngineError, StoreError
 from semsupervisor.health.observation import Observation, Subject, SubjectKind
 from semsupervisor.kit.tasks import TaskOwner
+from semsupervisor.store.journal import Companion
 from tests.support.alerting import (
     DIED,
     DISK,
@@ -522,6 +524,25 @@ async def test_alerts_stand_in_the_order_in_which_they_began(heart: Heart, clock
     assert [one.subject for one in heart.pipeline.alerts()] == [SERVICE, NATS_SERVICE]
 
 
+async def test_a_companion_is_written_with_what_follows_or_not_at_all(heart: Heart) -> None:
+    """It stands in the transaction of the alert it goes with; when nothing follows, it is left to the caller."""
+    then: list[str] = []
+    companion = Companion(
+        lambda db: db.execute("INSERT INTO timeline (at, kind, subject, text, facts) VALUES ('', 'c', '', '', '{}')"),
+        lambda: then.append("true"),
+    )
+    await heart.pipeline.observe([ALIVE], companion)
+    assert then == []
+    await heart.pipeline.observe([DEAD], companion)
+    assert then == ["true"]
+    kinds = await heart.store.read(lambda db: db.execute("SELECT kind FROM timeline ORDER BY id").fetchall())
+    assert [kind for (kind,) in kinds] == ["alert.firing", "alert.told", "c"]
+    broken_one = Companion(lambda db: db.execute("INSERT INTO nowhere VALUES (1)"), lambda: then.append("never"))
+    with pytest.raises(sqlite3.OperationalError):
+        await heart.pipeline.observe([saw(NATS_SERVICE, {"died": True})], broken_one)
+    assert (len(await heart.on_disk()), len(heart.pipeline.alerts()), then) == (1, 1, ["true"])
+
+
 async def test_notes_and_tests_go_the_same_way(heart: Heart) -> None:
     """A note is a line of the timeline with its facts; a test message is queued like any other."""
     await heart.pipeline.note("settings.loaded", SERVICE, "read again", {"files": 1})
@@ -622,7 +643,7 @@ class Campaign:
 PLACES = itertools.count()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ACTS)
 async def test_no_message_is_lost_or_sent_twice(begin: Begin, acts: list[str]) -> None:
     """Through kills and lost disks each receiver gets every beginning and every end, once, and in their order."""

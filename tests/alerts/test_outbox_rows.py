@@ -10,6 +10,7 @@ import pytest
 from semsupervisor.alerts import outbox_rows
 from semsupervisor.alerts.notification import NotificationKind
 from tests.support.clock import ManualClock
+from tests.support.logs import Logs
 from tests.support.post import Post
 from tests.support.told import told
 
@@ -43,6 +44,13 @@ async def test_dead_letters_are_found_and_counted(post: Post) -> None:
     assert await post.store.read(lambda connection: outbox_rows.dead_of_id(connection, dead.id)) == dead
     assert await post.store.read(lambda connection: outbox_rows.dead_of_id(connection, dead.id + 1)) is None
     assert await post.store.read(outbox_rows.dead_by_receiver) == {"ops": 1}
+
+
+async def test_a_row_that_makes_no_sense_holds_up_no_other(post: Post, logs: Logs) -> None:
+    """A message that cannot be read any more is said and left out."""
+    await post.store.write(lambda db: db.execute("UPDATE outbox SET body = '{' WHERE receiver = 'mail'"))
+    assert [entry.receiver for entry in await post.store.read(outbox_rows.queued)] == ["ops"]
+    assert (logs[-1]["event"], logs[-1]["receiver"]) == ("outbox.row_unreadable", "mail")
 
 
 async def test_ids_go_on_where_they_ended(post: Post, tmp_path: Path) -> None:
