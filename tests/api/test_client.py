@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 import threading
@@ -129,19 +130,30 @@ def test_a_daemon_that_hangs_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("words", "told"),
     [
-        b"",
-        b"SSH-2.0-OpenSSH\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{}",
-        b'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n{"a": 1}',
-        b"HTTP/1.1 2",
+        (b"", "Remote end closed connection without response"),
+        (b"SSH-2.0-OpenSSH\r\n", "SSH-2.0-OpenSSH"),
+        (b"HTTP/1.1 2", "HTTP/1.1 2"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "text/plain b'hello'"),
+        (b'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n{"a": 1}', "text/html"),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 5\r\n\r\n{}", "IncompleteRead"),
+        (b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 200 + b"\r\n{}", "more than 100 headers"),
     ],
 )
-def test_something_else_that_listens_is_named(tmp_path: Path, words: bytes) -> None:
-    """What does not speak as the daemon does is an error of one sentence."""
-    with speaking(tmp_path / "s", words), pytest.raises(NotReachable, match=r"answer|reached"):
+def test_something_else_that_listens_is_named(tmp_path: Path, words: bytes, told: str) -> None:
+    """What does not speak as the daemon does is an error of one sentence that quotes it."""
+    with (
+        speaking(tmp_path / "s", words),
+        pytest.raises(NotReachable, match=rf"does not answer as semsupervisor does: .*{re.escape(told)}"),
+    ):
+        Client(str(tmp_path / "s")).get("/v1/status")
+
+
+def test_an_answer_that_is_no_json_is_named(tmp_path: Path) -> None:
+    """What only says that it is JSON is quoted with its status."""
+    words = b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 5\r\n\r\n{hi}\n"
+    with speaking(tmp_path / "s", words), pytest.raises(NotReachable, match=r"answer \(200\) cannot be read: b'{hi}"):
         Client(str(tmp_path / "s")).get("/v1/status")
 
 
@@ -159,8 +171,8 @@ def test_the_environment_may_name_the_socket(monkeypatch: pytest.MonkeyPatch) ->
     assert default_socket() == "/tmp/other.sock"
 
 
-def test_the_client_needs_the_standard_library_alone() -> None:
-    """Importing the client loads no package that would slow a command down."""
+def test_the_client_is_there_at_once() -> None:
+    """Importing it loads no package, and what speaks HTTP only once something is asked: --help does without it."""
     look = "import sys, semsupervisor.api.client; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     loaded = set(run([sys.executable, "-c", look]).stdout.split())
     assert not loaded & {"aiohttp", "aiodocker", "nats", "apscheduler", "msgspec", "structlog", "prometheus_client"}
