@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 import structlog
@@ -80,9 +80,16 @@ class Book:
         after_id: int | None = None,
         subject: str | None = None,
         kind: str | None = None,
+        since: datetime | None = None,
     ) -> list[TimelineEntry]:
         """Return timeline entries, newest first: at most `limit`, with ids between the given ones, filtered."""
-        conditions = {"id < ?": before_id, "id > ?": after_id, "subject = ?": subject, "kind = ?": kind}
+        conditions = {
+            "id < ?": before_id,
+            "id > ?": after_id,
+            "subject = ?": subject,
+            "kind = ?": kind,
+            "at >= ?": None if since is None else _stamp(since),
+        }
         given = {condition: value for condition, value in conditions.items() if value is not None}
         where = f"WHERE {' AND '.join(given)}" if given else ""
         query = f"SELECT id, at, kind, subject, text, facts FROM timeline {where} ORDER BY id DESC LIMIT ?"  # noqa: S608
@@ -112,7 +119,7 @@ def save_timeline(connection: sqlite3.Connection, lines: Iterable[TimelineLine])
     """Write lines below all that stand in the timeline."""
     connection.executemany(
         "INSERT INTO timeline (at, kind, subject, text, facts) VALUES (?, ?, ?, ?, ?)",
-        [(line.at.isoformat(), line.kind, line.subject, line.text, _facts(line.facts)) for line in lines],
+        [(_stamp(line.at), line.kind, line.subject, line.text, _facts(line.facts)) for line in lines],
     )
 
 
@@ -123,6 +130,11 @@ def trim(connection: sqlite3.Connection, keep_entries: int) -> None:
         "DELETE FROM alerts WHERE state = ? AND rowid <= (SELECT max(rowid) FROM alerts) - ?",
         (AlertState.RESOLVED.value, keep_entries),
     )
+
+
+def _stamp(at: datetime) -> str:
+    """Return a moment as text that sorts as the moments do: in UTC, where a plus sign sorts before the point."""
+    return at.astimezone(UTC).isoformat()
 
 
 def _entry(row: tuple[int, str, str, str, str, str]) -> TimelineEntry:

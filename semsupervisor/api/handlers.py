@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from msgspec import Meta
 
-from semsupervisor.alerts.book import TimelineEntry
 from semsupervisor.api import answers, page, present, verdicts
 from semsupervisor.api.asking import Ask, Params, Refused, Reply
 from semsupervisor.errors import PermanentError, SettingsError, SupervisorError
@@ -102,12 +101,15 @@ async def timeline(ask: Ask[TimelineParams]) -> Reply:
     """Return the newest entries of the timeline that were asked for."""
     wanted = ask.params
     found = await ask.readings.timeline(
-        wanted.limit, before_id=wanted.before, after_id=wanted.after, subject=wanted.subject, kind=wanted.kind
+        wanted.limit,
+        before_id=wanted.before,
+        after_id=wanted.after,
+        subject=wanted.subject,
+        kind=wanted.kind,
+        since=None if wanted.since is None else _moment(wanted.since, ask.readings.clock),
     )
-    since = None if wanted.since is None else _moment(wanted.since, ask.readings.clock)
-    shown = [entry for entry in found if since is None or entry.at >= since]
-    more = len(found) == wanted.limit and len(shown) == len(found)
-    return Reply(body=present.timeline(ask.readings, shown, _oldest(shown) if more else None))
+    more = len(found) == wanted.limit
+    return Reply(body=present.timeline(ask.readings, found, found[-1].id if more else None))
 
 
 async def settings(ask: Ask[None]) -> Reply:
@@ -156,10 +158,6 @@ def _verdict(ask: Ask[None], judged: verdicts.Verdict) -> Reply:
     return Reply(body=present.verdict(ask.readings, judged), status=200 if judged.good else 503)
 
 
-def _oldest(entries: list[TimelineEntry]) -> int | None:
-    return entries[-1].id if entries else None
-
-
 def _moment(text: str, clock: Clock) -> datetime:
     """Return the moment that a `since` means. Raises: Refused (400) when it means none."""
     moment = _before(text, clock) or _stamp(text)
@@ -179,6 +177,6 @@ def _before(text: str, clock: Clock) -> datetime | None:
 def _stamp(text: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else None

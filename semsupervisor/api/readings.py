@@ -89,6 +89,7 @@ class TimelineReader(Protocol):
         after_id: int | None = None,
         subject: str | None = None,
         kind: str | None = None,
+        since: datetime | None = None,
     ) -> Sequence[TimelineEntry]:
         """Return at most `limit` entries, newest first. Raises: StoreError."""
         ...

@@ -6,7 +6,7 @@ import math
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
+from datetime import timedelta, timezone
 from pathlib import Path
 
 import msgspec
@@ -128,6 +128,19 @@ async def test_the_timeline_can_be_paged_and_filtered(shelf: Shelf) -> None:
     assert texts(await book.timeline(10, subject="engine:docker")) == ["three"]
     some = await book.timeline(1, before_id=5, after_id=1, subject="service:nats", kind="alert.told")
     assert texts(some) == ["four"]
+
+
+async def test_the_timeline_begins_at_a_moment(shelf: Shelf) -> None:
+    """What is older does not count towards the limit; fractions of a second and zones are compared as moments."""
+    await shelf.note(
+        line("whole"), line("later", seconds=0.25), line("old", seconds=-3600), line("new", seconds=3600), line("last")
+    )
+    timeline, eastern = shelf.book.timeline, timezone(timedelta(hours=5))
+    assert texts(await timeline(3, since=START)) == ["last", "new", "later"]
+    assert texts(await timeline(10, since=START)) == ["last", "new", "later", "whole"]
+    assert texts(await timeline(10, since=START + timedelta(microseconds=1))) == ["new", "later"]
+    assert texts(await timeline(10, since=(START + timedelta(seconds=0.25)).astimezone(eastern))) == ["new", "later"]
+    assert texts(await timeline(10, since=START, before_id=3)) == ["later", "whole"]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)

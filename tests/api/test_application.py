@@ -154,6 +154,7 @@ async def test_head_is_get_without_a_body(tmp_path: Path) -> None:
         ("GET", "/v1/timeline?since=yesterday", 400, "neither a time nor a duration"),
         ("GET", "/v1/timeline?since=2026-03-01T12:00:00", 400, "neither a time nor a duration"),
         ("GET", "/v1/timeline?since=999999999d", 400, "neither a time nor a duration"),
+        ("GET", "/v1/timeline?since=0001-01-01T00:00:00%2B23:59", 400, "neither a time nor a duration"),
         ("POST", "/v1/outbox/x/retry", 400, "id"),
         ("POST", "/v1/outbox/4/retry", 404, "there is no dead letter 4"),
     ],

@@ -69,12 +69,14 @@ async def test_the_timeline_is_narrowed() -> None:
 
 @pytest.mark.parametrize("since", ["2m", "2026-03-01T12:08:00Z", "2026-03-01T13:08:00+01:00"])
 async def test_the_timeline_begins_at_a_time_or_a_while_ago(since: str) -> None:
-    """Entries older than `since` are left out, and no further page is offered once one was."""
+    """Entries older than `since` are left out, also of the pages that follow."""
     world = World()
     world.clock.advance(600)
     world.entries = [entry(number) for number in range(1, 11)]
-    page = await timeline(world, limit=5, since=since)
-    assert [one.id for one in page.entries] == [10, 9, 8]
+    page = await timeline(world, limit=2, since=since)
+    assert [one.id for one in page.entries] == [10, 9]
+    page = await timeline(world, limit=2, since=since, before=page.before)
+    assert [one.id for one in page.entries] == [8]
     assert page.before is None
 
 

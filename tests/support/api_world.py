@@ -151,6 +151,7 @@ class World:
         after_id: int | None = None,
         subject: str | None = None,
         kind: str | None = None,
+        since: datetime | None = None,
     ) -> Sequence[TimelineEntry]:
         if self.store_fails:
             raise StoreError("cannot use the state database: disk I/O error")
@@ -161,6 +162,7 @@ class World:
             and (after_id is None or entry.id > after_id)
             and (subject is None or entry.subject == subject)
             and (kind is None or entry.kind == kind)
+            and (since is None or entry.at >= since)
         ]
         return found[:limit]
 
