@@ -22,9 +22,14 @@ async def gather(docker: Docker, container_id: str) -> dict[str, str]:
     Raises: ContainerGone, EngineError, EngineForbidden.
     """
     container, lines = await asyncio.gather(docker.inspect(container_id), _log(docker, container_id))
+    return shown(container, lines)
+
+
+def shown(container: Container, lines: Sequence[str]) -> dict[str, str]:
+    """Return an inspection and log lines as they may be shown."""
     secrets = secrets_of(container.environment)
-    shown = "\n".join(masked_lines(lines, secrets))
-    return {**_inspected(container), **_health(container.health_log, secrets), "last_log_lines": shown or "(none)"}
+    log = "\n".join(masked_lines(lines, secrets))
+    return {**_inspected(container), **_health(container.health_log, secrets), "last_log_lines": log or "(none)"}
 
 
 async def _log(docker: Docker, container_id: str) -> list[str]:

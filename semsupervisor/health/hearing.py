@@ -87,6 +87,7 @@ def _start(service: Service, event: Event) -> Heard:
         started_at=None,
         finished_at=None,
         exit_code=None,
+        restart_count=service.restart_count if service.ending is Ending.DIED else 0,
         health=Health.NONE if service.health is Health.NONE else Health.STARTING,
         ending=Ending.NONE,
         ended_monotonic=None,
@@ -165,6 +166,8 @@ def _stop(service: Service, event: Event, at: Instant) -> Heard:
 
 
 def _pause(service: Service, event: Event) -> Heard:
+    if service.state is not ServiceState.RUNNING:
+        return Heard(service, look=True)
     paused = msgspec.structs.replace(
         service, state=ServiceState.PAUSED, since=stamped(event), cause="paused through the Docker API"
     )

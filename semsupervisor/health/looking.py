@@ -28,6 +28,15 @@ STATES = {
     ContainerState.EXITED: ServiceState.EXITED,
     ContainerState.DEAD: ServiceState.EXITED,
 }
+CAUSES_AT_FIRST_SIGHT = {
+    Ending.REQUESTED: "stopped before the supervisor looked first: its restart policy would have started it again",
+    Ending.LEFT: "left stopped by an engine that was killed",
+}
+CAUSES_UNHEARD = {
+    Ending.LEFT: "ended with its engine, or its host, and was not started again by the next one",
+    Ending.COMPLETED: "completed with exit code 0",
+    Ending.ASKED: "stopped unheard: its restart policy would have started it again, had nobody stopped it",
+}
 ASKED_FOR = (Ending.ASKED, Ending.REQUESTED)
 
 
@@ -63,15 +72,9 @@ def first(owner: Owner, container: Container, at: Instant, circumstances: Circum
     if service.lives:
         return service
     ending = intent.at_first_sight(container, left_by_engine=_left_by_engine(container, circumstances))
-    match ending:
-        case Ending.DIED:
-            return _as_inspected(died(service, container.exit_code, at, count=1), container)
-        case Ending.REQUESTED:
-            cause = "stopped before the supervisor looked first: its restart policy would have started it again"
-        case Ending.LEFT:
-            cause = "left stopped by an engine that was killed"
-        case _:
-            cause = ""
+    if ending is Ending.DIED:
+        return _as_inspected(died(service, container.exit_code, at, count=1), container)
+    cause = CAUSES_AT_FIRST_SIGHT.get(ending, "")
     return msgspec.structs.replace(service, ending=ending, ended_monotonic=at.monotonic, cause=cause)
 
 
@@ -205,16 +208,10 @@ def _ended(service: Service, known: Service, container: Container, at: Instant, 
     oom = container.oom_killed and container.exit_code == 137
     known = msgspec.structs.replace(known, oom=service.oom or oom, ended_monotonic=at.monotonic)
     ending = intent.unheard(container, engine_changed=circumstances.engine_changed, awaited=circumstances.awaited)
-    match ending:
-        case Ending.DIED:
-            count = max(1, container.restart_count - service.restart_count)
-            return Seen(_as_inspected(died(known, container.exit_code, at, count=count), container), missed=True)
-        case Ending.LEFT:
-            cause = "ended with its engine, or its host, and was not started again by the next one"
-        case Ending.COMPLETED:
-            cause = "completed with exit code 0"
-        case _:
-            cause = "stopped unheard: its restart policy would have started it again, had nobody stopped it"
+    if ending is Ending.DIED:
+        count = max(1, container.restart_count - service.restart_count)
+        return Seen(_as_inspected(died(known, container.exit_code, at, count=count), container), missed=True)
+    cause = CAUSES_UNHEARD[ending]
     return Seen(msgspec.structs.replace(known, ending=ending, cause=cause), missed=True)
 
 

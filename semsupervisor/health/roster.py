@@ -71,6 +71,7 @@ class Roster:
         name = event.owner.name
         known = self.services.get(name)
         self._heard_monotonic[name] = at.monotonic
+        self._missed_since.pop(name, None)
         stamp = Instant(hearing.stamped(event), at.monotonic)
         if known is None or event.id != known.container:
             self._hear_of_another(known, event, turn, stamp)

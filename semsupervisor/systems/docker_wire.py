@@ -205,7 +205,7 @@ def signal_number(word: str) -> int | None:
 
 
 def _healthiness(health: _Health) -> Health:
-    """The engine writes unhealthy as well where no check failed and none runs: of a container that is paused or ended."""
+    """The engine writes unhealthy also where no check failed and none runs: of a container that is paused or ended."""
     known = _known(Health, health.status) or Health.NONE
     return Health.STARTING if known is Health.UNHEALTHY and health.failing_streak == 0 else known
 
@@ -227,7 +227,10 @@ def _known(kind: type[E], word: str) -> E | None:
 
 
 def _addresses(networks: Mapping[str, _Endpoint]) -> dict[str, str]:
+    """A container on the host's own network has no address there: it is reached as the host itself."""
     known = {name: end.ip_address or end.global_ipv6_address for name, end in networks.items()}
+    if "host" in known:
+        known["host"] = "127.0.0.1"
     return {name: address for name, address in sorted(known.items()) if address}
 
 

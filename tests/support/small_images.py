@@ -42,8 +42,8 @@ def small_images(
     engine.docker("create", "--pull=never", "--name", source, next(tag for tag in demo_images.tags if "nats" in tag))
     engine.docker("cp", f"{source}:/usr/bin/busybox", str(busybox))
     engine.docker("rm", source)
-    archives = {f"{run_prefix}small:{number}": _archive(busybox, number) for number in ("1", "2")}
-    images = SmallImages(*archives, archives)
+    first, second = f"{run_prefix}small:1", f"{run_prefix}small:2"
+    images = SmallImages(first, second, {first: _archive(busybox, "1"), second: _archive(busybox, "2")})
     images.load_into(engine)
     return images
 
