@@ -41,15 +41,15 @@ async def translated(what: str, socket: str, timeout_seconds: float) -> AsyncIte
             "if `docker info` hangs too, restart it: systemctl restart docker"
         ) from error
     except DockerError as error:
-        raise _of_answer(what, socket, error) from error
+        raise await asyncio.to_thread(_of_answer, what, socket, error) from error
     except (aiohttp.ClientError, OSError) as error:
-        raise of_connection(what, socket, error) from error
+        # Whose the socket is, and who we are, stands in files.
+        raise await asyncio.to_thread(_of_connection, what, socket, error) from error
     except (msgspec.MsgspecError, ValueError) as error:
         raise EngineError(f"{what}: the answer from {socket} is none of a Docker engine: {error}") from error
 
 
-def of_connection(what: str, socket: str, error: BaseException) -> SupervisorError:
-    """Return what a connection that failed, or broke off, means."""
+def _of_connection(what: str, socket: str, error: BaseException) -> SupervisorError:
     cause: BaseException = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     code = cause.errno if isinstance(cause, OSError) else None
     match code:
@@ -67,7 +67,7 @@ def of_connection(what: str, socket: str, error: BaseException) -> SupervisorErr
 
 def _of_answer(what: str, socket: str, error: DockerError) -> SupervisorError:
     if isinstance(error.__context__, aiohttp.ClientError):
-        return of_connection(what, socket, error.__context__)
+        return _of_connection(what, socket, error.__context__)
     return of_status(what, socket, error.status, error.message)
 
 
