@@ -1,0 +1,227 @@
+"""What the daemon costs its host while nothing happens: tests/bench/footprint runs this.
+
+On a private engine with the demo stack: first the engine alone, then with a bare poller that asks the same questions,
+then with the daemon, whose page of metrics is fetched every 15 s; at last `status`, and the page with 500 series.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from tests.bench import processes, product
+from tests.bench.figures import Target, percentile, surroundings, table, times
+from tests.bench.supervisor import PORT, Supervisor
+from tests.bench.world import CANNOT_RUN, CannotRun, World, end
+from tests.support.commands import REPOSITORY, run
+
+PEER_PORT = 9798
+SCRAPE_SECONDS = 15.0
+SETTLE_SECONDS = 60.0  # what the start wrote has reached the disk, and its memory is warm
+SERIES = 500
+COPIES = 8
+PAGES = 120
+STATUS_RUNS = 20
+DAY_SECONDS = 86_400.0
+MB = 1e6
+HEAVY = ("aiohttp", "aiodocker", "nats", "apscheduler")
+MODULES = (
+    "import sys; from semsupervisor.cli import main; main(sys.argv[1:]);"
+    "import json; sys.stderr.write(json.dumps(sorted(sys.modules)))"
+)
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """What was used in a stretch of time: shares of one core, and bytes."""
+
+    seconds: float
+    engine_share: float
+    process_share: float = 0.0
+    device_bytes: int = 0
+    process_bytes: int = 0
+    log_bytes: int = 0
+
+    def per_day(self, count: int) -> float:
+        """Return what a count in this stretch comes to in a day, in MB."""
+        return count / self.seconds * DAY_SECONDS / MB
+
+
+def measured(world: World, seconds: float, pid: int = 0, logged: Callable[[], int] = lambda: 0) -> Stretch:
+    """Wait, and return what the engine, and the process `pid` if it is given, have used meanwhile."""
+
+    def look() -> tuple[float, float, float, int, int, int]:
+        written = processes.bytes_written(pid) if pid else 0
+        used = processes.cpu_seconds(pid) if pid else 0.0
+        return time.monotonic(), world.engine_cpu_seconds(), used, world.disk.bytes_written(), written, logged()
+
+    before = look()
+    time.sleep(seconds)
+    took, engine, used, device, written, log = (now - old for now, old in zip(look(), before, strict=True))
+    return Stretch(took, engine / took, used / took, int(device), int(written), int(log))
+
+
+def weigh(minutes: float, python: str) -> list[Target]:
+    """Run the bench, print what it found, and return what was promised with what holds of it."""
+    with World(health_interval="30s") as world:
+        print(f"{surroundings()}\nthe engine alone, then with a bare poller", flush=True)
+        alone = measured(world, minutes * 60 / 5)
+        poller, poller_memory, polled = _polled(world, minutes * 60 / 5, python)
+        end(poller)
+        supervisor = Supervisor(world, python, "http://127.0.0.1:9/")
+        start = _started(world, supervisor)
+        print(f"{surroundings()}\nwith the daemon, for {minutes:g} minutes", flush=True)
+        scraper = world.beside("scraper", SCRAPE_SECONDS, int(minutes * 60 / SCRAPE_SECONDS), PORT)
+        stretch = measured(world, minutes * 60, supervisor.pid, lambda: supervisor.log_bytes)
+        memory = processes.memory(supervisor.pid)
+        print(f"{surroundings()}\n", flush=True)
+        pages = _fetched(scraper)
+        targets = [
+            *_print_memory(memory, poller_memory),
+            *_print_cpu(stretch, start, polled),
+            *_print_written(stretch, start),
+        ]
+        _print_engine(alone, polled, stretch)
+        _print_pages("/metrics of the demo stack, every 15 s", pages)
+        targets += [*_status(supervisor), *_pages(world, supervisor)]
+        print(f"{surroundings()}\n\npromised", flush=True)
+        print("\n".join(target.line() for target in targets))
+        return targets
+
+
+class Start(msgspec.Struct, frozen=True):
+    """What the start of the daemon took: seconds of processor time until it was ready, and bytes on its disk."""
+
+    cpu_seconds: float
+    device_bytes: int
+
+
+def _started(world: World, supervisor: Supervisor) -> Start:
+    before = world.disk.bytes_written()
+    supervisor.start()
+    used = processes.cpu_seconds(supervisor.pid)
+    time.sleep(SETTLE_SECONDS)
+    return Start(used, world.disk.bytes_written() - before)
+
+
+def _polled(world: World, seconds: float, python: str) -> tuple[subprocess.Popen[bytes], processes.Memory, Stretch]:
+    addresses = (world.stack.address("semstreams"), world.stack.address("nats"))
+    command = [python, "-m", "tests.bench.poller", str(world.engine.socket), world.stack.project, *addresses]
+    poller = world.spawn(command, subprocess.DEVNULL)
+    time.sleep(2.0)
+    stretch = measured(world, seconds, poller.pid)
+    return poller, processes.memory(poller.pid), stretch
+
+
+def _fetched(scraper: subprocess.Popen[bytes]) -> list[Any]:
+    assert scraper.stdout is not None
+    return [json.loads(line) for line in scraper.stdout]
+
+
+def _print_memory(memory: processes.Memory, peer: processes.Memory) -> list[Target]:
+    print(
+        f"memory: peak {memory.peak:.1f} MB, now {memory.resident:.1f} MB, {memory.proportional:.1f} MB of it its own"
+    )
+    print(f"  peak to that of the bare poller ({peer.peak:.1f} MB): {times(memory.peak, peer.peak)}")
+    return [Target("peak of the memory", memory.peak, 64, "MB", 60)]
+
+
+def _print_cpu(stretch: Stretch, start: Start, polled: Stretch) -> list[Target]:
+    share, peer = 100 * stretch.process_share, 100 * polled.process_share
+    print(f"cpu: {share:.3f} % of one core; its start took {start.cpu_seconds:.2f} s of processor time")
+    print(f"  to that of the bare poller ({peer:.3f} %): {times(share, peer)}")
+    return [Target("cpu", share, 1.0, "% of one core", 0.2)]
+
+
+def _print_written(stretch: Stretch, start: Start) -> list[Target]:
+    device, own = stretch.per_day(stretch.device_bytes), stretch.per_day(stretch.process_bytes)
+    print(f"written: {device:.2f} MB a day to the state's device, journal included; {own:.2f} MB a day by the process")
+    print(
+        f"  its start wrote {start.device_bytes / MB:.2f} MB; its log is {stretch.per_day(stretch.log_bytes):.3f} MB a day"
+    )
+    return [Target("written to the state's disk", device, 20, "MB a day")]
+
+
+def _print_engine(alone: Stretch, polled: Stretch, with_daemon: Stretch) -> None:
+    shares = [100 * one.engine_share for one in (alone, polled, with_daemon)]
+    print("the engine's cpu: {:.2f} % alone, {:.2f} % with the poller, {:.2f} % with the daemon".format(*shares))
+    ours, peers = shares[2] - shares[0], shares[1] - shares[0]
+    print(f"  so {ours:+.2f} points for us, {peers:+.2f} for the poller")
+
+
+def _print_pages(what: str, pages: Sequence[Any]) -> None:
+    print(f"{what}: {pages[-1]['series']} series")
+    print("\n".join(table([("daemon", [one["ms"] for one in pages])], "ms")))
+
+
+def _pages(world: World, supervisor: Supervisor) -> list[Target]:
+    """Fetch a page of at least 500 series, with checks every second so that there is always something new on it."""
+    world.add_services(COPIES)
+    supervisor.set_interval("1s")
+    supervisor.reload()
+    peer = world.beside("bare_page", PEER_PORT, SERIES)
+    assert peer.stdout is not None
+    assert peer.stdout.readline()
+    pages = _fetched(world.beside("scraper", 1.0, PAGES, PORT, PEER_PORT))
+    ours = [one["ms"] for one in pages if one["port"] == PORT]
+    bare = [one["ms"] for one in pages if one["port"] == PEER_PORT]
+    series = min(one["series"] for one in pages if one["port"] == PORT)
+    assert series >= SERIES, f"only {series} series"
+    print(f"/metrics with more services, checked and fetched every second: {series} series")
+    print("\n".join(table([("daemon", ours), (f"bare page of {SERIES}", bare)], "ms")))
+    p50, p99 = percentile(ours, 50), percentile(ours, 99)
+    print(f"  to the bare page: p50 {times(p50, percentile(bare, 50))}, p99 {times(p99, percentile(bare, 99))}")
+    return [Target("/metrics p50", p50, 4, "ms"), Target("/metrics p99", p99, 10, "ms")]
+
+
+def _status(supervisor: Supervisor) -> list[Target]:
+    """Time `semsupervisor status` beside a Python that does nothing, from the start of the process to its end."""
+    arguments = ["--socket", str(supervisor.control_socket), "status"]
+    ours = [supervisor.python, "-m", "semsupervisor", *arguments]
+    taken, bare = [], []
+    for _ in range(STATUS_RUNS):
+        taken.append(_seconds(ours) * 1000)
+        bare.append(_seconds([supervisor.python, "-c", "pass"]) * 1000)
+    print("`semsupervisor status`, start to finish")
+    print("\n".join(table([("status", taken), ("python -c pass", bare)], "ms")))
+    print(f"  to a Python that does nothing: p50 {times(percentile(taken, 50), percentile(bare, 50))}")
+    modules = json.loads(run([supervisor.python, "-c", MODULES, *arguments]).stderr)
+    outside = sorted({name.partition(".")[0] for name in modules} - sys.stdlib_module_names - {"__main__"})
+    print(f"  it imports {len(modules)} modules; of the standard library all but {', '.join(outside)}")
+    heavy = sum(name in HEAVY for name in modules)
+    return [
+        Target("status p50", percentile(taken, 50), 100, "ms"),
+        Target(f"of {', '.join(HEAVY)} imported by status", heavy, 0, "modules"),
+    ]
+
+
+def _seconds(command: Sequence[str]) -> float:
+    began = time.perf_counter()
+    subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, check=True, timeout=60)
+    return time.perf_counter() - began
+
+
+def main() -> int:
+    """Run the bench as the command line says."""
+    parser = argparse.ArgumentParser(prog="tests/bench/footprint", description="Measure what the daemon costs.")
+    parser.add_argument("--minutes", type=float, default=15.0, metavar="N", help="how long to watch it (15)")
+    parser.add_argument("--python", metavar="PATH", help="what runs the daemon (an environment of the product's own)")
+    arguments = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode
+    try:
+        weigh(arguments.minutes, arguments.python or product.python())
+    except CannotRun as reason:
+        print(f"tests/bench/footprint: cannot run here: {reason}")
+        return CANNOT_RUN
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
