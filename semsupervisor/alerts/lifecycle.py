@@ -32,7 +32,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """One episode of a rule holding for a subject, from the first sight to the resolution.
 
     `held_seconds` and `clear_seconds` are observed monotonic time. `told` names the receivers for whom the
-    firing went into the outbox; only they hear of the resolution. `muted_by` says why nobody was told.
+    firing went into the outbox; only they hear of the resolution. `muted_by` says why nobody was told, `caused_by` is
+    the id of the alert that says it already, if that is why.
     `consequences` are the rules expected to follow while it fires, and those observed once it is resolved.
     `seen_monotonic` is the last look on this boot's monotonic clock; it is not kept across a restart.
     """
@@ -59,6 +60,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     seen_monotonic: float | None = None
     told: tuple[str, ...] = ()
     muted_by: str = ""
+    caused_by: str = ""
     consequences: tuple[str, ...] = ()
 
     @property

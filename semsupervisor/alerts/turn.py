@@ -13,7 +13,7 @@ from semsupervisor.alerts.judging import Change, Key, index, judge
 from semsupervisor.alerts.lifecycle import Alert, AlertState, resolve
 from semsupervisor.alerts.muting import SETTLE_SECONDS, Ended, Mute, Topology, expected, leads_back, mute
 from semsupervisor.alerts.notification import Notification, NotificationKind
-from semsupervisor.alerts.routing import Route, receivers
+from semsupervisor.alerts.routing import Route, names, receivers
 from semsupervisor.alerts.rules import Rule
 from semsupervisor.alerts.telling import notification
 from semsupervisor.health.observation import FactValue, Observation, Subject
@@ -157,7 +157,7 @@ class Turn:
     def _mute(self, key: Key, alert: Alert, muted: Mute) -> None:
         if alert.muted_by == muted.reason:
             return
-        self._put(key, msgspec.structs.replace(alert, muted_by=muted.reason))
+        self._put(key, msgspec.structs.replace(alert, muted_by=muted.reason, caused_by=muted.cause_id))
         self._note("alert.muted", alert, f"{alert.title}: {muted.reason}")
         for other_key, cause in self.alerts.items():
             if cause.id == muted.cause_id and alert.title not in cause.consequences:
@@ -169,10 +169,10 @@ class Turn:
         if not told:
             self._tell_nobody(key, alert)
             return
-        alert = msgspec.structs.replace(alert, told=told, muted_by="")
+        alert = msgspec.structs.replace(alert, told=told, muted_by="", caused_by="")
         self._put(key, alert)
         self.told.append(alert)
-        self._note("alert.told", alert, f"{alert.title}: told {', '.join(told)}")
+        self._note("alert.told", alert, f"{alert.title}: told {', '.join(names(told))}")
         awaited = expected(alert, self._policy.rules, self._policy.topology)
         for receiver in told:
             self._message(NotificationKind.FIRING, alert, receiver, awaited)
@@ -180,7 +180,7 @@ class Turn:
     def _tell_nobody(self, key: Key, alert: Alert) -> None:
         reason = f"no receiver takes alerts of severity {alert.severity.value}"
         if alert.muted_by != reason:
-            self._put(key, msgspec.structs.replace(alert, muted_by=reason))
+            self._put(key, msgspec.structs.replace(alert, muted_by=reason, caused_by=""))
             self._note("alert.muted", alert, f"{alert.title}: {reason}")
 
     def _message(self, kind: NotificationKind, alert: Alert, receiver: str, consequences: tuple[str, ...]) -> None:

@@ -219,7 +219,7 @@ def test_muting_loses_nothing_that_still_holds(batches: list[tuple[list[Observat
     )
     run.take(saw(SEMSTREAMS, {"reachable": False}), after_seconds=SETTLE_SECONDS)
     assert run.open(DOWN).told == ("hook", "mail")
-    assert run.open(DOWN).muted_by == ""
+    assert (run.open(DOWN).muted_by, run.open(DOWN).caused_by) == ("", "")
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -233,6 +233,7 @@ def test_the_cause_of_a_batch_mutes_its_consequences(order: int) -> None:
     ]
     assert {message.alerts[0].rule for message in run.messages} == {"container_died"}
     assert run.open(DOWN).muted_by == "consequence of container_died of service:semstreams"
+    assert run.open(DOWN).caused_by == run.open(DIED).id
 
 
 def test_what_fires_and_ends_in_one_batch_is_told() -> None:
