@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 GatherEvidence = Callable[[str], Awaitable[Mapping[str, str]]]
 
 EVIDENCE_TIMEOUT_SECONDS = 5.0
+UNSEEN_SECONDS = 600.0
 _WITH_EVIDENCE = (SubjectKind.SERVICE, SubjectKind.NATS, SubjectKind.SEMSTREAMS)
 
 
@@ -57,6 +58,7 @@ class Pipeline:
         self._evidence: dict[str, asyncio.Future[Mapping[str, str]]] = {}
         self._ended_without: dict[str, Alert] = {}
         self._loaded = False
+        self._began = clock.monotonic()
 
     async def load(self, book: Book) -> None:
         """Take up, once, the open alerts and the queued messages of the last run; alerts of rules that are gone end.
@@ -72,6 +74,18 @@ class Pipeline:
             turn = self._turn()
             turn.take_up(earlier)
             turn.end_orphans()
+            await self._finish(turn)
+
+    async def end_unseen(self) -> None:
+        """End what an earlier run left firing about subjects that no probe and no event has mentioned since.
+
+        To be called now and then; it does nothing before everything has had time to be looked at.
+        """
+        if self._clock.monotonic() - self._began < UNSEEN_SECONDS:
+            return
+        async with self._order:
+            turn = self._turn()
+            turn.end_unseen()
             await self._finish(turn)
 
     async def replace(self, policy: Policy) -> None:

@@ -21,6 +21,7 @@ from semsupervisor.alerts.turn import Policy
 from semsupervisor.errors import EngineError, StoreError
 from semsupervisor.health.observation import Observation, Subject, SubjectKind
 from semsupervisor.kit.tasks import TaskOwner
+from semsupervisor.pipeline import UNSEEN_SECONDS
 from semsupervisor.store.journal import Companion
 from tests.support.alerting import (
     DIED,
@@ -161,6 +162,21 @@ async def test_an_orderly_end_changes_nothing_else(heart: Heart, begin: Begin) -
     again = await begun(begin)
     assert len(again.queued()) == 2
     assert len(again.pipeline.alerts()) == 1
+
+
+async def test_what_nobody_mentions_after_a_restart_ends(heart: Heart, begin: Begin, clock: ManualClock) -> None:
+    """What is not there any more keeps no alert of the last run firing; what is seen goes on."""
+    await heart.see(DEAD, saw(NATS_SERVICE, {"died": True}))
+    assert await heart.deliver_all()
+    again = await begun(begin)
+    await again.see(DEAD)
+    await again.pipeline.end_unseen()
+    before = {alert.subject for alert in again.pipeline.alerts()}
+    clock.advance(UNSEEN_SECONDS)
+    await again.pipeline.end_unseen()
+    assert before == {SERVICE, NATS_SERVICE}
+    assert {alert.subject for alert in again.pipeline.alerts()} == {SERVICE}
+    assert ("hook", RESOLVED, DIED.name) in again.queued()
 
 
 async def test_evidence_in_time_goes_along(heart: Heart) -> None:

@@ -109,6 +109,13 @@ class Turn:
                 del self.alerts[key]
                 self._end(alert, f"The rule {alert.rule} is no longer in the settings.")
 
+    def end_unseen(self) -> None:
+        """End the alerts of an earlier run whose subject nobody has looked at in this one: it is there no more."""
+        for key, alert in list(self.alerts.items()):
+            if alert.seen_monotonic is None:
+                del self.alerts[key]
+                self._end(alert, f"{alert.subject.name} was not there any more after the supervisor was started again.")
+
     def update(self, alert: Alert, evidence: Mapping[str, str], knowing: frozenset[str]) -> None:
         """Add evidence to an alert, ended or not, and tell those who were told of it without and want to know."""
         alert = msgspec.structs.replace(alert, evidence={**alert.evidence, **evidence})

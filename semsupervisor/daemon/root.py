@@ -40,7 +40,7 @@ from semsupervisor.kit.ids import new_id
 from semsupervisor.kit.looplag import LoopLag
 from semsupervisor.kit.systemd import Notifier
 from semsupervisor.kit.tasks import TaskOwner
-from semsupervisor.pipeline import Pipeline
+from semsupervisor.pipeline import UNSEEN_SECONDS, Pipeline
 from semsupervisor.settings.model import Settings
 from semsupervisor.store.database import Store
 from semsupervisor.store.journal import Journal
@@ -218,6 +218,7 @@ class Daemon:
             self._runner.add(probe, interval_seconds, timeout_seconds)
         jobs = [Job(name, interval_seconds, partial(self._runner.run, name)) for name in self._runner.reports]
         jobs += [Job("folders", interval_seconds, self._folders.look), Job("trim", DAY_SECONDS, self._trim)]
+        jobs.append(Job("end unseen", UNSEEN_SECONDS, self._pipeline.end_unseen))
         self._schedule.replace(jobs)
 
     async def _evidence(self, service: str) -> Mapping[str, str]:
