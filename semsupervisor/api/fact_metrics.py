@@ -11,14 +11,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from prometheus_client.metrics_core import Metric
-
 from semsupervisor.alerts.facts import FACTS
+from semsupervisor.api.families import Family, family
 from semsupervisor.api.knowledge import Known, merged
 from semsupervisor.api.readings import Readings
 from semsupervisor.health.observation import FactValue, SubjectKind, Unknown
 
-PREFIX = "semsupervisor_"
 OTHER_STATE = "other"
 LONGEST_LABEL = 100
 
@@ -70,18 +68,12 @@ _WORDS = {
 }
 
 
-class FactCollector:
-    """Hands all facts to prometheus-client, one family a fact."""
-
-    def __init__(self, readings: Readings) -> None:
-        self._readings = readings
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the families, sorted by kind and fact."""
-        subjects = [one for one in merged(self._readings.latest().values()).values() if _is_shown(one)]
-        for (kind, fact), values in sorted(_by_fact(subjects).items()):
-            yield from _families(kind, fact, values)
-        yield _unknown(subjects)
+def families(readings: Readings) -> Iterator[Family]:
+    """Yield a family for each fact, sorted by kind and fact."""
+    subjects = [one for one in merged(readings.latest().values()).values() if _is_shown(one)]
+    for (kind, fact), values in sorted(_by_fact(subjects).items()):
+        yield _of_fact(kind, fact, values)
+    yield _unknown(subjects)
 
 
 def _is_shown(one: Known) -> bool:
@@ -97,19 +89,18 @@ def _by_fact(subjects: Iterable[Known]) -> dict[tuple[SubjectKind, str], dict[st
     return found
 
 
-def _families(kind: SubjectKind, fact: str, values: Mapping[str, FactValue]) -> Iterator[Metric]:
+def _of_fact(kind: SubjectKind, fact: str, values: Mapping[str, FactValue]) -> Family:
     numbers = {name: float(value) for name, value in values.items() if isinstance(value, (bool, int, float))}
     texts = {name: value for name, value in values.items() if isinstance(value, str)}
     form = FACTS[kind].get(fact)
     if isinstance(form, tuple):
-        yield _state_family(kind, fact, texts, (*form, OTHER_STATE))
-    elif fact.endswith("_at"):
+        return _of_states(kind, fact, texts, (*form, OTHER_STATE))
+    if fact.endswith("_at"):
         stamps = {name: stamp for name, text in texts.items() if (stamp := _timestamp(text)) is not None}
-        yield _number_family(kind, f"{fact.removesuffix('_at')}_timestamp_seconds", stamps)
-    elif texts or form is str:
-        yield _info_family(kind, fact, texts)
-    else:
-        yield _number_family(kind, fact, numbers)
+        return _of_numbers(kind, f"{fact.removesuffix('_at')}_timestamp_seconds", stamps)
+    if texts or form is str:
+        return _of_texts(kind, fact, texts)
+    return _of_numbers(kind, fact, numbers)
 
 
 def _timestamp(text: str) -> float | None:
@@ -120,48 +111,39 @@ def _timestamp(text: str) -> float | None:
     return moment.timestamp() if moment.tzinfo else None
 
 
-def _number_family(kind: SubjectKind, fact: str, numbers: Mapping[str, float]) -> Metric:
-    name, label = _name(kind, fact), _LABELS[kind]
-    if fact.endswith("_total"):
-        family = Metric(name.removesuffix("_total"), _words(kind, fact), "counter")
-    else:
-        family = Metric(name, _words(kind, fact), "gauge")
-    for subject, number in numbers.items():
-        family.add_sample(name, {label: subject}, number)
-    return family
+def _of_numbers(kind: SubjectKind, fact: str, numbers: Mapping[str, float]) -> Family:
+    form = "counter" if fact.endswith("_total") else "gauge"
+    samples = (((subject,), number) for subject, number in numbers.items())
+    return family(_name(kind, fact.removesuffix("_total")), _words(kind, fact), form, (_LABELS[kind],), samples)
 
 
-def _state_family(kind: SubjectKind, fact: str, texts: Mapping[str, str], states: tuple[str, ...]) -> Metric:
-    name, label = _name(kind, fact), _LABELS[kind]
-    family = Metric(name, _words(kind, fact), "gauge")
-    for subject, text in texts.items():
-        current = text if text in states else OTHER_STATE
-        for state in states:
-            family.add_sample(name, {label: subject, fact: state}, 1.0 if state == current else 0.0)
-    return family
+def _of_states(kind: SubjectKind, fact: str, texts: Mapping[str, str], states: tuple[str, ...]) -> Family:
+    samples = [
+        ((subject, state), float(state == (text if text in states else OTHER_STATE)))
+        for subject, text in texts.items()
+        for state in states
+    ]
+    return family(_name(kind, fact), _words(kind, fact), "gauge", (_LABELS[kind], fact), samples)
 
 
-def _info_family(kind: SubjectKind, fact: str, texts: Mapping[str, str]) -> Metric:
-    name, label = _name(kind, fact), _LABELS[kind]
-    family = Metric(name, _words(kind, fact), "info")
-    for subject, text in texts.items():
-        family.add_sample(f"{name}_info", {label: subject, _clean(fact): text[:LONGEST_LABEL]}, 1.0)
-    return family
+def _of_texts(kind: SubjectKind, fact: str, texts: Mapping[str, str]) -> Family:
+    samples = (((subject, text[:LONGEST_LABEL]), 1.0) for subject, text in texts.items())
+    return family(_name(kind, fact), _words(kind, fact), "info", (_LABELS[kind], _clean(fact)), samples)
 
 
-def _unknown(subjects: Iterable[Known]) -> Metric:
-    name = f"{PREFIX}fact_unknown"
-    family = Metric(name, "Facts that were looked at in vain: they have no sample of their own.", "gauge")
-    for one in subjects:
-        for fact, value in one.facts.items():
-            if isinstance(value, Unknown):
-                labels = {"kind": one.subject.kind.value, "name": one.subject.name, "fact": fact}
-                family.add_sample(name, labels, 1.0)
-    return family
+def _unknown(subjects: Iterable[Known]) -> Family:
+    samples = (
+        ((one.subject.kind.value, one.subject.name, fact), 1.0)
+        for one in subjects
+        for fact, value in one.facts.items()
+        if isinstance(value, Unknown)
+    )
+    words = "Facts that were looked at in vain: they have no sample of their own."
+    return family("fact_unknown", words, "gauge", ("kind", "name", "fact"), samples)
 
 
 def _name(kind: SubjectKind, fact: str) -> str:
-    return f"{PREFIX}{kind.value}_{_clean(fact)}"
+    return f"{kind.value}_{_clean(fact)}"
 
 
 def _clean(fact: str) -> str:

@@ -7,61 +7,47 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
-from prometheus_client.metrics_core import Metric
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import semsupervisor
 from semsupervisor.alerts.lifecycle import Alert, AlertState
 from semsupervisor.api import present
-from semsupervisor.api.fact_metrics import PREFIX
+from semsupervisor.api.families import PREFIX, Family, family
 from semsupervisor.api.readings import Readings
 from semsupervisor.api.verdicts import State
 from semsupervisor.health.observation import Outcome
+from semsupervisor.health.probing import ProbeReport
 
-Sample = tuple[Sequence[str], float]
-
-
-class OwnCollector:
-    """Hands the supervisor's own state to prometheus-client."""
-
-    def __init__(self, readings: Readings) -> None:
-        self._readings = readings
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the families, chapter by chapter."""
-        yield from _daemon(self._readings)
-        yield from _stack(self._readings)
-        yield from _alerts(self._readings)
-        yield from _probes(self._readings)
-        yield from _delivery(self._readings)
-        yield from _stream(self._readings)
-        yield from _loops(self._readings)
-        yield from _store(self._readings)
+Sample = tuple[tuple[str, ...], float]
 
 
-def _gauge(name: str, words: str, samples: Iterable[Sample], *labels: str) -> Metric:
-    family = GaugeMetricFamily(f"{PREFIX}{name}", words, labels=labels)
-    for labelled, value in samples:
-        family.add_metric(labelled, float(value))
-    return family
+def families(readings: Readings) -> Iterator[Family]:
+    """Yield the families, chapter by chapter."""
+    yield from _daemon(readings)
+    yield from _stack(readings)
+    yield from _alerts(readings)
+    yield from _probes(readings)
+    yield from _delivery(readings)
+    yield from _stream(readings)
+    yield from _loops(readings)
+    yield from _store(readings)
 
 
-def _counter(name: str, words: str, samples: Iterable[Sample], *labels: str) -> Metric:
-    family = CounterMetricFamily(f"{PREFIX}{name}", words, labels=labels)
-    for labelled, value in samples:
-        family.add_metric(labelled, float(value))
-    return family
+def _gauge(name: str, words: str, samples: Iterable[Sample], *labels: str) -> Family:
+    return family(name, words, "gauge", labels, samples)
+
+
+def _counter(name: str, words: str, samples: Iterable[Sample], *labels: str) -> Family:
+    return family(name, words, "counter", labels, samples)
 
 
 def _one(value: float | None) -> list[Sample]:
     return [] if value is None else [((), value)]
 
 
-def _daemon(readings: Readings) -> Iterator[Metric]:
-    build = {"version": semsupervisor.__version__, "python": platform.python_version()}
-    yield InfoMetricFamily(f"{PREFIX}build", "The version of the supervisor that runs.", build)
+def _daemon(readings: Readings) -> Iterator[Family]:
+    build = [((semsupervisor.__version__, platform.python_version()), 1.0)]
+    yield family("build", "The version of the supervisor that runs.", "info", ("version", "python"), build)
     started = readings.started.wall.timestamp()
     yield _gauge("started_timestamp_seconds", "When the supervisor started.", _one(started))
     well = present.daemon_verdict(readings).good
@@ -72,7 +58,7 @@ def _daemon(readings: Readings) -> Iterator[Metric]:
     yield _gauge("setup_finding", "Weaknesses of the set-up that were found.", found, "finding")
 
 
-def _stack(readings: Readings) -> Iterator[Metric]:
+def _stack(readings: Readings) -> Iterator[Family]:
     current = present.stack_verdict(readings).state
     states = [((state.value,), state is current) for state in State]
     yield _gauge("stack_state", "How the stack is, 1 for the state that holds.", states, "state")
@@ -84,11 +70,11 @@ def _stack(readings: Readings) -> Iterator[Metric]:
     yield _gauge("observation_timestamp_seconds", words, seen, "kind", "name", "source")
 
 
-def _alerts(readings: Readings) -> Iterator[Metric]:
+def _alerts(readings: Readings) -> Iterator[Family]:
     known = {(rule.name, rule.severity.value): 0 for rule in readings.rules() if rule.enabled}
     alerts = readings.alerts()
 
-    def family(name: str, words: str, which: Callable[[Alert], bool]) -> Metric:
+    def family(name: str, words: str, which: Callable[[Alert], bool]) -> Family:
         counts = Counter((alert.rule, alert.severity.value) for alert in alerts if which(alert))
         return _gauge(name, words, {**known, **counts}.items(), "rule", "severity")
 
@@ -109,29 +95,33 @@ def _muted(alert: Alert) -> bool:
     return _firing(alert) and bool(alert.muted_by)
 
 
-def _probes(readings: Readings) -> Iterator[Metric]:
+def _probes(readings: Readings) -> Iterator[Family]:
     probes = dict(sorted(readings.probes().items()))
     runs = {(name, outcome.value): 0 for name in probes for outcome in Outcome}
     runs |= {(name, outcome): count for name, probe in probes.items() for outcome, count in probe.outcomes.items()}
-    yield _counter("probe_runs_total", "Runs of a check by how they ended.", runs.items(), "probe", "outcome")
-    durations = HistogramMetricFamily(
-        f"{PREFIX}probe_duration_seconds", "How long the runs of a check took.", labels=["probe"]
-    )
-    for name, probe in probes.items():
-        taken = probe.durations
-        buckets = [(str(bound), count) for bound, count in taken.buckets]
-        durations.add_metric([name], [*buckets, ("+Inf", taken.count)], taken.sum_seconds)
-    yield durations
+    yield _counter("probe_runs", "Runs of a check by how they ended.", runs.items(), "probe", "outcome")
+    yield _durations(probes)
     ended = [((name,), probe.last_ended.wall.timestamp()) for name, probe in probes.items() if probe.last_ended]
     yield _gauge("probe_last_run_timestamp_seconds", "When the last run of a check ended.", ended, "probe")
     refused = [((name,), probe.refused_total) for name, probe in probes.items()]
     words = "Runs of a check that were due while one was under way."
-    yield _counter("probe_refused_runs_total", words, refused, "probe")
+    yield _counter("probe_refused_runs", words, refused, "probe")
     intervals = [((name,), probe.interval_seconds) for name, probe in probes.items()]
     yield _gauge("probe_interval_seconds", "How often a check is due.", intervals, "probe")
 
 
-def _delivery(readings: Readings) -> Iterator[Metric]:
+def _durations(probes: Mapping[str, ProbeReport]) -> Family:
+    samples: list[tuple[str, tuple[str, ...], float]] = []
+    for name, probe in probes.items():
+        taken = probe.durations
+        samples += [("_bucket", (name, str(bound)), float(count)) for bound, count in taken.buckets]
+        samples += [("_bucket", (name, "+Inf"), float(taken.count))]
+        samples += [("_count", (name,), float(taken.count)), ("_sum", (name,), taken.sum_seconds)]
+    words = "How long the runs of a check took."
+    return Family(f"{PREFIX}probe_duration_seconds", words, "histogram", ("probe", "le"), tuple(samples))
+
+
+def _delivery(readings: Readings) -> Iterator[Family]:
     depths = {name: readings.depth(name) for name in readings.receivers()}
     queued = [((name,), depth.queued) for name, depth in depths.items()]
     yield _gauge("outbox_queued", "Messages that wait for a receiver.", queued, "receiver")
@@ -145,31 +135,31 @@ def _delivery(readings: Readings) -> Iterator[Metric]:
         for name, depth in depths.items()
         for sample in (((name, "delivered"), depth.delivered_total), ((name, "failed"), depth.failed_total))
     ]
-    yield _counter("deliveries_total", "Attempts to deliver a message.", attempts, "receiver", "outcome")
+    yield _counter("deliveries", "Attempts to deliver a message.", attempts, "receiver", "outcome")
 
 
-def _stream(readings: Readings) -> Iterator[Metric]:
+def _stream(readings: Readings) -> Iterator[Family]:
     stream = readings.stream()
     connected = stream.connected_since is not None
     yield _gauge("event_stream_connected", "Whether the engine's events are followed.", _one(connected))
     words = "How often the events had to be followed anew."
-    yield _counter("event_stream_reconnects_total", words, _one(stream.reconnects_total))
+    yield _counter("event_stream_reconnects", words, _one(stream.reconnects_total))
     yield _gauge(
         "event_stream_lag_seconds", "From the last event's stamp to its arrival.", _one(stream.last_lag_seconds)
     )
 
 
-def _loops(readings: Readings) -> Iterator[Metric]:
+def _loops(readings: Readings) -> Iterator[Family]:
     words = "The longest that the event loop was held up in the last minute."
     yield _gauge("loop_lag_seconds", words, _one(readings.loop_lag_seconds()))
     loops = sorted(readings.loops().items())
     failing = [((name,), loop.failures_in_row > 0) for name, loop in loops]
     yield _gauge("loop_failing", "Whether the last turn of a loop failed.", failing, "loop")
     failures = [((name,), loop.failures_total) for name, loop in loops]
-    yield _counter("loop_failures_total", "Turns of a loop that failed.", failures, "loop")
+    yield _counter("loop_failures", "Turns of a loop that failed.", failures, "loop")
 
 
-def _store(readings: Readings) -> Iterator[Metric]:
+def _store(readings: Readings) -> Iterator[Family]:
     store = readings.store()
     yield _gauge("store_writable", "Whether the state database takes changes.", _one(not store.problem))
     yield _gauge("store_size_bytes", "The size of the state database.", _one(store.size_bytes))

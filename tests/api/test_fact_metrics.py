@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from semsupervisor.alerts.facts import FACTS
-from semsupervisor.api.fact_metrics import OWN_KINDS, FactCollector
+from semsupervisor.api.fact_metrics import OWN_KINDS, families
+from semsupervisor.api.families import Rendering
 from semsupervisor.health.observation import FactValue, SubjectKind, Unknown
 from tests.support.api_world import World
 
@@ -16,15 +17,13 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 def rendered(world: World) -> str:
     """Return the facts of a world as a page."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(FactCollector(world.readings()))
-    return generate_latest(registry).decode()
+    return Rendering(generate_latest).render(families(world.readings())).decode()
 
 
 def samples(world: World) -> Samples:
     """Return every sample by its name and labels."""
-    families = text_string_to_metric_families(rendered(world))
-    return {(one.name, frozenset(one.labels.items())): one.value for family in families for one in family.samples}
+    read = text_string_to_metric_families(rendered(world))
+    return {(one.name, frozenset(one.labels.items())): one.value for family in read for one in family.samples}
 
 
 def labels(**given: str) -> frozenset[tuple[str, str]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import msgspec
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from semsupervisor.alerts.lifecycle import AlertState
 from semsupervisor.alerts.rules import Severity
-from semsupervisor.api.own_metrics import OwnCollector
+from semsupervisor.api.families import Rendering
+from semsupervisor.api.own_metrics import families
 from semsupervisor.api.readings import StoreReading
 from semsupervisor.health.observation import SubjectKind
 from semsupervisor.kit.tasks import LoopHealth
@@ -17,10 +18,9 @@ from tests.support.api_world import World, alert, depth, probe, rule
 
 def samples(world: World) -> dict[str, float]:
     """Return every sample by its name and labels as they stand on the page."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(OwnCollector(world.readings()))
-    families = text_string_to_metric_families(generate_latest(registry).decode())
-    return {_written(one.name, one.labels): one.value for family in families for one in family.samples}
+    page = Rendering(generate_latest).render(families(world.readings())).decode()
+    read = text_string_to_metric_families(page)
+    return {_written(one.name, one.labels): one.value for family in read for one in family.samples}
 
 
 def _written(name: str, labels: dict[str, str]) -> str:

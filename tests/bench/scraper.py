@@ -13,6 +13,8 @@ import json
 import sys
 import time
 
+ACCEPT_OF_PROMETHEUS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+
 
 def scrape(pause_seconds: float, count: int, ports: list[int]) -> None:
     """Fetch each page so many times, with that pause between two of the same."""
@@ -23,7 +25,7 @@ def scrape(pause_seconds: float, count: int, ports: list[int]) -> None:
             due += pause_seconds / len(ports)
             time.sleep(max(0.0, due - time.monotonic()))
             began = time.perf_counter()
-            connection.request("GET", "/metrics", headers={"Accept": "text/plain"})
+            connection.request("GET", "/metrics", headers={"Accept": ACCEPT_OF_PROMETHEUS})
             page = connection.getresponse().read()
             taken = time.perf_counter() - began
             series = sum(bool(line) and not line.startswith(b"#") for line in page.splitlines())

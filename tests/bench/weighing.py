@@ -143,9 +143,8 @@ def _print_cpu(stretch: Stretch, start: Start, polled: Stretch) -> list[Target]:
 def _print_written(stretch: Stretch, start: Start) -> list[Target]:
     device, own = stretch.per_day(stretch.device_bytes), stretch.per_day(stretch.process_bytes)
     print(f"written: {device:.2f} MB a day to the state's device, journal included; {own:.2f} MB a day by the process")
-    print(
-        f"  its start wrote {start.device_bytes / MB:.2f} MB; its log is {stretch.per_day(stretch.log_bytes):.3f} MB a day"
-    )
+    log = stretch.per_day(stretch.log_bytes)
+    print(f"  its start wrote {start.device_bytes / MB:.2f} MB; its log is {log:.3f} MB a day")
     return [Target("written to the state's disk", device, 20, "MB a day")]
 
 
