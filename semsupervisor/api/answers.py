@@ -66,7 +66,8 @@ class StreamAnswer(Answer, frozen=True, kw_only=True):
 class AlertAnswer(Answer, frozen=True, kw_only=True):
     """One episode of a rule holding for a subject; `known` is false while its fact cannot be seen.
 
-    `told` are the receivers who heard of it, `muted_by` says why nobody did.
+    `told` are the receivers who heard of it, `muted_by` says why nobody did, and `caused_by` is the id of the alert
+    that it follows from.
     """
 
     id: str
@@ -86,6 +87,7 @@ class AlertAnswer(Answer, frozen=True, kw_only=True):
     resolved_because: str = ""
     told: tuple[str, ...] = ()
     muted_by: str = ""
+    caused_by: str | None = None
     consequences: tuple[str, ...] = ()
     evidence: Mapping[str, str] = {}
     diagnosis: str = ""
@@ -146,7 +148,7 @@ class TimelineAnswer(Answer, frozen=True, kw_only=True):
     before: int | None = None
 
 
-class ReceiverAnswer(Answer, frozen=True, kw_only=True):
+class WayAnswer(Answer, frozen=True, kw_only=True):
     """How the way to one receiver is; totals count since the daemon started, dead letters are all that lie there."""
 
     name: str
@@ -158,8 +160,14 @@ class ReceiverAnswer(Answer, frozen=True, kw_only=True):
     failed_total: int
 
 
+class ReceiverAnswer(WayAnswer, frozen=True, kw_only=True):
+    """How the ways to one receiver are, together; `addresses` has each of them where mail goes to several."""
+
+    addresses: tuple[WayAnswer, ...] = ()
+
+
 class MessageAnswer(Answer, frozen=True, kw_only=True):
-    """One message to a receiver that waits, or that was given up (`dead`)."""
+    """One message that waits, or that was given up (`dead`); `receiver` is its queue, of an address `name/address`."""
 
     id: int
     receiver: str
@@ -192,12 +200,13 @@ class ProbeAnswer(Answer, frozen=True, kw_only=True):
 
 
 class DaemonAnswer(Answer, frozen=True, kw_only=True):
-    """The daemon itself."""
+    """The daemon itself; `untold` are those of the reasons that no alert tells."""
 
     version: str
     started_at: datetime
     status: State
     reasons: tuple[str, ...]
+    untold: tuple[str, ...]
     ready: bool
     loop_lag_seconds: float
     store_problem: str
@@ -214,7 +223,7 @@ class FindingAnswer(Answer, frozen=True, kw_only=True):
 
 
 class StatusAnswer(Answer, frozen=True, kw_only=True):
-    """Everything on one screen; `status` and `reasons` judge the stack."""
+    """Everything on one screen; `status` and `reasons` judge the stack, `untold` are those that no alert tells."""
 
     now: datetime
     host: str
@@ -222,6 +231,7 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
     directory: str
     status: State
     reasons: tuple[str, ...]
+    untold: tuple[str, ...]
     daemon: DaemonAnswer
     engine: SubjectAnswer | None
     stream: StreamAnswer

@@ -132,7 +132,7 @@ async def test_receiver(ask: Ask[ReceiverParams]) -> Reply:
         came_back = await ask.readings.acts.test_receiver(name)
     except SupervisorError as error:
         kind = "refused the test" if isinstance(error, PermanentError) else "could not be reached"
-        advice = f"check [receivers.{name}] in the settings and what it says"
+        advice = f"check [receivers.{name.partition('/')[0]}] in the settings and what it says"
         raise Refused(502, f"the receiver {name} {kind}: {error}", advice) from error
     return Reply(body=answers.DoneAnswer(done=(came_back,)))
 

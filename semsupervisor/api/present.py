@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import semsupervisor
+from semsupervisor.alerts import routing
 from semsupervisor.alerts.book import TimelineEntry
 from semsupervisor.alerts.lifecycle import Alert
 from semsupervisor.alerts.notification import OutboxEntry
+from semsupervisor.alerts.outbox import Depth
 from semsupervisor.alerts.rules import Rule, Verdict, limit_text, value_text
 from semsupervisor.api import answers, verdicts
 from semsupervisor.api.knowledge import Known, merged, of_kind
@@ -20,7 +22,7 @@ from semsupervisor.settings.load import Loaded
 
 def daemon_verdict(readings: Readings) -> verdicts.Verdict:
     """Judge the daemon itself."""
-    return verdicts.daemon(readings.loops().values(), readings.loop_lag_seconds(), readings.store())
+    return verdicts.daemon(readings.loops().values(), readings.loop_lag_seconds(), readings.store(), readings.alerts())
 
 
 def readiness_verdict(readings: Readings) -> verdicts.Verdict:
@@ -38,6 +40,7 @@ def _stack_verdict(readings: Readings, known: Mapping[Subject, Known]) -> verdic
         known,
         readiness_verdict(readings).reasons,
         readings.alerts(),
+        readings.rules(),
         readings.clock.monotonic(),
         verdicts.stale_after_seconds(readings.probes().values()),
     )
@@ -61,6 +64,7 @@ def status(readings: Readings) -> answers.StatusAnswer:
         directory=named.directory,
         status=judged.state,
         reasons=judged.reasons,
+        untold=judged.untold,
         daemon=_daemon(readings),
         engine=_subject(engines[0]) if engines else None,
         stream=_stream(readings),
@@ -76,8 +80,8 @@ def status(readings: Readings) -> answers.StatusAnswer:
 
 
 def open_alerts(readings: Readings) -> answers.AlertsAnswer:
-    """Return the alerts that are pending or firing."""
-    return alerts(readings, [one for one in readings.alerts() if one.open])
+    """Return the alerts that are pending or firing, the most important first."""
+    return alerts(readings, sorted((one for one in readings.alerts() if one.open), key=verdicts.importance))
 
 
 def alerts(readings: Readings, episodes: Iterable[Alert]) -> answers.AlertsAnswer:
@@ -126,6 +130,7 @@ def _daemon(readings: Readings) -> answers.DaemonAnswer:
         started_at=readings.started.wall,
         status=judged.state,
         reasons=judged.reasons,
+        untold=judged.untold,
         ready=readiness_verdict(readings).good,
         loop_lag_seconds=round(readings.loop_lag_seconds(), 4),
         store_problem=store.problem,
@@ -198,8 +203,9 @@ def _alert(one: Alert, rule: Rule | None) -> answers.AlertAnswer:
         fired_at=one.fired_at,
         resolved_at=one.resolved_at,
         resolved_because=one.resolved_because,
-        told=one.told,
+        told=routing.names(one.told),
         muted_by=one.muted_by,
+        caused_by=one.caused_by or None,
         consequences=one.consequences,
         evidence=one.evidence,
         diagnosis=rule.diagnosis if rule else "",
@@ -239,12 +245,32 @@ def _receivers(readings: Readings) -> tuple[answers.ReceiverAnswer, ...]:
     errors: dict[str, str] = {}
     for entry in readings.queued():
         errors.setdefault(entry.receiver, entry.last_error)
-    return tuple(_receiver(readings, name, errors.get(name, "")) for name in readings.receivers())
+    queues: dict[str, list[answers.WayAnswer]] = {}
+    for queue in readings.receivers():
+        receiver, _, address = queue.partition("/")
+        way = _way(address or receiver, readings.depth(queue), errors.get(queue, ""))
+        queues.setdefault(receiver, []).append(way)
+    return tuple(_receiver(name, ways) for name, ways in queues.items())
 
 
-def _receiver(readings: Readings, name: str, last_error: str) -> answers.ReceiverAnswer:
-    depth = readings.depth(name)
+def _receiver(name: str, ways: Sequence[answers.WayAnswer]) -> answers.ReceiverAnswer:
+    """Put the ways to a receiver's addresses together; one that is the receiver itself has no addresses."""
+    waiting = [(way.oldest_queued_at, way.last_error) for way in ways if way.oldest_queued_at]
+    oldest, last_error = min(waiting, default=(None, ""))
     return answers.ReceiverAnswer(
+        name=name,
+        queued=sum(way.queued for way in ways),
+        oldest_queued_at=oldest,
+        last_error=last_error,
+        dead_letters=sum(way.dead_letters for way in ways),
+        delivered_total=sum(way.delivered_total for way in ways),
+        failed_total=sum(way.failed_total for way in ways),
+        addresses=() if [way.name for way in ways] == [name] else tuple(ways),
+    )
+
+
+def _way(name: str, depth: Depth, last_error: str) -> answers.WayAnswer:
+    return answers.WayAnswer(
         name=name,
         queued=depth.queued,
         oldest_queued_at=depth.oldest_queued_at,

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
 
 from semsupervisor.alerts.lifecycle import Alert, AlertState
-from semsupervisor.alerts.rules import Severity
+from semsupervisor.alerts.rules import Rule, Severity
 from semsupervisor.api.knowledge import Known, of_kind
 from semsupervisor.api.readings import StoreReading
 from semsupervisor.health.observation import Subject, SubjectKind, Unknown
 from semsupervisor.health.probing import ProbeReport
 from semsupervisor.kit.tasks import LoopHealth
+from semsupervisor.kit.text import about
 
 FAILURES_UNTIL_UNWELL = 3
 LONGEST_LAG_SECONDS = 5.0
 INTERVALS_UNTIL_STALE = 3
+
+# Alerts about these are about the daemon and its ways to the receivers: the stack may be well all the same.
+OWN_KINDS = frozenset({SubjectKind.SUPERVISOR, SubjectKind.RECEIVER})
 
 
 class State(StrEnum):
@@ -30,10 +35,11 @@ class State(StrEnum):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """A state and every reason for it, in words; a healthy one has none."""
+    """A state and every reason for it, in words; a healthy one has none. `untold` are those that no alert tells."""
 
     state: State
     reasons: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
 
     @property
     def good(self) -> bool:
@@ -41,20 +47,37 @@ class Verdict(msgspec.Struct, frozen=True):
         return self.state in (State.HEALTHY, State.DEGRADED)
 
 
-def daemon(loops: Iterable[LoopHealth], lag_seconds: float, store: StoreReading) -> Verdict:
-    """Judge the daemon itself: its loops go round, nothing holds up the event loop, the store takes changes."""
-    reasons = [
+def importance(alert: Alert) -> tuple[bool, bool, int, datetime]:
+    """Return what sorts alerts: firing before pending, causes before what follows from them, then the worst."""
+    return (
+        alert.state is AlertState.PENDING,
+        bool(alert.caused_by),
+        tuple(Severity).index(alert.severity),
+        alert.since,
+    )
+
+
+def daemon(
+    loops: Iterable[LoopHealth], lag_seconds: float, store: StoreReading, alerts: Iterable[Alert] = ()
+) -> Verdict:
+    """Judge the daemon itself: its loops go round, nothing holds up the event loop, the store takes changes.
+
+    An alert about it, or about a receiver, degrades it: it sees and tells all the same.
+    """
+    bad = [
         f"the loop {loop.name} failed {loop.failures_in_row} times in a row: {loop.last_error}"
         for loop in loops
         if loop.failures_in_row >= FAILURES_UNTIL_UNWELL
     ]
     if lag_seconds > LONGEST_LAG_SECONDS:
-        reasons.append(f"the event loop was held up for {lag_seconds:.1f} s within the last minute")
+        bad.append(f"the event loop was held up for {lag_seconds:.1f} s within the last minute")
     if store.problem:
-        reasons.append(f"the state database does not take changes: {store.problem}")
+        bad.append(f"the state database does not take changes: {store.problem}")
     elif store.waiting_changes:
-        reasons.append(f"{store.waiting_changes} changes wait in memory for the state database")
-    return Verdict(State.UNHEALTHY, tuple(reasons)) if reasons else Verdict(State.HEALTHY)
+        bad.append(f"{store.waiting_changes} changes wait in memory for the state database")
+    told = [_told(alert) for alert in _firing(alerts) if alert.subject.kind in OWN_KINDS]
+    state = State.UNHEALTHY if bad else State.DEGRADED if told else State.HEALTHY
+    return Verdict(state, (*bad, *told), tuple(bad))
 
 
 def readiness(listed: bool, probes: Mapping[str, ProbeReport]) -> Verdict:
@@ -66,7 +89,7 @@ def readiness(listed: bool, probes: Mapping[str, ProbeReport]) -> Verdict:
     ]
     if not listed:
         reasons.insert(0, "the containers have not been listed for the first time")
-    return Verdict(State.UNKNOWN, tuple(reasons)) if reasons else Verdict(State.HEALTHY)
+    return Verdict(State.UNKNOWN, tuple(reasons), tuple(reasons)) if reasons else Verdict(State.HEALTHY)
 
 
 def stale_after_seconds(probes: Iterable[ProbeReport]) -> float:
@@ -78,26 +101,38 @@ def stale_after_seconds(probes: Iterable[ProbeReport]) -> float:
 def stack(
     known: Mapping[Subject, Known],
     unready: Sequence[str],
-    alerts: Sequence[Alert],
+    alerts: Iterable[Alert],
+    rules: Iterable[Rule],
     monotonic: float,
     stale_seconds: float,
 ) -> Verdict:
     """Judge the stack: bad while a critical alert fires, or as long as it is not known to be good.
 
-    `unready` is what has not been looked at yet. A fault counts at once, also while no alert about it fires yet; what
-    an alert tells is not told twice.
+    `unready` is what has not been looked at yet. A fault counts at once, also while no alert about it fires yet, and
+    whatever the severity of the one that does; what an alert tells is not told twice.
     """
-    firing = [alert for alert in alerts if alert.state is AlertState.FIRING]
-    critical = [alert for alert in firing if alert.severity is Severity.CRITICAL]
-    warning = [alert for alert in firing if alert.severity is Severity.WARNING]
-    unknown = [*unready, *_blind_spots(known, monotonic, stale_seconds)]
-    bad = [*map(_told, critical), *_found(known, _FAULTS, critical), *_unsettled(known, critical)]
-    mild = [*map(_told, warning), *_found(known, _WEAKNESSES, warning)]
-    if bad:
-        return Verdict(State.UNHEALTHY, (*bad, *unknown, *mild))
-    if unknown:
-        return Verdict(State.UNKNOWN, (*unknown, *mild))
-    return Verdict(State.DEGRADED, tuple(mild)) if mild else Verdict(State.HEALTHY)
+    fact_of = {rule.name: rule.fact for rule in rules}
+    firing = [alert for alert in _firing(alerts) if alert.subject.kind not in OWN_KINDS]
+    faults = _found(known, _FAULTS)
+    critical = [
+        alert
+        for alert in firing
+        if alert.severity is Severity.CRITICAL or (alert.subject, fact_of.get(alert.rule)) in faults
+    ]
+    warning = [alert for alert in firing if alert.severity is Severity.WARNING and alert not in critical]
+    told = {alert.subject for alert in critical}
+    bad = _untold(faults, told) + _unsettled(known, told)
+    blamed = told | {subject for subject, _ in faults}
+    unknown = [*unready, *_blind_spots(known, blamed, monotonic - stale_seconds)]
+    weak = _untold(_found(known, _WEAKNESSES), blamed | {alert.subject for alert in warning})
+    reasons = (*map(_told, critical), *bad, *unknown, *map(_told, warning), *weak)
+    if critical or bad:
+        state = State.UNHEALTHY
+    elif unknown:
+        state = State.UNKNOWN
+    else:
+        state = State.DEGRADED if reasons else State.HEALTHY
+    return Verdict(state, reasons, (*bad, *unknown, *weak))
 
 
 Words = Mapping[tuple[str, object], str]
@@ -134,29 +169,34 @@ _NEEDED = {
 }
 
 
+def _firing(alerts: Iterable[Alert]) -> list[Alert]:
+    return sorted((alert for alert in alerts if alert.state is AlertState.FIRING), key=importance)
+
+
 def _told(alert: Alert) -> str:
-    return f"{alert.subject}: {alert.title}: {alert.summary}"
+    return about(str(alert.subject), alert.summary)
 
 
-def _found(known: Mapping[Subject, Known], faults: Mapping[SubjectKind, Words], told: Iterable[Alert]) -> list[str]:
-    """Return the faults of subjects about which nothing has been told."""
-    already = {alert.subject for alert in told}
-    return [
-        f"{subject} {words}"
+def _found(known: Mapping[Subject, Known], faults: Mapping[SubjectKind, Words]) -> dict[tuple[Subject, str], str]:
+    """Return the faults that there are, in words."""
+    return {
+        (subject, fact): words
         for subject, one in known.items()
-        if subject not in already
         for (fact, value), words in faults.get(subject.kind, {}).items()
         if one.facts.get(fact) == value
-    ]
+    }
 
 
-def _unsettled(known: Mapping[Subject, Known], told: Iterable[Alert]) -> list[str]:
+def _untold(faults: Mapping[tuple[Subject, str], str], told: Container[Subject]) -> list[str]:
+    return [f"{subject} {words}" for (subject, _), words in faults.items() if subject not in told]
+
+
+def _unsettled(known: Mapping[Subject, Known], told: Container[Subject]) -> list[str]:
     """Return the services that do not run, without it being known why, or that they had done their work."""
-    already = {alert.subject for alert in told}
     return [
         f"{one.subject} is {state}"
         for one in of_kind(known, SubjectKind.SERVICE)
-        if one.subject not in already
+        if one.subject not in told
         and isinstance(state := one.facts.get("state"), str)
         and state != "running"
         and not _is_explained(one, state)
@@ -170,26 +210,31 @@ def _is_explained(one: Known, state: str) -> bool:
     return faulty or (state == "exited" and all(value is False for value in ended))
 
 
-def _blind_spots(known: Mapping[Subject, Known], monotonic: float, stale_seconds: float) -> list[str]:
+def _blind_spots(known: Mapping[Subject, Known], blamed: Container[Subject], oldest_monotonic: float) -> list[str]:
+    """Return what is not known, but for subjects that are to blame for something anyway."""
     engines = of_kind(known, SubjectKind.ENGINE)
     spots = [] if engines else ["the Docker engine has not been looked at yet"]
+    blind = [engine for engine in engines if engine.facts.get("reachable") is not True]
     spots += [
         f"{engine.subject} does not answer: {engine.evidence.get('error', 'no reason is known')}"
-        for engine in engines
-        if engine.facts.get("reachable") is not True
+        for engine in blind
+        if engine.subject not in blamed
     ]
-    if not spots and not of_kind(known, SubjectKind.SERVICE):
+    if not spots and not blind and not of_kind(known, SubjectKind.SERVICE):
         spots.append("no container of the stack is known")
+    unknown: dict[str, list[str]] = {}
     for kind, facts in _NEEDED.items():
         for one in of_kind(known, kind):
-            spots += _not_known(one, facts, monotonic - stale_seconds)
-    return spots
+            if one.subject not in blamed and (why := _not_known(one, facts, oldest_monotonic)):
+                unknown.setdefault(why, []).append(str(one.subject))
+    return [*spots, *(f"{', '.join(subjects)}: {why}" for why, subjects in unknown.items())]
 
 
-def _not_known(one: Known, facts: Iterable[str], oldest_monotonic: float) -> list[str]:
+def _not_known(one: Known, facts: Iterable[str], oldest_monotonic: float) -> str:
+    """Return why it is not known how something is, empty if it is."""
     if one.at.monotonic < oldest_monotonic:
-        return [f"{one.subject} was last seen at {one.at.wall:%Y-%m-%d %H:%M:%S} UTC"]
+        return f"last seen at {one.at.wall:%Y-%m-%d %H:%M:%S} UTC"
     if one.facts.get("offered") is False:
-        return []
+        return ""
     values = {fact: one.facts.get(fact) for fact in facts}
-    return [f"{one.subject}: {fact} is {value}" for fact, value in values.items() if isinstance(value, Unknown)][:1]
+    return next((f"{fact} is {value}" for fact, value in values.items() if isinstance(value, Unknown)), "")

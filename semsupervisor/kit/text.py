@@ -30,6 +30,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"did you mean {listed(near)}?" if near else ""
 
 
+def about(subject: str, sentence: str) -> str:
+    """Return a sentence about a subject (`kind:name`) with the subject before it, unless it names it itself."""
+    return sentence if subject.partition(":")[2] in sentence else f"{subject}: {sentence}"
+
+
 def shortened(text: str, most: int = 80) -> str:
     """Return at most `most` characters of a text, the last one being an ellipsis if something is missing."""
     return text if len(text) <= most else text[: most - 1] + "…"

@@ -8,7 +8,7 @@ import msgspec
 
 from semsupervisor.alerts import ruleset
 from semsupervisor.alerts.lifecycle import AlertState
-from semsupervisor.alerts.rules import Verdict
+from semsupervisor.alerts.rules import Severity, Verdict
 from semsupervisor.api import present
 from semsupervisor.api.verdicts import State
 from semsupervisor.health.observation import SubjectKind, Unknown
@@ -79,6 +79,36 @@ def test_only_open_alerts_are_open() -> None:
     world = World()
     world.alerts = [alert(state=AlertState.RESOLVED), alert("memory_high", state=AlertState.PENDING)]
     assert [one.rule for one in present.open_alerts(world.readings()).alerts] == ["memory_high"]
+
+
+def test_the_most_important_alerts_come_first() -> None:
+    """What follows from another alert stands behind it and says so; receivers are named once."""
+    world = World()
+    cause = msgspec.structs.replace(alert("memory_high", severity=Severity.WARNING), told=("ops/a@b.c", "ops/d@e.f"))
+    world.alerts = [msgspec.structs.replace(alert(), caused_by=cause.id), cause]
+    first, second = present.open_alerts(world.readings()).alerts
+    assert (first.rule, first.told, first.caused_by) == ("memory_high", ("ops",), None)
+    assert (second.rule, second.caused_by) == ("container_died", first.id)
+
+
+def test_the_addresses_of_a_receiver_stand_below_it() -> None:
+    """The receiver has the sums and the error of what waits longest; one without addresses has none."""
+    world = World()
+    world.receivers = ["hook", "ops/a@example.org", "ops/b@example.org", "old/c@example.org"]
+    world.depths = {name: depth() for name in world.receivers}
+    world.depths["ops/a@example.org"] = depth(queued=2)
+    later = depth(queued=3, dead=1)
+    world.depths["ops/b@example.org"] = msgspec.structs.replace(later, oldest_queued_at=world.clock.now())
+    world.queued = [message(1, "ops/b@example.org", "550 unknown"), message(2, "ops/a@example.org", "451 later")]
+    hook, ops, old = present.status(world.readings()).receivers
+    assert (hook.name, hook.addresses) == ("hook", ())
+    assert (ops.name, ops.queued, ops.dead_letters, ops.delivered_total) == ("ops", 5, 1, 14)
+    assert (ops.oldest_queued_at, ops.last_error) == (depth(queued=1).oldest_queued_at, "451 later")
+    assert [(way.name, way.queued, way.last_error) for way in ops.addresses] == [
+        ("a@example.org", 2, "451 later"),
+        ("b@example.org", 3, "550 unknown"),
+    ]
+    assert [way.name for way in old.addresses] == ["c@example.org"]
 
 
 def test_rules_show_their_condition_for_people() -> None:

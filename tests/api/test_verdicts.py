@@ -13,7 +13,7 @@ from semsupervisor.api import verdicts
 from semsupervisor.api.knowledge import merged
 from semsupervisor.api.readings import StoreReading
 from semsupervisor.api.verdicts import State, Verdict
-from semsupervisor.health.observation import FactValue, SubjectKind, Unknown
+from semsupervisor.health.observation import FactValue, Subject, SubjectKind, Unknown
 from semsupervisor.kit.tasks import LoopHealth
 from tests.support.api_world import World, alert, probe
 
@@ -22,7 +22,8 @@ GOOD_STORE = StoreReading(problem="", size_bytes=1, waiting_changes=0)
 
 def judged(world: World, *alerts: Alert, stale_seconds: float = 30.0) -> Verdict:
     """Judge the stack of a world."""
-    return verdicts.stack(merged(world.latest.values()), (), alerts, world.clock.monotonic(), stale_seconds)
+    known = merged(world.latest.values())
+    return verdicts.stack(known, (), alerts, world.rules, world.clock.monotonic(), stale_seconds)
 
 
 def test_a_quiet_daemon_is_well() -> None:
@@ -158,14 +159,53 @@ def test_a_service_that_does_not_run_is_no_good(facts: dict[str, FactValue], rea
 
 
 def test_nothing_is_told_twice() -> None:
-    """The fault behind an alert is not told beside it, that of another subject is."""
+    """The fault behind an alert is not told beside it, that of another subject is; so with weaknesses."""
     world = World()
     for name in ("nats", "semstreams"):
         world.see(SubjectKind.SERVICE, name, {"died": True}, source="look")
-    assert judged(world, alert()).reasons == (
-        "service:nats: container died: nats ended with code 137",
-        "service:semstreams died",
-    )
+    found = judged(world, alert())
+    assert found.reasons == ("nats ended with code 137", "service:semstreams died")
+    assert found.untold == ("service:semstreams died",)
+    world = World()
+    world.see(SubjectKind.SERVICE, "nats", {"unhealthy": True}, source="look")
+    found = judged(world, alert("memory_high", severity=Severity.WARNING))
+    assert (found.state, found.reasons, found.untold) == (State.DEGRADED, ("nats ended with code 137",), ())
+
+
+@pytest.mark.parametrize("severity", list(Severity))
+def test_a_fault_is_told_in_the_words_of_its_alert(severity: Severity) -> None:
+    """However mild the alert about it is, the stack is unhealthy for that reason, and it is told once."""
+    world = World()
+    world.see(SubjectKind.SERVICE, "nats", {"died": True, "state": "exited"}, source="look")
+    found = judged(world, alert(severity=severity))
+    assert (found.state, found.reasons, found.untold) == (State.UNHEALTHY, ("nats ended with code 137",), ())
+
+
+def test_what_is_not_known_of_the_guilty_is_not_told() -> None:
+    """Of a subject that is at fault, that nothing else can be seen is no reason of its own."""
+    world = World()
+    world.see(SubjectKind.NATS, "nats", {"reachable": False, "healthy": Unknown("no answer")}, source="look")
+    assert judged(world).reasons == ("nats:nats does not answer",)
+
+
+def test_causes_stand_before_what_follows_from_them() -> None:
+    """Also if the consequence is the worse of both."""
+    cause = msgspec.structs.replace(alert("memory_high", severity=Severity.WARNING), summary="nats: the cause")
+    consequence = msgspec.structs.replace(alert(), caused_by=cause.id, told=())
+    pending = alert("other", state=AlertState.PENDING)
+    info = alert("info", severity=Severity.INFO)
+    found = sorted([pending, consequence, info, cause], key=verdicts.importance)
+    assert found == [cause, info, consequence, pending]
+
+
+@pytest.mark.parametrize("kind", sorted(verdicts.OWN_KINDS))
+def test_what_concerns_the_supervisor_is_not_held_against_the_stack(kind: SubjectKind) -> None:
+    """An alert about a receiver or about the daemon degrades the daemon, which goes on, and leaves the stack alone."""
+    own = msgspec.structs.replace(alert(), subject=Subject(kind, "x"), summary="it is so")
+    assert judged(World(), own) == Verdict(State.HEALTHY)
+    found = verdicts.daemon([], 0.0, GOOD_STORE, [own, alert()])
+    assert (found.state, found.good) == (State.DEGRADED, True)
+    assert (found.reasons, found.untold) == ((f"{kind.value}:x: it is so",), ())
 
 
 @pytest.mark.parametrize(
@@ -185,28 +225,29 @@ def test_an_engine_that_does_not_answer_leaves_the_stack_unknown() -> None:
     """The engine's own error is among the reasons."""
     world = World()
     world.see(SubjectKind.ENGINE, "docker", {"reachable": False}, source="events", evidence={"error": "refused"})
-    assert judged(world) == Verdict(State.UNKNOWN, ("engine:docker does not answer: refused",))
+    found = judged(world)
+    assert (found.state, found.reasons) == (State.UNKNOWN, ("engine:docker does not answer: refused",))
 
 
 def test_a_stack_nobody_looked_at_is_unknown() -> None:
     """Before the first look nothing is good."""
-    assert verdicts.stack({}, (), [], 0.0, 30.0) == Verdict(
-        State.UNKNOWN, ("the Docker engine has not been looked at yet",)
-    )
+    found = verdicts.stack({}, (), [], [], 0.0, 30.0)
+    assert (found.state, found.reasons) == (State.UNKNOWN, ("the Docker engine has not been looked at yet",))
 
 
 def test_a_stack_that_was_not_looked_at_in_full_is_unknown() -> None:
     """As long as a first check is under way, what was seen so far proves nothing."""
     known = merged(World().latest.values())
-    found = verdicts.stack(known, ("the check nats has not ended",), [], World().clock.monotonic(), 30.0)
-    assert found == Verdict(State.UNKNOWN, ("the check nats has not ended",))
+    found = verdicts.stack(known, ("the check nats has not ended",), [], [], World().clock.monotonic(), 30.0)
+    assert (found.state, found.reasons) == (State.UNKNOWN, ("the check nats has not ended",))
 
 
 def test_a_stack_without_containers_is_unknown() -> None:
     """An engine that answers but has no container of the project is no healthy stack."""
     world = World()
     world.latest = {key: one for key, one in world.latest.items() if key[0].kind is SubjectKind.ENGINE}
-    assert judged(world) == Verdict(State.UNKNOWN, ("no container of the stack is known",))
+    found = judged(world)
+    assert (found.state, found.reasons) == (State.UNKNOWN, ("no container of the stack is known",))
 
 
 def test_what_was_seen_too_long_ago_is_not_known() -> None:
@@ -216,8 +257,9 @@ def test_what_was_seen_too_long_ago_is_not_known() -> None:
     world.see(SubjectKind.SERVICE, "nats", {"state": "running"}, source="containers")
     found = judged(world)
     assert found.state is State.UNKNOWN
-    assert all("was last seen at 2026-03-01 12:00:00 UTC" in reason for reason in found.reasons)
-    assert not any("service:nats" in reason for reason in found.reasons)
+    assert found.reasons == (
+        "service:semstreams, nats:nats, semstreams:semstreams: last seen at 2026-03-01 12:00:00 UTC",
+    )
 
 
 def test_a_fault_outweighs_what_is_unknown() -> None:

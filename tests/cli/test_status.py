@@ -56,7 +56,7 @@ def test_what_is_wrong_stands_on_top(command: CommandLine, world: World) -> None
     assert said.code == 1
     assert said.lines[1:7] == [
         "stack       unhealthy",
-        "            -  service:nats: container died: nats ended with code 137",
+        "            -  nats ended with code 137",
         "alerts      critical  5 min  container died: nats ended with code 137",
         "            pending   5 min  not seen since 5 min ago: memory high: nats ended",
         "                             with code 137",

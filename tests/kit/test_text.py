@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from semsupervisor.kit.text import did_you_mean, listed, mask_url, nearest, shortened
+from semsupervisor.kit.text import about, did_you_mean, listed, mask_url, nearest, shortened
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,19 @@ def test_a_list_reads_as_a_sentence(words: list[str], text: str) -> None:
 def test_the_last_two_can_be_joined_by_another_word() -> None:
     """What must all be there is joined by `and`."""
     assert listed(["a", "b"], "and") == "a and b"
+
+
+@pytest.mark.parametrize(
+    ("subject", "sentence", "text"),
+    [
+        ("service:nats", "nats is paused.", "nats is paused."),
+        ("service:nats", "It is paused.", "service:nats: It is paused."),
+        ("filesystem:/data", "/data is full", "/data is full"),
+    ],
+)
+def test_a_sentence_names_its_subject_once(subject: str, sentence: str, text: str) -> None:
+    """What does not name its subject gets it in front."""
+    assert about(subject, sentence) == text
 
 
 def test_a_mistyped_name_finds_the_known_one() -> None:

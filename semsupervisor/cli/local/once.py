@@ -67,7 +67,7 @@ async def look(settings: Settings, rules: Sequence[Rule], clock: Clock) -> Once:
     return Once(
         known=known,
         alerts=alerts,
-        verdict=verdicts.stack(known, (), alerts, clock.monotonic(), stale_seconds),
+        verdict=verdicts.stack(known, (), alerts, rules, clock.monotonic(), stale_seconds),
         findings=tuple(await asyncio.to_thread(eye.findings)),
     )
 

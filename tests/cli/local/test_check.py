@@ -26,7 +26,7 @@ def once(world: World, *, firing: bool = False) -> Once:
     """Return what a look at a world would find."""
     known = merged(world.latest.values())
     alerts = (alert(),) if firing else ()
-    verdict = verdicts.stack(known, (), alerts, world.clock.monotonic(), 30.0)
+    verdict = verdicts.stack(known, (), alerts, world.rules, world.clock.monotonic(), 30.0)
     return Once(known=known, alerts=alerts, verdict=verdict, findings=tuple(world.findings))
 
 
@@ -57,9 +57,7 @@ def test_the_worst_comes_first() -> None:
     world.see(SubjectKind.SERVICE, "semstreams", {"died": True}, source="look")
     world.see(SubjectKind.NATS, "nats", {"reachable": Unknown("timed out")}, source="look")
     first, *below = as_text(once(world, firing=True), CRITICAL, ()).splitlines()
-    assert first.startswith(
-        "SEMSUPERVISOR CRITICAL - service:nats: container died: nats ended with code 137 (+2 more) | "
-    )
+    assert first.startswith("SEMSUPERVISOR CRITICAL - nats ended with code 137 (+2 more) | ")
     assert below[:2] == ["service:semstreams died", "nats:nats: reachable is unknown (timed out)"]
 
 
