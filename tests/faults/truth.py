@@ -1,0 +1,153 @@
+"""What really happened, from witnesses that know nothing of the supervisor.
+
+They are the engine's events, as `docker events` told them to a process of its own, and the moods that the health
+endpoint wrote down. They are folded into periods in which a rule held. Whether a container ended by itself is judged by
+the engine's events alone: a `kill` before the `die`, or a `stop` behind it, is somebody's request.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+SERVICE_LABEL = "com.docker.compose.service"
+HEALTH_PREFIX = "health_status: "
+DIED, STOPPED, PAUSED, UNHEALTHY = "container_died", "container_stopped", "container_paused", "container_unhealthy"
+LOOP = "container_restarting"
+LOOP_DEATHS, LOOP_WINDOW_SECONDS = 3, 600.0
+SEMSTREAMS = "semstreams:semstreams"
+REFUSED, SICK, LIMITED = "semstreams_unreachable", "semstreams_unhealthy", "semstreams_degraded"
+
+Topic = tuple[str, str]
+
+
+@dataclass
+class Period:
+    """A time in which a rule held of a subject, in seconds since 1970; `end` is None while it lasts."""
+
+    begin: float
+    end: float | None = None
+
+    def distance(self, moment: float) -> float:
+        """Return how many seconds a moment lies before it or behind it, 0 within."""
+        after = 0.0 if self.end is None else moment - self.end
+        return max(0.0, self.begin - moment, after)
+
+
+@dataclass
+class Truth:
+    """All periods of each rule and subject, in their order."""
+
+    periods: dict[Topic, list[Period]] = field(default_factory=lambda: defaultdict(list))
+
+    def begin(self, rule: str, subject: str, at: float) -> None:
+        """Say that a rule holds from now on; if it does already, nothing changes."""
+        if not self.holds(rule, subject):
+            self.periods[rule, subject].append(Period(at))
+
+    def end(self, rule: str, subject: str, at: float) -> None:
+        """Say that a rule holds no more."""
+        if self.holds(rule, subject):
+            self.periods[rule, subject][-1].end = at
+
+    def holds(self, rule: str, subject: str) -> bool:
+        """Tell whether a rule holds at the end of what is known."""
+        known = self.periods.get((rule, subject), [])
+        return bool(known) and known[-1].end is None
+
+    def deaths(self, subject: str) -> list[float]:
+        """Return when a service died that nobody had asked to end."""
+        return [period.begin for period in self.periods.get((DIED, subject), [])]
+
+    def loops(self, subject: str, at: float, slack_seconds: float = 0.0) -> bool:
+        """Tell whether a service had died so often in the last ten minutes that this is a loop."""
+        first = at - LOOP_WINDOW_SECONDS - slack_seconds
+        return sum(first <= death <= at + slack_seconds for death in self.deaths(subject)) >= LOOP_DEATHS
+
+    def true_now(self, rule: str, subject: str, now: float) -> bool:
+        """Tell whether a rule holds at the end of what is known, loops included."""
+        return self.loops(subject, now) if rule == LOOP else self.holds(rule, subject)
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the whole lines of a log of JSON lines."""
+    content = path.read_bytes()
+    return [json.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]
+
+
+def of_logs(events: Path, health: Path) -> Truth:
+    """Return what both witnesses have seen so far."""
+    truth = Truth()
+    followers: dict[str, _Container] = {}
+    for event in sorted(read_lines(events), key=lambda event: event["timeNano"]):
+        service = event["Actor"]["Attributes"].get(SERVICE_LABEL)
+        if service:
+            followers.setdefault(service, _Container(f"service:{service}", truth)).hear(event)
+    for entry in read_lines(health):
+        if "mood" in entry:
+            _feel(truth, entry["mood"], entry["at"] / 1e9)
+    return truth
+
+
+def _feel(truth: Truth, mood: str, at: float) -> None:
+    """While nobody listens, nothing is known of the status: what it was goes on to count."""
+    if mood == "down":
+        truth.begin(REFUSED, SEMSTREAMS, at)
+        return
+    truth.end(REFUSED, SEMSTREAMS, at)
+    for rule, told in ((SICK, "unhealthy"), (LIMITED, "degraded")):
+        (truth.begin if mood == told else truth.end)(rule, SEMSTREAMS, at)
+
+
+class _Container:
+    """The events of one service in their order; its container may be another one after a while."""
+
+    def __init__(self, subject: str, truth: Truth) -> None:
+        self._subject = subject
+        self._truth = truth
+        self._asked = False
+
+    def hear(self, event: dict[str, Any]) -> None:
+        at, action = event["timeNano"] / 1e9, str(event["Action"])
+        if action.startswith(HEALTH_PREFIX):
+            well = action.removeprefix(HEALTH_PREFIX) == "healthy"
+            (self._end if well else self._begin)(UNHEALTHY, at)
+        match action:
+            case "start":
+                self._asked = False
+                self._end(DIED, at)
+                self._end(STOPPED, at)
+            case "kill":
+                self._asked = True
+            case "die":
+                self._end(PAUSED, at)
+                self._die(at)
+            case "stop" | "destroy":
+                self._stopped(at)
+            case "pause":
+                self._begin(PAUSED, at)
+            case "unpause":
+                self._end(PAUSED, at)
+            case _:
+                pass
+
+    def _die(self, at: float) -> None:
+        if self._asked:
+            self._stopped(at)
+        else:
+            self._begin(DIED, at)
+
+    def _stopped(self, at: float) -> None:
+        """Somebody asked for it; that ends the efforts of a restart policy as well."""
+        self._end(DIED, at)
+        self._end(UNHEALTHY, at)
+        self._begin(STOPPED, at)
+
+    def _begin(self, rule: str, at: float) -> None:
+        self._truth.begin(rule, self._subject, at)
+
+    def _end(self, rule: str, at: float) -> None:
+        self._truth.end(rule, self._subject, at)
