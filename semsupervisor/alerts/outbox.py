@@ -65,7 +65,7 @@ class Outbox:
         self._filled: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._begun: set[int] = set()
         self._left_with_evidence: dict[str, set[str]] = defaultdict(set)
-        self._queued_monotonic: dict[int, float] = {}
+        self._made_monotonic: dict[int, float] = {}
         self._dead: dict[str, int] = defaultdict(int)
         self._delivered_total: dict[str, int] = defaultdict(int)
         self._failed_total: dict[str, int] = defaultdict(int)
@@ -98,13 +98,13 @@ class Outbox:
     def make(self, receiver: str, notification: Notification) -> OutboxEntry:
         """Return a new entry behind all others; it counts once it is committed and accepted."""
         self._last_id += 1
+        self._made_monotonic[self._last_id] = self._clock.monotonic()
         return OutboxEntry(id=self._last_id, receiver=receiver, notification=notification, queued_at=self._clock.now())
 
     def accept(self, entries: Iterable[OutboxEntry]) -> None:
         """Put committed entries into the queues and wake their receivers."""
         for entry in entries:
             self._queues[entry.receiver].append(entry)
-            self._queued_monotonic[entry.id] = self._clock.monotonic()
             self._filled[entry.receiver].set()
 
     def receivers(self) -> tuple[str, ...]:
@@ -124,9 +124,12 @@ class Outbox:
             await self._filled[receiver].wait()
 
     def queued_for_seconds(self, entry: OutboxEntry) -> float:
-        """Return how long ago this process queued the entry; infinite for one taken up from an earlier run."""
-        queued = self._queued_monotonic.get(entry.id)
-        return float("inf") if queued is None else self._clock.monotonic() - queued
+        """Return how long ago this process made the entry; infinite for one taken up from an earlier run.
+
+        The commit counts: who has patience for evidence has it while the disk writes.
+        """
+        made = self._made_monotonic.get(entry.id)
+        return float("inf") if made is None else self._clock.monotonic() - made
 
     def begin(self, entry: OutboxEntry, evidence: Mapping[str, str]) -> OutboxEntry:
         """Say that the head entry is about to leave, with what evidence has come; return it as it is to be sent.
@@ -273,4 +276,4 @@ class Outbox:
         queue = self._queues[entry.receiver]
         self._queues[entry.receiver] = deque(one for one in queue if one.id != entry.id)
         self._begun.discard(entry.id)
-        self._queued_monotonic.pop(entry.id, None)
+        self._made_monotonic.pop(entry.id, None)

@@ -77,6 +77,14 @@ async def test_what_is_taken_up_wakes_its_receiver(post: Post, tmp_path: Path, c
     await again.close()
 
 
+async def test_an_entry_ages_while_it_is_committed(post: Post, clock: ManualClock) -> None:
+    """Its age counts from when it was made, so that a slow disk and the wait for evidence do not add up."""
+    entry = post.outbox.make("ops", MESSAGES[0])
+    clock.advance(0.5)
+    post.outbox.accept([entry])
+    assert post.outbox.queued_for_seconds(entry) == 0.5
+
+
 async def test_a_failed_attempt_is_counted(post: Post) -> None:
     """Attempts, time and the last error, in memory and in the table."""
     (entry,) = await post.put("ops", MESSAGES[0])
