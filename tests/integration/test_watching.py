@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from semsupervisor.health.targets import TargetStopped
+from semsupervisor.systems import cgroups
 from tests.support.waiting import eventually
 from tests.support.watcher import ENGINE, Services, Watcher
 
@@ -316,3 +318,33 @@ async def test_the_engine_is_observed(services: Services, tmp_path: Path) -> Non
         await watcher.until(ENGINE, "reachable", True)
         assert watcher.record.last(ENGINE, "version")
         assert watcher.watching.stream.connected_since is not None
+
+
+async def test_where_a_service_is(services: Services, tmp_path: Path) -> None:
+    """A running service has the address of its container, a stopped one none, and an unknown one is not known."""
+    await services.start("app", FOREVER, network="bridge")
+    await services.start("island", FOREVER)
+    form = "{{.NetworkSettings.Networks.bridge.IPAddress}}"
+    async with Watcher(services.engine.socket, services.project, tmp_path) as watcher:
+        address = services.engine.docker("inspect", "--format", form, services.name("app"))
+        assert watcher.watching.address("app") == address
+        assert watcher.watching.address("island") is None
+        assert watcher.watching.address("nobody") is None
+        await services.do("stop", "app")
+        await watcher.until("app", "state", "exited")
+        with pytest.raises(TargetStopped, match="stopped through the Docker API"):
+            watcher.watching.address("app")
+
+
+async def test_memory_where_control_groups_cannot_be_read(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A supervisor that does not see the kernel's counts asks the engine for the memory."""
+    await services.start("app", FOREVER, "--memory=64m")
+    monkeypatch.setattr(cgroups, "read_memory", lambda _: None)
+    async with Watcher(services.engine.socket, services.project, tmp_path) as watcher:
+        await watcher.probe()
+        used = watcher.record.last("app", "memory_used_bytes")
+        assert isinstance(used, int)
+        assert 0 < used < 64 * 2**20
+        assert watcher.record.last("app", "oom_killed") is False

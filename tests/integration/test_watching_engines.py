@@ -63,6 +63,48 @@ async def test_an_engine_that_is_restarted_kills_nobody(hurt: Services, tmp_path
         assert "stopped its containers" in watcher.record.noted("engine.restarted")[0]
 
 
+async def test_an_engine_that_takes_long_to_end_is_no_operator(hurt: Services, tmp_path: Path) -> None:
+    """While an engine waits for its slowest container to end, those that ended at once were stopped by nobody else."""
+    await hurt.start("quick", FOREVER)
+    await hurt.start("slow", "trap '' TERM; while :; do sleep 0.1; done", "--stop-timeout=6")
+    async with Watcher(hurt.engine.socket, hurt.project, tmp_path) as watcher:
+        await asyncio.to_thread(engine_of(hurt).stop)
+        await asyncio.to_thread(engine_of(hurt).start)
+        for service in ("quick", "slow"):
+            await watcher.until(service, "state", "running")
+        await watcher.settled()
+        for service in ("quick", "slow"):
+            told = watcher.record.values(service, "died") + watcher.record.values(service, "stopped_on_request")
+            assert True not in told
+
+
+async def test_what_no_policy_starts_again_is_left_by_a_restarted_engine(hurt: Services, tmp_path: Path) -> None:
+    """A container without a restart policy has died when its engine was restarted."""
+    await hurt.start("app", FOREVER, restart="no")
+    async with Watcher(hurt.engine.socket, hurt.project, tmp_path) as watcher:
+        await asyncio.to_thread(engine_of(hurt).stop)
+        await asyncio.to_thread(engine_of(hurt).start)
+        await watcher.until("app", "died", True)
+        assert True not in watcher.record.values("app", "stopped_on_request")
+        assert "not started again" in watcher.watching.services["app"].intent
+
+
+async def test_an_engine_restarted_in_the_supervisors_absence(hurt: Services, tmp_path: Path) -> None:
+    """What an engine stopped and started again while the supervisor was away has neither died nor been stopped."""
+    await hurt.start("app", FOREVER)
+    async with Watcher(hurt.engine.socket, hurt.project, tmp_path):
+        pass
+    await asyncio.to_thread(engine_of(hurt).stop)
+    await asyncio.to_thread(engine_of(hurt).start)
+    async with Watcher(hurt.engine.socket, hurt.project, tmp_path) as watcher:
+        await watcher.until("app", "state", "running")
+        await watcher.settled()
+        told = watcher.record.values("app", "died") + watcher.record.values("app", "stopped_on_request")
+        assert True not in told
+        assert len(watcher.record.noted("engine.restarted")) == 1
+        assert watcher.record.noted("service.restarted") == []
+
+
 async def test_an_engine_that_is_killed_leaves_containers_stopped(hurt: Services, tmp_path: Path) -> None:
     """What the next engine leaves stopped has died, though the engine used a stop; the note names what happened."""
     await hurt.start("app", FOREVER)
@@ -149,33 +191,37 @@ async def test_an_engine_that_hangs_is_unreachable_and_its_containers_unknown(hu
 async def test_a_stream_that_is_cut_loses_nothing(services: Services, tmp_path: Path) -> None:
     """A death while the stream is down is told when it is back; the engine was reachable all the time."""
     await services.start("app", FOREVER)
-    async with SocketProxy(services.engine.socket, tmp_path / "proxy.sock") as proxy:
-        async with Watcher(proxy.path, services.project, tmp_path) as watcher:
-            proxy.cut()
-            os.kill(await services.pid("app"), signal.SIGKILL)
-            await eventually(lambda: True in watcher.record.values("app", "died"))
-            await watcher.until("app", "died", False)
-            assert watcher.watching.stream.reconnects_total >= 1
-            assert watcher.record.last("app", "deaths_recent") == 1
+    async with (
+        SocketProxy(services.engine.socket, tmp_path / "proxy.sock") as proxy,
+        Watcher(proxy.path, services.project, tmp_path) as watcher,
+    ):
+        proxy.cut()
+        os.kill(await services.pid("app"), signal.SIGKILL)
+        await eventually(lambda: True in watcher.record.values("app", "died"))
+        await watcher.until("app", "died", False)
+        assert watcher.watching.stream.reconnects_total >= 1
+        assert watcher.record.last("app", "deaths_recent") == 1
 
 
 async def test_a_stream_that_is_silent_is_found_out(services: Services, tmp_path: Path) -> None:
     """A death that the stream does not tell is found by the next look, told once, and the stream is followed anew."""
     await services.start("app", FOREVER)
-    async with SocketProxy(services.engine.socket, tmp_path / "proxy.sock") as proxy:
-        async with Watcher(proxy.path, services.project, tmp_path) as watcher:
-            proxy.stall()
-            os.kill(await services.pid("app"), signal.SIGKILL)
-            await eventually(lambda: services.healed("app"))
-            await watcher.probe()
-            await eventually(lambda: True in watcher.record.values("app", "died"))
-            await watcher.until("app", "died", False)
-            await eventually(lambda: watcher.watching.stream.connected_since)
-            assert watcher.watching.stream.silent_total == 1
-            assert len(watcher.record.noted("engine.silent")) == 1
-            os.kill(await services.pid("app"), signal.SIGKILL)
-            await eventually(lambda: watcher.record.last("app", "deaths_recent") == 2)
-            assert watcher.record.values("app", "died")[:4] == [False, True, False, True]
+    async with (
+        SocketProxy(services.engine.socket, tmp_path / "proxy.sock") as proxy,
+        Watcher(proxy.path, services.project, tmp_path) as watcher,
+    ):
+        proxy.stall()
+        os.kill(await services.pid("app"), signal.SIGKILL)
+        await eventually(lambda: services.healed("app"))
+        await watcher.probe()
+        await eventually(lambda: True in watcher.record.values("app", "died"))
+        await watcher.until("app", "died", False)
+        await eventually(lambda: watcher.watching.stream.connected_since)
+        assert watcher.watching.stream.silent_total == 1
+        assert len(watcher.record.noted("engine.silent")) == 1
+        os.kill(await services.pid("app"), signal.SIGKILL)
+        await eventually(lambda: watcher.record.last("app", "deaths_recent") == 2)
+        assert watcher.record.values("app", "died")[:4] == [False, True, False, True]
 
 
 async def test_an_engine_that_was_never_there_is_told_with_what_to_do(tmp_path: Path) -> None:

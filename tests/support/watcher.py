@@ -134,12 +134,18 @@ class Services:
         return f"{self.project}-{service}"
 
     async def start(
-        self, service: str, script: str, *options: str, restart: str = "unless-stopped", image: str = ""
+        self,
+        service: str,
+        script: str,
+        *options: str,
+        restart: str = "unless-stopped",
+        image: str = "",
+        network: str = "none",
     ) -> str:
         """Start a container that runs a shell script; return its id."""
         labels = {"project": self.project, "service": service, "container-number": "1", "oneoff": "False"}
         words = [f"--label=com.docker.compose.{label}={value}" for label, value in labels.items()]
-        command = ("run", "--detach", "--pull=never", "--network=none", f"--restart={restart}", *words)
+        command = ("run", "--detach", "--pull=never", f"--network={network}", f"--restart={restart}", *words)
         image = image or self.images.first
         name = f"--name={self.name(service)}"
         return await self.docker(*command, name, *options, image, "/bin/sh", "-c", script)
