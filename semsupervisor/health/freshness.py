@@ -23,7 +23,7 @@ def stale_intervals(*, added: float, last_conclusive: float | None, interval_sec
     """
     since = added if last_conclusive is None else last_conclusive
     age = max(0.0, now - since) / interval_seconds
-    return age if age >= 1.0 else 0.0
+    return round(age, 1) if age >= 1.0 else 0.0
 
 
 def loops_text(failing: Iterable[FailingLoop]) -> str:

@@ -170,6 +170,7 @@ def test_causes_and_consequences() -> None:
         "container_restarting",
         "semstreams_unreachable",
         "semstreams_unhealthy",
+        "semstreams_health_not_offered",
         "nats_unreachable",
         "nats_unhealthy",
     }
