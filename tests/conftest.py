@@ -22,6 +22,8 @@ pytest_plugins = [
     "tests.support.demo_stack",
     "tests.support.systemd_host",
     "tests.support.watcher",
+    "tests.support.scene",
+    "tests.support.rows",
 ]
 
 

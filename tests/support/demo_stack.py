@@ -95,6 +95,11 @@ class DemoStack:
         """Return all that the engine knows of a service's container."""
         return json.loads(self.engine.docker("inspect", self.container(service)))[0]
 
+    def healthy(self, service: str) -> bool:
+        """Tell whether a service's container runs and passes its health check."""
+        state = self.inspect(service)["State"]
+        return bool(state["Status"] == "running" and state["Health"]["Status"] == "healthy")
+
     def address(self, service: str) -> str:
         """Return a network address of a service's container; empty while it has none. It changes at each start."""
         networks = self.inspect(service)["NetworkSettings"]["Networks"].values()

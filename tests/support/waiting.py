@@ -29,11 +29,13 @@ async def eventually(look: Callable[[], T | Awaitable[T]], within_seconds: float
         await asyncio.sleep(PAUSE_SECONDS)
 
 
-def eventually_sync(look: Callable[[], T], within_seconds: float = 10.0) -> T:
-    """Look until the answer is true and return it, from a test without a loop."""
+def eventually_sync(
+    look: Callable[[], T], within_seconds: float = 10.0, *, pause_seconds: float = PAUSE_SECONDS
+) -> T:
+    """Look until the answer is true and return it, from a test without a loop; `pause_seconds` lie between two looks."""
     deadline = time.monotonic() + within_seconds
     while not (seen := look()):
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within_seconds:g} s: {look!r} still answers {seen!r}")
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(pause_seconds)
     return seen

@@ -1,0 +1,161 @@
+"""What is told, and what is not, of all that can happen to a container of a real stack, by doing it."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from tests.support.demo_stack import DemoStack
+from tests.support.rows import (
+    DIED,
+    NATS,
+    NATS_UNREACHABLE,
+    SEMSTREAMS,
+    STOPPED,
+    UNREACHABLE,
+    Plays,
+    Row,
+    compose,
+    docker,
+    fault,
+    from_host,
+    up_as,
+)
+from tests.support.scene import Scene, both, fires
+
+pytestmark = pytest.mark.integration
+
+START = compose("up", "--detach", "--wait")
+
+ROWS = {
+    "crash": Row(
+        fault("crash", exit_code=3),
+        DIED,
+        words="semstreams ended with exit code 3, and nobody had asked for it.",
+        over="semstreams runs again.",
+        evidence={"exit_code": "3", "last_log_lines": "panic: runtime error", "cause": "crashed with exit code 3"},
+    ),
+    "exit-0": Row(fault("crash", exit_code=0), DIED, words="semstreams ended with exit code 0"),
+    "sigkill-from-host": Row(
+        from_host("semstreams", signal.SIGKILL), DIED, words="exit code 137", evidence={"signal": "SIGKILL"}
+    ),
+    "sigterm-from-host": Row(from_host("semstreams", signal.SIGTERM), DIED, words="exit code 0"),
+    "docker-stop": Row(
+        docker("stop", "semstreams", "--time", "2"),
+        STOPPED,
+        START,
+        muted=(UNREACHABLE,),
+        named=("SemStreams unreachable",),
+        observed=("SemStreams unreachable",),
+        words="semstreams was stopped by somebody",
+        over="semstreams was started again.",
+        noted={"service.stopped": "stopped through the Docker API with SIGTERM"},
+    ),
+    "compose-stop": Row(
+        compose("stop", "--timeout", "2"),
+        (*STOPPED, *both("container_stopped", NATS)),
+        START,
+        muted=(UNREACHABLE, NATS_UNREACHABLE),
+    ),
+    "docker-restart": Row(
+        docker("restart", "semstreams", "--time", "2"),
+        noted={"service.restarted": "semstreams was started again by request"},
+        patient=True,
+    ),
+    "docker-kill": Row(
+        docker("kill", "semstreams"),
+        STOPPED,
+        START,
+        words="semstreams was stopped by somebody",
+        noted={"service.stopped": "killed through the Docker API with SIGKILL"},
+    ),
+    "pause": Row(
+        docker("pause", "semstreams"),
+        both("container_paused", SEMSTREAMS),
+        docker("unpause", "semstreams"),
+        muted=(UNREACHABLE,),
+        named=("SemStreams unreachable",),
+        observed=("SemStreams unreachable",),
+        words="semstreams is paused",
+        over="semstreams goes on.",
+    ),
+    "oom": Row(
+        fault("oom"),
+        both("container_oom_killed", SEMSTREAMS),
+        words="A process of semstreams was killed because the container reached its memory limit.",
+        evidence={"oom": "memory limit", "last_log_lines": "{"},
+    ),
+    "oom-of-a-child": Row(
+        fault("oom_child"),
+        both("container_oom_killed", SEMSTREAMS),
+        words="A process of semstreams was killed because the container reached its memory limit.",
+        evidence={"oom": "memory limit"},
+    ),
+    "crash-loop": Row(
+        fault("crash_loop", count=2),
+        (fires("container_restarting", SEMSTREAMS), *DIED, *DIED),
+        still=(("container_restarting", SEMSTREAMS),),
+        words="semstreams died 3 times in the last 10 minutes.",
+        evidence={"last_log_lines": "panic: runtime error"},
+    ),
+    "recreate": Row(
+        compose("up", "--detach", "--wait", "--force-recreate", "--no-deps", "semstreams"),
+        noted={"service.recreated": "semstreams was recreated: it has a new container"},
+        patient=True,
+    ),
+    "other-image": Row(
+        up_as(SEMSTREAMS_VERSION="v1.1.0"),
+        mend=up_as(SEMSTREAMS_VERSION="v1.0.0"),
+        noted={"service.image_changed": "semsupervisor-demo/semstreams:v1.1.0"},
+        patient=True,
+    ),
+    "removed-by-hand": Row(
+        docker("rm", "semstreams", "--force"),
+        STOPPED,
+        START,
+        words="semstreams was stopped by somebody",
+        evidence={"cause": "killed through the Docker API with SIGKILL, exit code 137; by whom is not known; removed"},
+    ),
+    "down": Row(compose("down", "--timeout", "2"), (*STOPPED, *both("container_stopped", NATS)), START),
+}
+
+EXTRA = """
+services:
+  worker:
+    image: semsupervisor-demo/nats:2.14
+    pull_policy: never
+    network_mode: none
+    restart: unless-stopped
+    entrypoint: ["/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"]
+    healthcheck: {test: ["CMD-SHELL", "test ! -e /tmp/unwell"], interval: 1s, retries: 2}
+"""
+WORKER = "service:worker"
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_each_thing_is_told_once(row: Row, plays: Plays) -> None:
+    """What happens to a container brings exactly its own messages, with the words and the evidence that belong."""
+    plays.hold(row)
+
+
+def test_a_service_of_another_name_is_watched_as_well(healthy_stack: DemoStack, scene: Scene) -> None:
+    """An extra service appears without a word; that it fails its own check and that it dies are told by its name."""
+    stack = healthy_stack
+    (stack.folder / "extra.yml").write_text(EXTRA)
+    stack.files.append("extra.yml")
+    try:
+        stack.up()
+        worker = stack.compose("ps", "--quiet", "worker").strip()
+        stack.engine.docker("exec", worker, "touch", "/tmp/unwell")
+        scene.await_told(fires("container_unhealthy", WORKER))
+        stack.engine.docker("exec", worker, "rm", "/tmp/unwell")
+        scene.await_told(*both("container_unhealthy", WORKER))
+        os.kill(int(stack.engine.docker("inspect", "--format", "{{.State.Pid}}", worker)), signal.SIGKILL)
+        scene.await_told(*both("container_died", WORKER))
+        scene.await_calm()
+        assert scene.told == [*both("container_unhealthy", WORKER), *both("container_died", WORKER)]
+    finally:
+        stack.compose("rm", "--stop", "--force", "worker")
+        stack.files.remove("extra.yml")

@@ -1,0 +1,179 @@
+"""One row of a table of what happens to a stack: the act, all that has to be told of it, and with which words."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import SimpleQueue
+
+import pytest
+
+from tests.support.daemon_process import IMPATIENT
+from tests.support.demo_stack import DemoStack, DemoStackFactory
+from tests.support.scene import Scene, Told, both, mend, watched
+
+STACKS = 2
+
+Act = Callable[[DemoStack], object]
+Key = tuple[str, str]
+
+SEMSTREAMS = "service:semstreams"
+NATS = "service:nats"
+UNREACHABLE: Key = ("semstreams_unreachable", "semstreams:semstreams")
+NATS_UNREACHABLE: Key = ("nats_unreachable", "nats:nats")
+DIED = both("container_died", SEMSTREAMS)
+STOPPED = both("container_stopped", SEMSTREAMS)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that happens, and exactly what is told of it: `told`, in any order.
+
+    `muted` alerts, by rule and subject, have to fire untold before `mend` is called. `named` are among the
+    consequences that the first message expects, `observed` among those told with its end. `still` goes on firing
+    afterwards. `words` are looked for in the first message's summary, and `over` is its end; `evidence` is looked for
+    in what was gathered, `noted` in the timeline, by kind. `patient` rows run with the shipped patience.
+    """
+
+    act: Act
+    told: tuple[Told, ...] = ()
+    mend: Act | None = None
+    muted: tuple[Key, ...] = ()
+    named: tuple[str, ...] = ()
+    observed: tuple[str, ...] = ()
+    still: tuple[Key, ...] = ()
+    words: str = ""
+    over: str = ""
+    evidence: Mapping[str, str] = field(default_factory=dict)
+    noted: Mapping[str, str] = field(default_factory=dict)
+    patient: bool = False
+
+
+def fault(name: str, **parameters: object) -> Act:
+    """Make SemStreams misbehave."""
+    return lambda stack: stack.fault(name, **parameters)
+
+
+def behave(stack: DemoStack) -> None:
+    """Let SemStreams behave again."""
+    stack.clear_faults()
+
+
+def from_host(service: str, number: signal.Signals) -> Act:
+    """Send a signal to a service's main process from outside of Docker."""
+    return lambda stack: os.kill(int(stack.inspect(service)["State"]["Pid"]), number)
+
+
+def docker(command: str, service: str, *options: str) -> Act:
+    """Run `docker COMMAND` on a service's container."""
+    return lambda stack: stack.engine.docker(command, *options, stack.container(service))
+
+
+def compose(*arguments: str) -> Act:
+    """Run `docker compose ARGUMENTS`."""
+    return lambda stack: stack.compose(*arguments)
+
+
+def up_as(**environment: str) -> Act:
+    """Bring the stack up with other values in its environment."""
+
+    def act(stack: DemoStack) -> None:
+        stack.environment.update(environment)
+        stack.up()
+
+    return act
+
+
+def one_after_another(*acts: Act) -> Act:
+    """Do several things."""
+
+    def act(stack: DemoStack) -> None:
+        for one in acts:
+            one(stack)
+
+    return act
+
+
+def play(row: Row, stack: DemoStack, folder: Path) -> None:
+    """Watch a healthy stack, do what the row says, wait for the end of it, and hold the row."""
+    mend(stack)
+    patience = {"settle": "5s"} if row.patient else {}
+    with watched(stack, folder, *(() if row.patient else (IMPATIENT,)), **patience) as scene:
+        row.act(stack)
+        if row.mend is not None:
+            scene.await_told(*(told for told in row.told if told.kind == "firing"))
+            scene.await_muted(*row.muted)
+            row.mend(stack)
+        scene.await_told(*row.told)
+        scene.await_calm(row.still)
+        assert sorted(scene.told) == sorted(row.told)
+        _hold_words(row, scene)
+        _hold_timeline(row, scene)
+
+
+def _hold_words(row: Row, scene: Scene) -> None:
+    if not row.told:
+        return
+    first = scene.alert(row.told[0])
+    assert row.words in first["summary"]
+    assert set(row.named) <= set(first["consequences"])
+    for key, text in row.evidence.items():
+        assert text in first["evidence"].get(key, ""), first["evidence"]
+    if row.over:
+        last = scene.alert(row.told[0]._replace(kind="resolved"))
+        assert last["resolved_because"] == row.over
+        assert set(row.observed) <= set(last["consequences"])
+
+
+def _hold_timeline(row: Row, scene: Scene) -> None:
+    for kind, text in row.noted.items():
+        assert any(text in noted for noted in scene.daemon.timeline(kind)), scene.daemon.timeline()
+    assert not scene.daemon.timeline("engine.silent")
+
+
+class Plays:
+    """Plays rows on several stacks beside each other, and gives each test the outcome of its own."""
+
+    def __init__(self, stacks: Sequence[DemoStack]) -> None:
+        self._free: SimpleQueue[DemoStack] = SimpleQueue()
+        for stack in stacks:
+            self._free.put(stack)
+        self._pool = ThreadPoolExecutor(len(stacks))
+        self._plays: dict[int, Future[None]] = {}
+
+    def begin(self, row: Row, folder: Path) -> None:
+        """Have a row played as soon as a stack is free."""
+        self._plays[id(row)] = self._pool.submit(self._play, row, folder)
+
+    def hold(self, row: Row) -> None:
+        """Wait for the end of a row, and raise what it raised."""
+        self._plays[id(row)].result()
+
+    def close(self) -> None:
+        """Wait for the rows under way, and leave out the others."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _play(self, row: Row, folder: Path) -> None:
+        stack = self._free.get()
+        try:
+            play(row, stack, folder)
+        finally:
+            self._free.put(stack)
+
+
+@pytest.fixture(scope="session")
+def plays(
+    demo_stacks: DemoStackFactory, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Plays]:
+    """Return what plays all rows that this run's tests ask for, in their order."""
+    begun = Plays([demo_stacks(f"rows{number}", SEMSTREAMS_MEMORY="128M") for number in range(STACKS)])
+    for item in request.session.items:
+        for value in item.callspec.params.values() if hasattr(item, "callspec") else ():
+            if isinstance(value, Row):
+                begun.begin(value, tmp_path_factory.mktemp("row"))
+    yield begun
+    begun.close()

@@ -1,0 +1,175 @@
+"""A stack, the daemon that watches it, and the receiver that it tells: what arrived, and what did not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.support.commands import CommandFailed
+from tests.support.daemon_process import IMPATIENT, DaemonProcess, settings, webhook
+from tests.support.demo_stack import DemoStack, DemoStackFactory
+from tests.support.receivers import WebhookServer
+from tests.support.waiting import eventually_sync
+
+CALM_SECONDS = 90.0
+TOLD_SECONDS = 45.0
+# Longer than from one look of a check to the next.
+QUIET_SECONDS = 1.5
+# Every look is a question to the daemon under test.
+PAUSE_SECONDS = 0.1
+
+
+class Told(NamedTuple):
+    """One message as an operator counts them: updates bring no news and are none."""
+
+    kind: str
+    rule: str
+    subject: str
+
+
+def fires(rule: str, subject: str) -> Told:
+    """Return that an alert is told."""
+    return Told("firing", rule, subject)
+
+
+def ends(rule: str, subject: str) -> Told:
+    """Return that the end of an alert is told."""
+    return Told("resolved", rule, subject)
+
+
+def both(rule: str, subject: str) -> tuple[Told, Told]:
+    """Return that an alert is told, and its end."""
+    return fires(rule, subject), ends(rule, subject)
+
+
+class Scene:
+    """What happens between a daemon and its webhook receiver, as far as a test has to wait for it."""
+
+    def __init__(self, daemon: DaemonProcess, hook: WebhookServer) -> None:
+        self.daemon = daemon
+        self.hook = hook
+
+    @property
+    def told(self) -> list[Told]:
+        """Return all messages that arrived, in their order."""
+        return [_told(body) for body in self.hook.bodies if body["kind"] != "update"]
+
+    def await_told(self, *wanted: Told, within_seconds: float = TOLD_SECONDS) -> None:
+        """Wait until all of these have arrived, each as often as it is given."""
+        _until(lambda: not _without(wanted, self.told), within_seconds)
+
+    def await_muted(self, *wanted: tuple[str, str], within_seconds: float = TOLD_SECONDS) -> None:
+        """Wait until these alerts, by rule and subject, fire and are muted."""
+        _until(lambda: set(wanted) <= self.muted().keys(), within_seconds)
+
+    def muted(self) -> dict[tuple[str, str], str]:
+        """Return the alerts that fire and are told to nobody, with the reason."""
+        return {
+            (alert["rule"], alert["subject"]): alert["muted_by"]
+            for alert in self.daemon.alerts()
+            if alert["state"] == "firing" and alert["muted_by"]
+        }
+
+    def await_healthy(self, within_seconds: float = CALM_SECONDS) -> None:
+        """Wait until the daemon says that the stack is well."""
+        _until(lambda: self.daemon.verdict("/v1/health") == "healthy", within_seconds)
+
+    def await_calm(self, still: Iterable[tuple[str, str]] = (), within_seconds: float = CALM_SECONDS) -> None:
+        """Wait until no alert is open but those, by rule and subject, nothing waits to be sent, and it stays so."""
+        wanted = set(still)
+        deadline = time.monotonic() + within_seconds
+        quiet_since, last = time.monotonic(), -1
+        while time.monotonic() - quiet_since < QUIET_SECONDS:
+            open_ = {(alert["rule"], alert["subject"]) for alert in self.daemon.alerts()}
+            count = len(self.hook.attempts)
+            if open_ != wanted or count != last or self.daemon.get("/v1/outbox")["messages"]:
+                quiet_since, last = time.monotonic(), count
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no calm within {within_seconds:g} s: {sorted(open_)} for {sorted(wanted)}")
+            time.sleep(PAUSE_SECONDS)
+
+    def alert(self, told: Told) -> dict[str, Any]:
+        """Return the first message of a kind about an alert, with the evidence that followed it as an update."""
+        found = next(body for body in self.hook.bodies if body["kind"] != "update" and _told(body) == told)
+        alert = dict(found["alerts"][0])
+        updates = [body["alerts"][0] for body in self.hook.bodies if body["kind"] == "update"]
+        later = [update["evidence"] for update in updates if update["id"] == alert["id"]]
+        alert["evidence"] = {key: text for known in (alert["evidence"], *later) for key, text in known.items()}
+        return alert
+
+
+def _until(look: Callable[[], bool], within_seconds: float) -> None:
+    eventually_sync(look, within_seconds, pause_seconds=PAUSE_SECONDS)
+
+
+def _told(body: dict[str, Any]) -> Told:
+    (alert,) = body["alerts"]
+    return Told(body["kind"], alert["rule"], f"{alert['subject']['kind']}:{alert['subject']['name']}")
+
+
+def _without(wanted: Iterable[Told], told: Iterable[Told]) -> list[Told]:
+    """Return what of the wanted is not among the told."""
+    left = list(told)
+    missing = []
+    for one in wanted:
+        if one in left:
+            left.remove(one)
+        else:
+            missing.append(one)
+    return missing
+
+
+@contextmanager
+def watched(stack: DemoStack, folder: Path, *more: str, settle: str = "500ms") -> Iterator[Scene]:
+    """Start a daemon in a folder, with more settings if given, and wait until it finds the stack healthy."""
+    with WebhookServer() as hook:
+        text = settings(
+            folder,
+            webhook(hook.url),
+            *more,
+            project=stack.project,
+            engine=stack.engine.socket,
+            directory=stack.folder,
+            settle=settle,
+        )
+        with DaemonProcess(folder, text) as daemon:
+            scene = Scene(daemon, hook)
+            scene.await_healthy()
+            yield scene
+
+
+def mend(stack: DemoStack) -> None:
+    """Have a stack as it was first, both services healthy, whatever was done to it."""
+    try:
+        stack.clear_faults()
+        if stack.healthy("semstreams") and stack.healthy("nats"):
+            return
+        stack.up()
+    except (OSError, CommandFailed):
+        stack.down()
+        stack.up()
+
+
+@pytest.fixture(scope="session")
+def told_stack(demo_stacks: DemoStackFactory) -> DemoStack:
+    """Return a demo stack that the tests of what is told share."""
+    return demo_stacks("told", SEMSTREAMS_MEMORY="128M")
+
+
+@pytest.fixture
+def healthy_stack(told_stack: DemoStack) -> DemoStack:
+    """Return the shared stack, mended."""
+    mend(told_stack)
+    return told_stack
+
+
+@pytest.fixture
+def scene(healthy_stack: DemoStack, tmp_path: Path) -> Iterator[Scene]:
+    """Return the shared stack watched by a daemon with impatient rules."""
+    with watched(healthy_stack, tmp_path, IMPATIENT) as scene:
+        yield scene
