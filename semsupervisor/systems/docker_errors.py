@@ -37,7 +37,7 @@ async def translated(what: str, socket: str, timeout_seconds: float) -> AsyncIte
             yield
     except TimeoutError as error:
         raise EngineError(
-            f"{what}: the Docker engine at {socket} did not answer within {timeout_seconds:g} s; "
+            f"the Docker engine at {socket} did not answer within {timeout_seconds:g} s ({what}); "
             "if `docker info` hangs too, restart it: systemctl restart docker"
         ) from error
     except DockerError as error:
@@ -50,19 +50,18 @@ async def translated(what: str, socket: str, timeout_seconds: float) -> AsyncIte
 
 
 def _of_connection(what: str, socket: str, error: BaseException) -> SupervisorError:
+    """Return why there was no connection; what was to be asked matters only for one that came about."""
     cause: BaseException = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     code = cause.errno if isinstance(cause, OSError) else None
     match code:
         case errno.ENOENT | errno.ENOTDIR:
-            return EngineForbidden(f"{what}: {_missing(socket)}")
+            return EngineForbidden(_missing(socket))
         case errno.EACCES | errno.EPERM:
-            return EngineForbidden(f"{what}: {_forbidden(socket)}")
+            return EngineForbidden(_forbidden(socket))
         case errno.ECONNREFUSED:
-            return EngineError(
-                f"{what}: nobody listens on {socket}; the Docker engine is not running: systemctl start docker"
-            )
+            return EngineError(f"nobody listens on {socket}; the Docker engine is not running: systemctl start docker")
         case _:
-            return EngineError(f"{what}: the connection to {socket} broke off: {str(cause) or type(cause).__name__}")
+            return EngineError(f"the connection to {socket} broke off ({what}): {str(cause) or type(cause).__name__}")
 
 
 def _of_answer(what: str, socket: str, error: DockerError) -> SupervisorError:

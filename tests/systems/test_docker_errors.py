@@ -34,7 +34,7 @@ async def _ask(socket: str, error: BaseException | None) -> None:
 async def test_no_answer_in_time() -> None:
     """An engine that hangs is an engine that fails for now, and the way to restart it is told."""
     said = await failing("/docker.sock")
-    assert said.startswith("EngineError: ask: the Docker engine at /docker.sock did not answer within 0.05 s")
+    assert said.startswith("EngineError: the Docker engine at /docker.sock did not answer within 0.05 s (ask)")
     assert "systemctl restart docker" in said
 
 
@@ -42,7 +42,7 @@ async def test_no_answer_in_time() -> None:
 async def test_a_missing_socket(code: int) -> None:
     """Where there is no socket it is told how to get one: start, install, name, or pass it on."""
     said = await failing("/none/docker.sock", OSError(code, "missing"))
-    assert said.startswith("EngineForbidden: ask: there is no socket /none/docker.sock")
+    assert said.startswith("EngineForbidden: there is no socket /none/docker.sock")
     for way in ("systemctl start docker", '[docker] socket = "/path"', "BindPaths=/none/docker.sock"):
         assert way in said
 
@@ -57,7 +57,7 @@ async def test_a_forbidden_socket(tmp_path: Path, code: int) -> None:
     socket.chmod(0o660)
     group = socket.group()
     said = await failing(str(socket), PermissionError(code, "denied"))
-    assert said.startswith(f"EngineForbidden: ask: user {_me()} may not open {socket}; its group is {group}. ")
+    assert said.startswith(f"EngineForbidden: user {_me()} may not open {socket}; its group is {group}. ")
     assert f"SupplementaryGroups={group}" in said
     assert f"usermod --append --groups {group} {_me()}" in said
 
@@ -75,7 +75,7 @@ async def test_a_forbidden_socket_that_no_group_may_open(tmp_path: Path, mode: i
 async def test_nobody_listens() -> None:
     """A socket on which nobody listens is left of an engine that ended."""
     said = await failing("/docker.sock", ConnectionRefusedError(errno.ECONNREFUSED, "refused"))
-    assert said.startswith("EngineError: ask: nobody listens on /docker.sock")
+    assert said.startswith("EngineError: nobody listens on /docker.sock")
     assert "systemctl start docker" in said
 
 
@@ -89,7 +89,7 @@ async def test_an_error_that_aiodocker_wraps() -> None:
     """The reason for which aiodocker could not connect is found within its own error."""
     wrapped = DockerError(900, "cannot connect")
     wrapped.__context__ = aiohttp.ClientConnectionError("lost")
-    assert "broke off: lost" in await failing("/docker.sock", wrapped)
+    assert "broke off (ask): lost" in await failing("/docker.sock", wrapped)
 
 
 @pytest.mark.parametrize(
