@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.engine import Engine
 from tests.support.images import DemoImages
-from tests.support.private_engine import CGROUPS, PrivateEngine
+from tests.support.private_engine import PrivateEngine
 from tests.support.waiting import eventually_sync
 
 pytestmark = pytest.mark.integration
@@ -39,5 +39,5 @@ def test_nothing_is_left_of_it(docker_client_config: Path, engine: Engine, demo_
     assert not hurt.folder.exists()
     assert str(hurt.folder) not in Path("/proc/self/mountinfo").read_text()
     assert not Path(f"/run/netns/{hurt.name}").exists()
-    assert not list(CGROUPS.rglob(hurt.name))
+    assert hurt.control_groups() == []
     assert not engine.trouble()

@@ -52,7 +52,12 @@ class PrivateEngine(Engine):
     @property
     def enter(self) -> tuple[str, ...]:
         """Return the words before a command that has to reach the containers' addresses: they are its namespace's."""
-        return ("nsenter", f"--net=/run/netns/{self.name}")
+        return ("nsenter", f"--net={self.namespace}")
+
+    @property
+    def namespace(self) -> Path:
+        """Return its network namespace."""
+        return Path("/run/netns", self.name)
 
     @property
     def log(self) -> str:
@@ -117,8 +122,9 @@ class PrivateEngine(Engine):
         for mount in self._mounts():
             run(["umount", "--lazy", mount], check=False)
         run(["ip", "netns", "delete", self.name], check=False)
-        for group in self._control_groups():
-            group.rmdir()
+        for group in self.control_groups():
+            with suppress(FileNotFoundError):
+                group.rmdir()
         for parent in (*CGROUPS.glob(CGROUP_PARENT), *CGROUPS.glob(f"*/{CGROUP_PARENT}")):
             with suppress(OSError):  # another run's engine is in it
                 parent.rmdir()
@@ -148,7 +154,7 @@ class PrivateEngine(Engine):
 
     def _no_process_left(self) -> bool:
         """Kill what outlives its engine: shims name its folder, its groups hold containers. True if none is left."""
-        left = {int(pid) for group in self._control_groups() for pid in (group / "cgroup.procs").read_text().split()}
+        left = {pid for group in self.control_groups() for pid in _processes(group)}
         for process in Path("/proc").glob("[0-9]*"):
             try:
                 command = (process / "cmdline").read_bytes()
@@ -158,21 +164,26 @@ class PrivateEngine(Engine):
                 left.add(int(process.name))
         left.discard(os.getpid())
         for pid in left:
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
         return not left
 
-    def _control_groups(self) -> list[Path]:
+    def control_groups(self) -> list[Path]:
         """Return its control groups, the deepest first, on version 1 those of all hierarchies."""
         roots = [*CGROUPS.glob(f"{CGROUP_PARENT}/{self.name}"), *CGROUPS.glob(f"*/{CGROUP_PARENT}/{self.name}")]
-        groups = {group.parent for root in roots for group in root.rglob("cgroup.procs")}
-        return sorted(groups, key=lambda group: len(group.parts), reverse=True)
+        # os.walk and not rglob: groups vanish while they are looked at.
+        return [Path(group) for root in roots for group, _, _ in os.walk(root, topdown=False)]
 
     def _mounts(self) -> list[str]:
         points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
         return [point for point in reversed(points) if point.startswith(f"{self.folder}/")]
+
+
+def _processes(group: Path) -> list[int]:
+    try:
+        return [int(pid) for pid in (group / "cgroup.procs").read_text().split()]
+    except OSError:  # the group is gone
+        return []
 
 
 PrivateEngineFactory = Callable[..., PrivateEngine]

@@ -130,10 +130,9 @@ class SystemdHost:
 
     def _groups_are_gone(self) -> bool:
         roots = [group / self.name for group in self._hierarchies()]
-        groups = {file.parent for root in roots for file in root.rglob("cgroup.procs")}
-        for group in sorted(groups, key=lambda group: len(group.parts), reverse=True):
-            with suppress(OSError):  # a process of it is still ending
-                group.rmdir()
+        for group, _, _ in (step for root in roots for step in os.walk(root, topdown=False)):
+            with suppress(OSError):  # a process of it is still ending, or the group is gone
+                Path(group).rmdir()
         return not any(root.exists() for root in roots)
 
 
