@@ -17,6 +17,7 @@ pytestmark = pytest.mark.integration
 
 SYSTEMD = REPOSITORY / "systemd"
 PROGRAM = "/opt/semsupervisor/bin/semsupervisor"
+DROP_INS = "/etc/systemd/system/semsupervisor.service.d"
 MOST_EXPOSURE = 4.0
 
 # Stands where the daemon does: says that it is ready, and what it was given.
@@ -50,11 +51,14 @@ def installed(systemd_host: SystemdHost) -> SystemdHost:
     """Return a host on which the unit, its group and its folders are installed, and nothing is started."""
     systemd_host.systemctl("stop", "semsupervisor", check=False)
     systemd_host.systemctl("reset-failed", "semsupervisor", check=False)
-    systemd_host.run("rm", "-rf", "/etc/credstore", "/etc/semsupervisor", "/etc/systemd/system/semsupervisor.service.d")
+    systemd_host.run("rm", "-rf", "/etc/credstore", "/etc/semsupervisor", DROP_INS)
     systemd_host.write("/etc/systemd/system/semsupervisor.service", (SYSTEMD / "semsupervisor.service").read_text())
     systemd_host.run("systemd-sysusers", SYSTEMD / "semsupervisor.sysusers")
     systemd_host.run("systemd-tmpfiles", "--create", SYSTEMD / "semsupervisor.tmpfiles")
     systemd_host.write(PROGRAM, PROBE, mode="755")
+    # Checkout and interpreter may lie in /tmp, of which the unit has its own.
+    paths = " ".join(str(path) for path in systemd_host.shown)
+    systemd_host.write(f"{DROP_INS}/tests.conf", f"[Service]\nBindReadOnlyPaths={paths}\n")
     systemd_host.systemctl("daemon-reload")
     return systemd_host
 

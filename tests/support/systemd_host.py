@@ -33,6 +33,7 @@ class SystemdHost:
     def __init__(self) -> None:
         self.name = f"semt{secrets.token_hex(3)}"
         self.folder = Path(tempfile.mkdtemp(prefix="semt-"))
+        self.shown = sorted({REPOSITORY, Path(sys.prefix), Path(sys.base_prefix)} - {Path("/usr")})
         self._outer: subprocess.Popen[bytes] | None = None
         self._init = 0
 
@@ -76,7 +77,6 @@ class SystemdHost:
         self.run("install", "-D", "-m", mode, "/dev/stdin", path, text_in=text)
 
     def _start(self) -> None:
-        shown = {REPOSITORY, Path(sys.prefix), Path(sys.base_prefix)} - {Path("/usr")}
         groups = [group / self.name for group in self._hierarchies()]
         for group in groups:
             group.mkdir()
@@ -87,7 +87,7 @@ class SystemdHost:
         unshare = ("unshare", *namespaces, "--fork", "--kill-child=KILL", "--propagation", "private")
         with (self.folder / "systemd.log").open("ab") as log:
             self._outer = subprocess.Popen(
-                ["sh", "-c", enter, "sh", *groups, "--", *unshare, SCRIPT, self.folder, *sorted(shown)],
+                ["sh", "-c", enter, "sh", *groups, "--", *unshare, SCRIPT, self.folder, *self.shown],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
