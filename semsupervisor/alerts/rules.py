@@ -84,7 +84,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 class Finding(msgspec.Struct, frozen=True):
     """What one look of a rule at an observation found: the verdict, the fact's value, and what to say of it.
 
-    `summary` is the rule's sentence while it holds, otherwise why it does not.
+    `summary` is the rule's sentence while it holds, and why it does not any more after it fired; else it is empty.
     """
 
     verdict: Verdict
@@ -103,10 +103,9 @@ def look(rule: Rule, observation: Observation, *, firing: bool) -> Finding | Non
         return None
     value = _readable(observation.facts[rule.fact])
     found = verdict(rule, value, firing=firing)
-    holds = found is Verdict.HOLDS
-    return Finding(
-        found, value, _sentence(rule.summary if holds else rule.resolved or PLAIN_END, rule, observation, value)
-    )
+    if found is Verdict.HOLDS:
+        return Finding(found, value, _sentence(rule.summary, rule, observation, value))
+    return Finding(found, value, _sentence(rule.resolved or PLAIN_END, rule, observation, value) if firing else "")
 
 
 def verdict(rule: Rule, value: FactValue, *, firing: bool) -> Verdict:

@@ -63,11 +63,11 @@ def test_a_value_is_held_against_the_limit(rule: Rule, value: FactValue, firing:
 
 @given(ANY_VALUE, st.booleans(), st.sampled_from([FILLING, NO_CLEAR, BELOW, DIED, STATUS, ABSENT]))
 def test_no_value_makes_a_look_fail(value: FactValue, firing: bool, rule: Rule) -> None:
-    """Whatever a probe brings, a rule finds something, with a sentence; unknown neither holds nor clears a limit."""
+    """Whatever a probe brings, a rule finds something, with a sentence if anybody needs one; unknown is no verdict."""
     seen = saw(DISK, {rule.fact: value}, evidence={"exit_code": "{name}", "error": "%s {0} {"})
     finding = look(rule, seen, firing=firing)
     assert finding is not None
-    assert finding.summary
+    assert bool(finding.summary) is (firing or finding.verdict is HOLDS)
     if isinstance(value, Unknown) and rule is not ABSENT:
         assert finding.verdict is NOT_KNOWN
 
