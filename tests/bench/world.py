@@ -17,7 +17,7 @@ from typing import IO, Self
 
 from tests.bench import processes
 from tests.bench.disk import StateDisk
-from tests.support.commands import REPOSITORY, run
+from tests.support.commands import REPOSITORY, CommandFailed, run
 from tests.support.demo_stack import DemoStack
 from tests.support.engine import DEFAULT_SOCKET, Engine
 from tests.support.images import BUILD, BUILD_SECONDS, DemoImages
@@ -65,7 +65,10 @@ class World:
             self.stack = undo.enter_context(
                 DemoStack(self.engine, folder, PROJECT, HEALTH_INTERVAL=self._health_interval)
             )
-            self.disk = undo.enter_context(StateDisk(self.folder))
+            try:
+                self.disk = undo.enter_context(StateDisk(self.folder))
+            except CommandFailed as error:
+                raise CannotRun(f"no disk for the state can be made here: {error}") from error
             self._undo = undo.pop_all()
         return self
 
