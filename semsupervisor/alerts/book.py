@@ -68,9 +68,13 @@ class Book:
         salvaged = _alerts(await self._store.salvage(f"{_SELECT_ALERTS} {condition}", resolved))
         return [*salvaged, *await self._alerts(condition, resolved)]
 
-    async def history(self, limit: int) -> list[Alert]:
-        """Return the newest `limit` episodes, newest first, open ones included."""
-        return await self._alerts("ORDER BY rowid DESC LIMIT ?", (limit,))
+    async def history(self, limit: int, name: str | None = None) -> list[Alert]:
+        """Return the newest `limit` episodes, newest first, open ones included.
+
+        With a name, only the episode of that id, or those of the rule or the subject of that name.
+        """
+        rest = "WHERE ?1 IS NULL OR ?1 IN (id, rule, subject) ORDER BY rowid DESC LIMIT ?2"
+        return await self._alerts(rest, (name, limit))
 
     async def timeline(
         self,

@@ -162,10 +162,11 @@ class Turn:
         return mute(alert, policy.by_name, self.alerts.values(), self.ended, policy.topology, self.at.monotonic)
 
     def _mute(self, key: Key, alert: Alert, muted: Mute) -> None:
-        if alert.muted_by == muted.reason:
+        if (alert.muted_by, alert.caused_by) == (muted.reason, muted.cause_id):
             return
         self._put(key, msgspec.structs.replace(alert, muted_by=muted.reason, caused_by=muted.cause_id))
-        self._note("alert.muted", alert, f"{alert.title}: {muted.reason}")
+        if alert.muted_by != muted.reason:
+            self._note("alert.muted", alert, f"{alert.title}: {muted.reason}")
         for other_key, cause in self.alerts.items():
             if cause.id == muted.cause_id and alert.title not in cause.consequences:
                 self._put(other_key, msgspec.structs.replace(cause, consequences=(*cause.consequences, alert.title)))

@@ -66,8 +66,8 @@ class StreamAnswer(Answer, frozen=True, kw_only=True):
 class AlertAnswer(Answer, frozen=True, kw_only=True):
     """One episode of a rule holding for a subject; `known` is false while its fact cannot be seen.
 
-    `told` are the receivers who heard of it, `muted_by` says why nobody did, and `caused_by` is the id of the alert
-    that it follows from.
+    `told` are the receivers who heard of it, `muted_by` says why nobody did, and `caused_by` is the id of the alert in
+    the same answer that it follows from.
     """
 
     id: str

@@ -83,9 +83,19 @@ class Client:
         return _answer(status, body)
 
 
+class _Part(dict[str, Any]):
+    """A part of an answer: what it lacks was not known yet, or is known no more, where the daemon comes from."""
+
+    def __missing__(self, name: str) -> Any:
+        raise NotReachable(
+            f"the daemon's answer has no {name!r}: it is of another version than this command; restart it "
+            "(systemctl restart semsupervisor)"
+        )
+
+
 def _answer(status: int, body: bytes) -> Any:
     try:
-        answer = json.loads(body)
+        answer = json.loads(body, object_hook=_Part)
     except ValueError as error:
         raise NotReachable(f"the daemon's answer ({status}) cannot be read: {body[:80]!r}") from error
     if status >= 400 and isinstance(answer, dict) and "error" in answer:

@@ -21,9 +21,10 @@ EntryId = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class HistoryParams(Params, frozen=True, kw_only=True):
-    """How many episodes."""
+    """How many episodes, and of which alert, rule or subject."""
 
     limit: Limit = 50
+    alert: Annotated[str, Meta(description="an alert's id, a rule's name, or a subject as kind:name")] | None = None
 
 
 class TimelineParams(Params, frozen=True, kw_only=True):
@@ -93,8 +94,9 @@ async def rules(ask: Ask[None]) -> Reply:
 
 
 async def history(ask: Ask[HistoryParams]) -> Reply:
-    """Return the newest episodes."""
-    return Reply(body=present.alerts(ask.readings, await ask.readings.history(ask.params.limit)))
+    """Return the newest episodes that were asked for."""
+    found = await ask.readings.history(ask.params.limit, ask.params.alert)
+    return Reply(body=present.alerts(ask.readings, found))
 
 
 async def timeline(ask: Ask[TimelineParams]) -> Reply:

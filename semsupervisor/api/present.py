@@ -81,13 +81,15 @@ def status(readings: Readings) -> answers.StatusAnswer:
 
 def open_alerts(readings: Readings) -> answers.AlertsAnswer:
     """Return the alerts that are pending or firing, the most important first."""
-    return alerts(readings, sorted((one for one in readings.alerts() if one.open), key=verdicts.importance))
+    return alerts(readings, verdicts.by_importance(one for one in readings.alerts() if one.open))
 
 
 def alerts(readings: Readings, episodes: Iterable[Alert]) -> answers.AlertsAnswer:
     """Return episodes with what their rules say about them."""
     rules = {rule.name: rule for rule in readings.rules()}
-    shown = tuple(_alert(one, rules.get(one.rule)) for one in episodes)
+    found = list(episodes)
+    root_of = verdicts.roots(found)
+    shown = tuple(_alert(one, rules.get(one.rule), root_of.get(one.id)) for one in found)
     return answers.AlertsAnswer(now=readings.clock.now(), alerts=shown)
 
 
@@ -185,7 +187,7 @@ def _unknown(facts: Mapping[str, FactValue]) -> dict[str, str]:
     return {fact: value.reason for fact, value in facts.items() if isinstance(value, Unknown)}
 
 
-def _alert(one: Alert, rule: Rule | None) -> answers.AlertAnswer:
+def _alert(one: Alert, rule: Rule | None, caused_by: str | None) -> answers.AlertAnswer:
     steps = rule.fix if rule else ()
     return answers.AlertAnswer(
         id=one.id,
@@ -205,7 +207,7 @@ def _alert(one: Alert, rule: Rule | None) -> answers.AlertAnswer:
         resolved_because=one.resolved_because,
         told=routing.names(one.told),
         muted_by=one.muted_by,
-        caused_by=one.caused_by or None,
+        caused_by=caused_by,
         consequences=one.consequences,
         evidence=one.evidence,
         diagnosis=rule.diagnosis if rule else "",

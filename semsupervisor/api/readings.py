@@ -115,7 +115,8 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
 
     `facts_version` counts up with every change of a fact in `latest`; while it stays, what was rendered from the facts
     stays true. `listed` says whether the first list of containers, or its failure, is known. `receivers` are the
-    queues that messages wait in: one for each receiver, or one for each of its addresses.
+    queues that messages wait in: one for each receiver, or one for each of its addresses. `history` gives the newest
+    episodes: all of them, or those of an alert's id, a rule or a subject.
     """
 
     clock: Clock
@@ -138,6 +139,6 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     findings: Callable[[], Sequence[SetupFinding]]
     settings: Callable[[], Loaded]
     timeline: TimelineReader
-    history: Callable[[int], Awaitable[Sequence[Alert]]]
+    history: Callable[[int, str | None], Awaitable[Sequence[Alert]]]
     dead_letters: Callable[[int], Awaitable[Sequence[OutboxEntry]]]
     acts: Acts

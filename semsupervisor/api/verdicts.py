@@ -47,14 +47,36 @@ class Verdict(msgspec.Struct, frozen=True):
         return self.state in (State.HEALTHY, State.DEGRADED)
 
 
-def importance(alert: Alert) -> tuple[bool, bool, int, datetime]:
-    """Return what sorts alerts: firing before pending, causes before what follows from them, then the worst."""
-    return (
-        alert.state is AlertState.PENDING,
-        bool(alert.caused_by),
-        tuple(Severity).index(alert.severity),
-        alert.since,
-    )
+def roots(alerts: Iterable[Alert]) -> dict[str, str]:
+    """Return for each alert that follows from another one among these the first cause of it, by their ids."""
+    cause_of = {alert.id: alert.caused_by for alert in alerts}
+    found = {}
+    for alert_id in cause_of:
+        passed = [alert_id]
+        while (cause := cause_of[passed[-1]]) in cause_of and cause not in passed:
+            passed.append(cause)
+        if cause not in passed and len(passed) > 1:
+            found[alert_id] = passed[-1]
+    return found
+
+
+def by_importance(alerts: Iterable[Alert]) -> list[Alert]:
+    """Return alerts in the order in which they matter: firing before pending, causes before what follows, the worst.
+
+    A cause is as bad as the worst of what follows from it.
+    """
+    alerts = list(alerts)
+    root_of = roots(alerts)
+    worst: dict[str, int] = {}
+    for alert in alerts:
+        badness = tuple(Severity).index(alert.severity)
+        for counted in (alert.id, root_of.get(alert.id, alert.id)):
+            worst[counted] = min(badness, worst.get(counted, badness))
+
+    def rank(alert: Alert) -> tuple[bool, bool, int, datetime]:
+        return alert.state is AlertState.PENDING, bool(alert.caused_by), worst[alert.id], alert.since
+
+    return sorted(alerts, key=rank)
 
 
 def daemon(
@@ -170,7 +192,7 @@ _NEEDED = {
 
 
 def _firing(alerts: Iterable[Alert]) -> list[Alert]:
-    return sorted((alert for alert in alerts if alert.state is AlertState.FIRING), key=importance)
+    return by_importance(alert for alert in alerts if alert.state is AlertState.FIRING)
 
 
 def _told(alert: Alert) -> str:

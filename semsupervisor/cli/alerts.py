@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
+from itertools import groupby
 from typing import Any
 
+from semsupervisor.api.client import Client
+from semsupervisor.cli import alert_rendering
 from semsupervisor.cli.calling import add_common_options, ask
-from semsupervisor.cli.rendering import Paper, age, ago, cleaned, clock_text, print_json
+from semsupervisor.cli.rendering import Paper, cleaned, print_json
 from semsupervisor.kit import amounts
+from semsupervisor.kit.text import did_you_mean
 
 FINE, FOUND = 0, 1
-INDENT = 2
 DEFAULT_LIMIT = 20
 
 
@@ -23,15 +27,19 @@ def add_parser(subparsers: Any) -> None:
     parser.set_defaults(alerts_command="list")
     described = {
         "list": "show what is pending or firing (the default); exits 1 if something fires",
-        "rules": "show the rules in force with their values",
+        "show": "show an alert with all its evidence, open or past; exits 1 if there is none",
         "history": "show what fired, newest first",
+        "rules": "show the rules in force with their values",
         "test": "send a marked test to a receiver; exits 1 if it does not take it",
     }
     for name, text in described.items():
         command = commands.add_parser(name, help=text, description=text)
         add_common_options(command, below=True)
+        if name == "show":
+            command.add_argument("alert", metavar="ALERT", help="its id, its rule, or its subject as KIND:NAME")
         if name == "history":
             command.add_argument("--limit", type=int, default=DEFAULT_LIMIT, help=f"at most so many ({DEFAULT_LIMIT})")
+            command.add_argument("--alert", metavar="ALERT", help="only those of a rule, or of a subject as KIND:NAME")
         if name == "test":
             command.add_argument("receiver", metavar="RECEIVER", help="its name in the settings")
 
@@ -39,10 +47,12 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     match arguments.alerts_command:
-        case "rules":
-            return _rules(arguments)
+        case "show":
+            return _show(arguments)
         case "history":
             return _history(arguments)
+        case "rules":
+            return _rules(arguments)
         case "test":
             return _test(arguments)
         case _:
@@ -54,35 +64,59 @@ def _list(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(answer)
     else:
-        paper, shown = Paper(), cleaned(answer)
-        for alert in shown["alerts"]:
-            _show(alert, shown["now"], paper)
-        if not shown["alerts"]:
-            paper.line("nothing fires")
+        _print_list(cleaned(answer), Paper())
     return FOUND if any(alert["state"] == "firing" for alert in answer["alerts"]) else FINE
 
 
-def _show(alert: Mapping[str, Any], now: str, paper: Paper) -> None:
-    paper.line(
-        f"{paper.word(alert['severity'])}  {paper.paint(alert['title'], 'strong')}  {alert['subject']}  "
-        f"{alert['state']} for {age(alert['since'], now)}"
-    )
-    paper.wrapped(alert["summary"], INDENT)
-    unseen = "" if alert["known"] else ", and cannot be seen now"
-    told = f"told {', '.join(alert['told'])}" if alert["told"] else f"nobody was told: {alert['muted_by'] or 'not yet'}"
-    paper.wrapped(
-        f"value {alert['value']}, limit {alert['limit']}, last seen {ago(alert['seen_at'], now)}{unseen}; {told}",
-        INDENT,
-    )
-    if alert["consequences"]:
-        paper.wrapped(f"expect as well: {', '.join(alert['consequences'])}", INDENT)
-    for name, text in alert["evidence"].items():
-        paper.wrapped(f"{name}: {text}", INDENT)
-    if alert["diagnosis"]:
-        paper.wrapped(alert["diagnosis"], INDENT)
-    for step in alert["next_steps"]:
-        paper.line(f"{' ' * INDENT}$ {step}")
-    paper.line()
+def _print_list(answer: Mapping[str, Any], paper: Paper) -> None:
+    pending = [alert for alert in answer["alerts"] if alert["state"] == "pending"]
+    firing = [alert for alert in answer["alerts"] if alert["state"] != "pending"]
+    for alert, followers in alert_rendering.under_causes(firing):
+        alert_rendering.listed(alert, followers, answer["now"], paper)
+        paper.line()
+    if not firing:
+        paper.line("nothing fires")
+    alert_rendering.pending(pending, answer["now"], paper)
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    client, wanted = ask(arguments), arguments.alert
+    answer = client.get("/v1/alerts")
+    names = [(one["id"], one["rule"], one["subject"]) for one in answer["alerts"]]
+    found = [one for one, known in zip(answer["alerts"], names, strict=True) if wanted in known]
+    if not found:
+        answer = client.get("/v1/alerts/history", {"limit": 1, "alert": wanted})
+        found = answer["alerts"]
+    if arguments.json:
+        print_json({**answer, "alerts": found})
+    else:
+        paper, everything = Paper(), cleaned(answer["alerts"])
+        for alert in cleaned(found):
+            followers = [one for one in everything if one["caused_by"] == alert["id"]]
+            alert_rendering.shown(alert, followers, answer["now"], paper)
+            paper.line()
+    if not found:
+        sys.stderr.write(f"semsupervisor: there is and was no alert {wanted}; {_advice(client, wanted)}\n")
+    return FINE if found else FOUND
+
+
+def _advice(client: Client, wanted: str) -> str:
+    rules = [rule["name"] for rule in client.get("/v1/alerts/rules")["rules"]]
+    return did_you_mean(wanted, rules) or "see `semsupervisor alerts history`"
+
+
+def _history(arguments: argparse.Namespace) -> int:
+    wanted = {"limit": arguments.limit, "alert": arguments.alert}
+    answer = ask(arguments).get("/v1/alerts/history", wanted)
+    if arguments.json:
+        print_json(answer)
+        return FINE
+    paper, shown = Paper(), cleaned(answer)
+    for alert in shown["alerts"]:
+        alert_rendering.episode(alert, shown["now"], paper)
+    if not shown["alerts"]:
+        paper.line("nothing has fired yet")
+    return FINE
 
 
 def _rules(arguments: argparse.Namespace) -> int:
@@ -90,40 +124,25 @@ def _rules(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(answer)
         return FINE
-    paper = Paper()
-    rows = [[rule["name"], paper.word(rule["severity"]), _condition(rule)] for rule in cleaned(answer)["rules"]]
-    for text in paper.table(rows):
-        paper.line(text)
+    paper, rules = Paper(), cleaned(answer)["rules"]
+    widest = max((len(rule["name"]) for rule in rules), default=0)
+    for kind, same in groupby(rules, lambda rule: rule["kind"]):
+        paper.line(paper.paint(kind, "strong"))
+        rows = [[f"  {rule['name']:<{widest}}", f"{paper.word(rule['severity'])}", _condition(rule)] for rule in same]
+        for text in paper.table(rows):
+            paper.line(text)
     return FINE
 
 
 def _condition(rule: Mapping[str, Any]) -> str:
-    names = f" {', '.join(rule['subjects'])}" if rule["subjects"] else ""
-    words = [f"{rule['kind']}{names}: {rule['fact']} {rule['condition']}"]
+    clear = amounts.share(rule["clear"]) if rule["fact"].endswith("_ratio") else f"{rule['clear'] or 0:g}"
+    words = [f"{rule['fact']} {rule['condition']}"]
+    words += [f"of {', '.join(rule['subjects'])}"] if rule["subjects"] else []
     words += [f"for {amounts.duration(rule['for_seconds'])}"] if rule["for_seconds"] else []
-    words += [f"until {rule['clear']:g}"] if rule["clear"] is not None else []
+    words += [f"until {clear}"] if rule["clear"] is not None else []
     words += [f"clear for {amounts.duration(rule['clear_for_seconds'])}"] if rule["clear_for_seconds"] else []
     words += [] if rule["enabled"] else ["switched off"]
     return ", ".join(words)
-
-
-def _history(arguments: argparse.Namespace) -> int:
-    answer = ask(arguments).get("/v1/alerts/history", {"limit": arguments.limit})
-    if arguments.json:
-        print_json(answer)
-        return FINE
-    paper, shown = Paper(), cleaned(answer)
-    rows = [_episode(alert, shown["now"], paper) for alert in shown["alerts"]]
-    for text in paper.table(rows) or ["nothing has fired yet"]:
-        paper.line(text)
-    return FINE
-
-
-def _episode(alert: Mapping[str, Any], now: str, paper: Paper) -> list[str]:
-    ended = alert["resolved_at"]
-    how = f"for {age(alert['since'], ended)}" if ended else f"still {alert['state']}, {age(alert['since'], now)}"
-    what = f"{alert['subject']}: {alert['title']}: {alert['summary']}"
-    return [clock_text(alert["since"]), paper.word(alert["severity"]), how, what]
 
 
 def _test(arguments: argparse.Namespace) -> int:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from semsupervisor.cli.calling import add_common_options, ask
-from semsupervisor.cli.rendering import Paper, ago, cleaned, print_json
+from semsupervisor.cli.rendering import Paper, ago, cleaned, counted, print_json
 
 FINE, FOUND = 0, 1
+INDENT = 2
+MOST_SHOWN = 20
 
 
 def add_parser(subparsers: Any) -> None:
@@ -36,19 +38,41 @@ def _list(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(answer)
     else:
-        paper, shown = Paper(), cleaned(answer)
-        rows = [_message(one, shown["now"], paper) for one in shown["messages"]]
-        for text in paper.table(rows) or ["nothing waits and nothing was given up"]:
-            paper.line(text)
+        _print_list(cleaned(answer), Paper())
     return FOUND if any(one["dead"] for one in answer["messages"]) else FINE
+
+
+def _print_list(answer: Mapping[str, Any], paper: Paper) -> None:
+    queues: dict[str, list[Mapping[str, Any]]] = {}
+    for one in sorted(answer["messages"], key=lambda one: (not one["dead"], one["id"])):
+        queues.setdefault(one["receiver"], []).append(one)
+    for name, messages in queues.items():
+        _print_queue(name, messages, answer["now"], paper)
+    if not queues:
+        paper.line("nothing waits and nothing was given up")
+    if any(one["dead"] for one in answer["messages"]):
+        paper.line("To try one again that was given up: semsupervisor outbox retry NUMBER")
+
+
+def _print_queue(name: str, messages: Sequence[Mapping[str, Any]], now: str, paper: Paper) -> None:
+    """Write what is the matter with one queue, each reason once, and below it its messages."""
+    given_up = sum(one["dead"] for one in messages)
+    counts = [f"{len(messages) - given_up} waiting"] if given_up < len(messages) else []
+    counts += [paper.paint(f"{given_up} given up", "bad")] if given_up else []
+    paper.line(f"{paper.paint(name, 'strong')}: {', '.join(counts)}")
+    for reason in dict.fromkeys(one["last_error"] for one in messages if one["last_error"]):
+        paper.wrapped(reason, INDENT)
+    for text in paper.table([_message(one, now, paper) for one in messages[:MOST_SHOWN]]):
+        paper.line(text)
+    if len(messages) > MOST_SHOWN:
+        paper.line(f"  ({len(messages) - MOST_SHOWN} more: semsupervisor outbox --json)")
+    paper.line()
 
 
 def _message(one: Mapping[str, Any], now: str, paper: Paper) -> list[str]:
     state = paper.paint("given up", "bad") if one["dead"] else "waiting"
-    tries = f"{one['attempts']} tries"
-    what = f"{one['kind']} {', '.join(one['alerts'])}"
-    error = f": {one['last_error']}" if one["last_error"] else ""
-    return [str(one["id"]), one["receiver"], state, ago(one["queued_at"], now), tries, f"{what}{error}"]
+    tries = counted(one["attempts"], "attempt") if one["attempts"] else ""
+    return [f"{one['id']:>6}", state, ago(one["queued_at"], now), tries, f"{one['kind']}: {', '.join(one['alerts'])}"]
 
 
 def _retry(arguments: argparse.Namespace) -> int:

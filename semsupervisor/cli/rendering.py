@@ -17,7 +17,8 @@ from typing import Any, TextIO
 from semsupervisor.kit import amounts
 
 NARROWEST, WIDEST, USUAL_WIDTH = 60, 120, 80
-NARROWEST_COLUMN = 12
+NARROWEST_COLUMN = 32
+BELOW = 2
 LABEL_WIDTH = 12
 
 _COLOURS = {"good": "32", "mild": "33", "bad": "31;1", "dim": "2", "strong": "1"}
@@ -35,6 +36,8 @@ _TONES = {
     "firing": "bad",
 }
 _CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_HELD = "\N{NO-BREAK SPACE}"
+_UNIT = re.compile(r"(?<=[0-9]) (?=(?:s|min|h|d|[KMGT]iB|B)\b|%)")
 _COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -64,14 +67,23 @@ class Paper:
         """Hand on what was written so far."""
         self._stream.flush()
 
-    def wrapped(self, text: str, indent: int, first: str | None = None) -> None:
-        """Write a text in as many lines as it needs, indented; `first` stands before the first line instead."""
-        blank = " " * indent
+    def wrapped(self, text: str, indent: int) -> None:
+        """Write a text in as many lines as it needs, indented."""
+        self.hanging(" " * indent, text)
+
+    def hanging(self, first: str, text: str) -> None:
+        """Write a text in as many lines as it needs, those that follow the first indented to where it begins."""
+        indent = " " * _seen_width(first)
         for paragraph in text.splitlines() or [""]:
-            lines = textwrap.wrap(paragraph, self.width - indent, break_long_words=False, break_on_hyphens=False)
-            for piece in lines or [""]:
-                self.line(f"{blank if first is None else first}{piece}".rstrip())
-                first = None
+            for piece in wrapped(paragraph, self.width - len(indent)) or [""]:
+                self.line(f"{first}{piece}".rstrip())
+                first = indent
+
+    def verbatim(self, text: str, indent: int) -> None:
+        """Write a line of a log, indented: it goes on below where it has to, to the column."""
+        room = self.width - indent
+        for start in range(0, max(len(text), 1), room):
+            self.line(f"{' ' * indent}{text[start : start + room]}".rstrip())
 
     def chapter(self, label: str, lines: Iterable[str]) -> None:
         """Write lines under a label that stands before the first; a chapter without lines is left out."""
@@ -83,12 +95,12 @@ class Paper:
     def table(self, rows: Sequence[Sequence[str]], room: int | None = None) -> list[str]:
         """Return rows as lines with their columns under each other.
 
-        A last column that does not fit into `room` (the whole width by default) goes on below.
+        A last column that does not fit into `room` (the whole width by default) goes on below: under itself where
+        there is space for some words, else under the whole row.
         """
         columns = len(rows[0]) if rows else 0
         widths = [max(_seen_width(row[column]) for row in rows) for column in range(columns - 1)]
-        space = max((room or self.width) - sum(widths) - 2 * len(widths), NARROWEST_COLUMN)
-        return [text for row in rows for text in _row(row, widths, space)]
+        return [text for row in rows for text in _row(row, widths, room or self.width)]
 
 
 def print_json(answer: Any) -> None:
@@ -110,9 +122,22 @@ def cleaned(answer: Any) -> Any:
         case list():
             return [cleaned(one) for one in answer]
         case dict():
-            return {_CONTROL.sub("", name): cleaned(value) for name, value in answer.items()}
+            shown = {_CONTROL.sub("", name): cleaned(value) for name, value in answer.items()}
+            return type(answer)(shown)
         case _:
             return answer
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Return a text in lines; a number stays with its unit, and one long word, such as an address, is not cut."""
+    held = _UNIT.sub(_HELD, text)
+    lines = textwrap.wrap(held, width, break_long_words=False, break_on_hyphens=False)
+    return [line.replace(_HELD, " ") for line in lines]
+
+
+def counted(number: int, word: str) -> str:
+    """Return `1 attempt` or `2 attempts`."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def age(at: str | None, now: str) -> str:
@@ -146,14 +171,16 @@ def _columns(stream: TextIO) -> int:
         return USUAL_WIDTH
 
 
-def _row(row: Sequence[str], widths: Sequence[int], space: int) -> list[str]:
+def _row(row: Sequence[str], widths: Sequence[int], room: int) -> list[str]:
     cells = [f"{cell}{' ' * (width - _seen_width(cell))}" for cell, width in zip(row, widths, strict=False)]
-    last = row[-1]
-    if _seen_width(last) <= space:
-        return ["  ".join([*cells, last]).rstrip()]
-    first, *more = textwrap.wrap(_COLOUR_CODES.sub("", last), space)
-    indent = " " * (sum(widths) + 2 * len(widths))
-    return ["  ".join([*cells, first]), *(f"{indent}{text}" for text in more)]
+    indent = sum(widths) + 2 * len(widths)
+    if _seen_width(row[-1]) <= room - indent:
+        return ["  ".join([*cells, row[-1]]).rstrip()]
+    last = _COLOUR_CODES.sub("", row[-1])
+    if room - indent < NARROWEST_COLUMN:
+        return ["  ".join(cells).rstrip(), *(f"{' ' * BELOW}{text}" for text in wrapped(last, room - BELOW))]
+    first, *more = wrapped(last, room - indent)
+    return ["  ".join([*cells, first]), *(f"{' ' * indent}{text}" for text in more)]
 
 
 def _seen_width(text: str) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
+from semsupervisor.cli.alert_rendering import sentence, under_causes
 from semsupervisor.cli.calling import add_common_options, ask
-from semsupervisor.cli.rendering import LABEL_WIDTH, Paper, age, ago, cleaned, print_json
+from semsupervisor.cli.rendering import LABEL_WIDTH, Paper, age, ago, cleaned, counted, print_json, wrapped
 from semsupervisor.kit import amounts
 
 FINE, FOUND = 0, 1
@@ -44,35 +45,40 @@ def show(status: Mapping[str, Any], paper: Paper) -> None:
     daemon = status["daemon"]
     title = f"{status['host']}: project {status['project']} in {status['directory']}"
     paper.line(f"{paper.paint(title, 'strong')}, semsupervisor {daemon['version']}")
-    paper.chapter("stack", _verdict(status, paper))
-    paper.chapter("alerts", paper.table(list(_alerts(status, paper)), room) or ["none"])
+    paper.chapter("stack", [paper.word(status["status"]), *_points(status["untold"], paper)])
+    paper.chapter("alerts", list(_alerts(status, paper)) or ["none"])
     paper.chapter("engine", [_engine(status, paper)])
+    told = {alert["subject"] for alert in status["alerts"]}
     services = [_service(one, now, paper) for one in status["services"]]
     paper.chapter("services", paper.table(services, room) or ["none is known"])
-    paper.chapter("semstreams", paper.table([_semstreams(one, now, paper) for one in status["semstreams"]], room))
-    paper.chapter("nats", paper.table([_nats(one, now, paper) for one in status["nats"]], room))
+    semstreams = [_semstreams(one, now, told, paper) for one in status["semstreams"]]
+    paper.chapter("semstreams", paper.table(semstreams, room))
+    paper.chapter("nats", paper.table([_nats(one, now, told, paper) for one in status["nats"]], room))
     paper.chapter("disks", paper.table([_disk(one, now) for one in status["filesystems"]], room))
-    receivers = [_receiver(one, now, paper) for one in status["receivers"]]
-    paper.chapter("receivers", paper.table(receivers, room) or ["none: nobody is told of anything"])
+    paper.chapter("receivers", list(_receivers(status, paper)) or ["none: nobody is told of anything"])
     paper.chapter("supervisor", _supervisor(status, paper))
-    for number, finding in enumerate(status["findings"]):
-        label = "findings" if number == 0 else ""
-        paper.wrapped(
-            f"{finding['text']}: {finding['fix']}", LABEL_WIDTH, paper.paint(f"{label:<{LABEL_WIDTH}}", "strong")
-        )
+    findings = [f"{finding['text']}: {finding['fix']}" for finding in status["findings"]]
+    paper.chapter("findings", _points(findings, paper))
 
 
-def _verdict(judged: Mapping[str, Any], paper: Paper) -> Iterator[str]:
-    yield paper.word(judged["status"])
-    for reason in judged["reasons"]:
-        yield from paper.table([["-", reason]], paper.width - LABEL_WIDTH)
+def _points(lines: Iterable[str], paper: Paper) -> list[str]:
+    """Return each as one item of a list."""
+    return paper.table([["-", text] for text in lines], paper.width - LABEL_WIDTH)
 
 
-def _alerts(status: Mapping[str, Any], paper: Paper) -> Iterator[list[str]]:
-    for alert in status["alerts"]:
+def _alerts(status: Mapping[str, Any], paper: Paper) -> Iterator[str]:
+    """Yield the alerts, those that follow from another one by their titles alone."""
+    rows = []
+    for alert, followers in under_causes(status["alerts"]):
         word = alert["severity"] if alert["state"] == "firing" else alert["state"]
         seen = "" if alert["known"] else f"not seen since {ago(alert['seen_at'], status['now'])}: "
-        yield [paper.word(word), age(alert["since"], status["now"]), f"{seen}{alert['title']}: {alert['summary']}"]
+        what = f"{seen}{sentence(alert)}"
+        if followers:
+            what = f"{what.rstrip('.')}. From it follows: {', '.join(one['title'] for one in followers)}."
+        rows.append([paper.word(word), age(alert["since"], status["now"]), what])
+    yield from paper.table(rows, paper.width - LABEL_WIDTH)
+    if rows:
+        yield paper.paint("evidence, and what to type next: semsupervisor alerts", "dim")
 
 
 def _engine(status: Mapping[str, Any], paper: Paper) -> str:
@@ -103,21 +109,21 @@ def _memory(facts: Facts) -> str:
     return "" if used is None else f"{amounts.size(used)}{of_limit}"
 
 
-def _semstreams(one: Mapping[str, Any], now: str, paper: Paper) -> list[str]:
+def _semstreams(one: Mapping[str, Any], now: str, told: Container[str], paper: Paper) -> list[str]:
     facts: Facts = one["facts"]
     state = _known(one, "status") if facts.get("reachable") is not False else "unreachable"
     words = [str(facts["version"])] if "version" in facts else []
     words += [f"{facts['latency_seconds'] * 1000:.0f} ms"] if "latency_seconds" in facts else []
     words += [paper.paint("NATS not connected", "bad")] if facts.get("nats_connected") is False else []
-    return [one["name"], paper.word(state), ago(one["seen_at"], now), ", ".join([*words, *_error(one)])]
+    return [one["name"], paper.word(state), ago(one["seen_at"], now), ", ".join([*words, *_error(one, told)])]
 
 
-def _nats(one: Mapping[str, Any], now: str, paper: Paper) -> list[str]:
+def _nats(one: Mapping[str, Any], now: str, told: Container[str], paper: Paper) -> list[str]:
     facts: Facts = one["facts"]
     state = _NATS_STATES[facts.get("healthy")] if facts.get("reachable") is not False else "unreachable"
     words = [str(facts["version"])] if "version" in facts else []
-    words += [f"{facts['connections']} connections"] if "connections" in facts else []
-    return [one["name"], paper.word(state), ago(one["seen_at"], now), ", ".join([*words, *_error(one)])]
+    words += [counted(facts["connections"], "connection")] if "connections" in facts else []
+    return [one["name"], paper.word(state), ago(one["seen_at"], now), ", ".join([*words, *_error(one, told)])]
 
 
 def _disk(one: Mapping[str, Any], now: str) -> list[str]:
@@ -127,24 +133,43 @@ def _disk(one: Mapping[str, Any], now: str) -> list[str]:
     return [one["name"], used, free, ago(one["seen_at"], now)]
 
 
-def _receiver(one: Mapping[str, Any], now: str, paper: Paper) -> list[str]:
-    waiting = f"{one['queued']} waiting for {age(one['oldest_queued_at'], now)}" if one["queued"] else ""
-    given_up = f"{one['dead_letters']} given up" if one["dead_letters"] else ""
-    trouble = ", ".join(word for word in (waiting, given_up, one["last_error"]) if word)
-    return [one["name"], f"{one['delivered_total']} delivered", paper.paint(trouble, "bad")]
+def _receivers(status: Mapping[str, Any], paper: Paper) -> Iterator[str]:
+    """Yield a line for each receiver, and below it what is wrong with the way to it or to any of its addresses."""
+    now, room = status["now"], paper.width - LABEL_WIDTH
+    widest = max((len(one["name"]) for one in status["receivers"]), default=0)
+    for one in status["receivers"]:
+        to = f" to {len(one['addresses'])} addresses" if one["addresses"] else ""
+        first = [f"{one['name']:<{widest}}", f"{one['delivered_total']} delivered{to}"]
+        if not one["addresses"]:
+            yield from paper.table([[*first, paper.paint(_trouble(one, now), "bad")]], room)
+            continue
+        yield from paper.table([first], room)
+        for way in one["addresses"]:
+            if trouble := _trouble(way, now):
+                yield f"  {paper.paint(way['name'], 'bad')}"
+                yield from (f"    {text}" for text in wrapped(trouble, room - 4))
+
+
+def _trouble(way: Mapping[str, Any], now: str) -> str:
+    waiting = f"{way['queued']} waiting for {age(way['oldest_queued_at'], now)}" if way["queued"] else ""
+    given_up = f"{way['dead_letters']} given up (semsupervisor outbox)" if way["dead_letters"] else ""
+    counted = ", ".join(word for word in (waiting, given_up) if word)
+    return ": ".join(word for word in (counted, way["last_error"]) if word)
 
 
 def _supervisor(status: Mapping[str, Any], paper: Paper) -> Iterator[str]:
     daemon = status["daemon"]
+    told = ", see the alerts" if len(daemon["reasons"]) > len(daemon["untold"]) else ""
     ready = "" if daemon["ready"] else ", not ready yet"
-    yield f"{paper.word(daemon['status'])}{ready}, started {ago(daemon['started_at'], status['now'])}"
-    yield from (f"- {reason}" for reason in daemon["reasons"])
+    yield f"{paper.word(daemon['status'])}{told}{ready}, started {ago(daemon['started_at'], status['now'])}"
+    yield from _points(daemon["untold"], paper)
 
 
 def _known(one: Mapping[str, Any], fact: str) -> str:
     return str(one["facts"].get(fact, "unknown"))
 
 
-def _error(one: Mapping[str, Any]) -> list[str]:
+def _error(one: Mapping[str, Any], told: Container[str]) -> list[str]:
+    """Return why it is so, unless an alert tells that."""
     error = one["evidence"].get("error")
-    return [str(error)] if error else []
+    return [str(error)] if error and f"{one['kind']}:{one['name']}" not in told else []

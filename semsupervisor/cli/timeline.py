@@ -75,5 +75,4 @@ def _print(entries: list[dict[str, Any]], paper: Paper, *, json: bool) -> None:
             print_json_line(entry)
         else:
             shown = cleaned(entry)
-            first = f"{clock_text(shown['at'])}  "
-            paper.wrapped(f"{shown['kind']}  {shown['subject']}  {shown['text']}", len(first), first)
+            paper.hanging(f"{clock_text(shown['at'])}  ", f"{shown['kind']}  {shown['subject']}  {shown['text']}")

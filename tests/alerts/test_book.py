@@ -105,6 +105,17 @@ async def test_history_begins_with_the_newest(shelf: Shelf) -> None:
     assert [one.id for one in await shelf.book.history(3)] == ["open", "a3", "a2"]
 
 
+async def test_history_is_that_of_a_name(shelf: Shelf) -> None:
+    """An alert's id finds it, a rule or a subject all of its episodes, and an unknown name none."""
+    await shelf.save(alert(DIED, SERVICE, id="a"), alert(DIED, NATS_SERVICE, id="b"), alert(DOWN, SEMSTREAMS, id="c"))
+    found = {
+        name: [one.id for one in await shelf.book.history(10, name)]
+        for name in ("a", DIED.name, str(SERVICE), SERVICE.name)
+    }
+    assert found == {"a": ["a"], "container_died": ["b", "a"], "service:semstreams": ["a"], "semstreams": []}
+    assert [one.id for one in await shelf.book.history(1, "container_died")] == ["b"]
+
+
 async def test_the_timeline_has_its_own_order(shelf: Shelf) -> None:
     """Ids grow with every line, whatever the wall clock says; the newest come first."""
     await shelf.note(line("one", seconds=5), line("two", seconds=-86400))

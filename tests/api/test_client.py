@@ -157,6 +157,16 @@ def test_an_answer_that_is_no_json_is_named(tmp_path: Path) -> None:
         Client(str(tmp_path / "s")).get("/v1/status")
 
 
+def test_a_daemon_of_another_version_is_named(tmp_path: Path) -> None:
+    """Between an update and the restart, what the answer lacks is said with what to do, not with a traceback."""
+    words = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n{"a": {"b": [1]}}'
+    with speaking(tmp_path / "s", words):
+        answer = Client(str(tmp_path / "s")).get("/v1/status")
+    assert answer["a"]["b"] == [1]
+    with pytest.raises(NotReachable, match=r"has no 'c': it is of another version.*systemctl restart"):
+        answer["a"]["c"]
+
+
 def test_a_path_that_no_socket_can_have_is_named(tmp_path: Path) -> None:
     """A path that is too long is an error like any other."""
     with pytest.raises(NotReachable, match="cannot be reached"):

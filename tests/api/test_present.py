@@ -91,6 +91,19 @@ def test_the_most_important_alerts_come_first() -> None:
     assert (second.rule, second.caused_by) == ("container_died", first.id)
 
 
+def test_what_follows_is_put_under_the_first_cause() -> None:
+    """Through any number of steps; a cause that is not there, or a circle, is none."""
+    world = World()
+    first, second, third = (
+        msgspec.structs.replace(alert(name), caused_by=cause)
+        for name, cause in (("one", "id-gone"), ("two", "id-one"), ("three", "id-two"))
+    )
+    shown = present.alerts(world.readings(), [third, second, first]).alerts
+    assert [one.caused_by for one in shown] == ["id-one", "id-one", None]
+    circle = [first, msgspec.structs.replace(second, caused_by="id-three"), third]
+    assert [one.caused_by for one in present.alerts(world.readings(), circle).alerts] == [None, None, None]
+
+
 def test_the_addresses_of_a_receiver_stand_below_it() -> None:
     """The receiver has the sums and the error of what waits longest; one without addresses has none."""
     world = World()

@@ -14,6 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from semsupervisor.alerts.lifecycle import Alert
 from semsupervisor.api.server import Server
 from semsupervisor.errors import PermanentError
 from semsupervisor.settings.model import ApiSettings
@@ -121,12 +122,12 @@ async def test_the_end_waits_for_no_client(tmp_path: Path, session: aiohttp.Clie
     world = World()
     asked = asyncio.Event()
 
-    async def hang(limit: int) -> list[object]:
+    async def hang(limit: int, name: str | None) -> list[Alert]:
         asked.set()
         await asyncio.Event().wait()
-        return [limit]
+        return []
 
-    world._history = hang  # type: ignore[assignment, method-assign]
+    world._history = hang  # type: ignore[method-assign]
     async with asyncio.timeout(10):
         async with served(world, tmp_path) as server:
             address = server.tcp_addresses[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -189,13 +191,15 @@ def test_what_is_not_known_of_the_guilty_is_not_told() -> None:
 
 
 def test_causes_stand_before_what_follows_from_them() -> None:
-    """Also if the consequence is the worse of both."""
-    cause = msgspec.structs.replace(alert("memory_high", severity=Severity.WARNING), summary="nats: the cause")
+    """Also if the consequence is the worse of both: the cause counts as much then."""
+    older = msgspec.structs.replace(alert("older", severity=Severity.WARNING), since=alert().since - timedelta(hours=1))
+    cause = alert("cause", severity=Severity.INFO)
     consequence = msgspec.structs.replace(alert(), caused_by=cause.id, told=())
+    further = msgspec.structs.replace(alert("further", severity=Severity.WARNING), caused_by=consequence.id, told=())
     pending = alert("other", state=AlertState.PENDING)
     info = alert("info", severity=Severity.INFO)
-    found = sorted([pending, consequence, info, cause], key=verdicts.importance)
-    assert found == [cause, info, consequence, pending]
+    found = verdicts.by_importance([pending, further, consequence, older, info, cause])
+    assert found == [cause, older, info, consequence, further, pending]
 
 
 @pytest.mark.parametrize("kind", sorted(verdicts.OWN_KINDS))

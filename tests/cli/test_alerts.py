@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from semsupervisor.alerts.lifecycle import AlertState
-from semsupervisor.alerts.rules import Severity, Verdict
+from semsupervisor.alerts.rules import Severity
+from semsupervisor.health.observation import SubjectKind
 from tests.support.api_world import World, alert, rule
 from tests.support.command_line import CommandLine
 
@@ -20,75 +21,125 @@ def test_nothing_fires(command: CommandLine) -> None:
 
 
 @pytest.mark.parametrize("words", [["alerts"], ["alerts", "list"]])
-def test_an_alert_is_told_in_full(command: CommandLine, world: World, words: list[str]) -> None:
-    """What, since when, value and limit, who was told, evidence, diagnosis and what to type next; exit code 1."""
-    world.alerts = [
-        msgspec.structs.replace(alert(), consequences=("health endpoint down",), evidence={"last": "one\ntwo\x1b[0m"})
-    ]
+def test_what_fires_is_listed(command: CommandLine, world: World, words: list[str]) -> None:
+    """Each alert that fires with what to do, below them what is only pending; exit code 1."""
+    pending = msgspec.structs.replace(alert("memory_high", state=AlertState.PENDING), told=(), summary="nats: 85 %")
+    world.alerts = [pending, alert()]
     said = command(*words)
     assert said.code == 1
     assert said.lines == [
-        "critical  container died  service:nats  firing for 5 min",
+        "critical  container died  service:nats  for 5 min",
         "  nats ended with code 137",
-        "  value yes, limit equals yes, last seen 5 min ago; told ops",
-        "  expect as well: health endpoint down",
-        "  last: one",
-        "  two",
         "  its process ended",
         "  $ docker logs nats",
+        "  told ops; last seen 5 min ago; exit code: 137",
         "",
+        "pending  5 min  nats: 85 %",
     ]
 
 
-def test_why_nobody_was_told_is_said(command: CommandLine, world: World) -> None:
-    """A muted alert names what muted it, and one that cannot be seen says so; pending alone exits 0."""
-    world.rules = []
-    world.alerts = [
-        msgspec.structs.replace(
-            alert(), told=(), muted_by="its cause fires", last_verdict=Verdict.UNKNOWN, evidence={}
-        ),
-        msgspec.structs.replace(alert("memory_high", state=AlertState.PENDING), told=()),
-    ]
+def test_what_follows_stands_under_its_cause(command: CommandLine, world: World) -> None:
+    """A consequence has no entry of its own beside its cause."""
+    cause = alert()
+    world.alerts = [msgspec.structs.replace(alert("memory_high"), caused_by=cause.id, told=()), cause]
     said = command("alerts")
-    assert "and cannot be seen now; nobody was told: its cause" in " ".join(said.out.split())
-    assert "nobody was told: not yet" in said.out
-    world.alerts = world.alerts[1:]
-    assert command("alerts").code == 0
+    assert [line for line in said.lines if line.startswith("critical")] == [
+        "critical  container died  service:nats  for 5 min"
+    ]
+    assert "  From it follows: memory high (5 min)." in said.lines
+
+
+def test_pending_alone_is_fine(command: CommandLine, world: World) -> None:
+    """As long as nothing fires the exit code is 0."""
+    world.alerts = [msgspec.structs.replace(alert(state=AlertState.PENDING), told=())]
+    said = command("alerts")
+    assert (said.code, said.lines) == (0, ["nothing fires", "pending  5 min  nats ended with code 137"])
+
+
+@pytest.mark.parametrize("name", ["id-container_died", "container_died", "service:nats"])
+def test_an_open_alert_is_shown_in_full(command: CommandLine, world: World, name: str) -> None:
+    """By its id, its rule or its subject, with all of its evidence and with what follows from it."""
+    log = "\n".join(f"line {number}" for number in range(50))
+    cause = msgspec.structs.replace(alert(), evidence={"exit_code": "137", "last_log_lines": log})
+    follower = msgspec.structs.replace(
+        alert("memory_high"), subject=msgspec.structs.replace(cause.subject, name="x"), caused_by=cause.id
+    )
+    world.alerts = [cause, follower]
+    said = command("alerts", "show", name)
+    assert said.code == 0
+    assert said.lines[0] == "critical  container died  service:nats  firing, for 5 min"
+    assert [line for line in said.lines if "line " in line][-1] == "    line 49"
+    assert sum("line " in line for line in said.lines) == 50
+    assert "  follows    memory high: service:x: nats ended with code 137" in said.lines
+    shown = command("alerts", "show", name, "--json").json["alerts"]
+    assert [one["rule"] for one in shown] == ["container_died"]
+
+
+def test_a_past_alert_is_shown_too(command: CommandLine, world: World) -> None:
+    """The newest episode of a rule that does not fire now."""
+    over = alert(state=AlertState.RESOLVED)
+    world.episodes = [
+        msgspec.structs.replace(
+            over, resolved_at=over.since + timedelta(seconds=42), resolved_because="nats runs again."
+        )
+    ]
+    said = command("alerts", "show", "container_died")
+    assert said.code == 0
+    assert said.lines[0] == "critical  container died  service:nats  resolved, lasted 42 s"
+    assert "  nats runs again." in said.lines
+
+
+def test_an_alert_that_never_was_is_guessed_at(command: CommandLine) -> None:
+    """Exit code 1, and the rule that was meant or where to look."""
+    said = command("alerts", "show", "container_dead")
+    assert (said.code, said.out) == (1, "")
+    assert said.err.endswith("there is and was no alert container_dead; did you mean container_died?\n")
+    assert "see `semsupervisor alerts history`" in command("alerts", "show", "zzz").err
 
 
 def test_rules_are_listed_with_their_values(command: CommandLine, world: World) -> None:
-    """Condition, times, clearing value and whether it is switched on."""
+    """By kind of subject: condition, times, clearing value and whether it is switched on."""
     world.rules = [
         rule("container_died"),
         msgspec.structs.replace(
             rule("memory_high", severity=Severity.WARNING),
+            fact="memory_used_ratio",
             subjects=("nats", "sem*"),
             for_seconds=300.0,
             clear=0.75,
             clear_for_seconds=60.0,
             enabled=False,
         ),
+        msgspec.structs.replace(rule("slow"), kind=SubjectKind.NATS, fact="slow_consumers", clear=3),
     ]
     said = command("alerts", "rules")
     assert said.code == 0
-    assert said.lines[0] == "container_died  critical  service: died equals yes"
-    assert " ".join(" ".join(said.lines[1:]).split()) == (
-        "memory_high warning service nats, sem*: died equals yes, for 5 min, until 0.75, clear for 1 min, switched off"
-    )
+    assert said.lines == [
+        "service",
+        "  container_died  critical  died equals yes",
+        "  memory_high     warning   memory_used_ratio equals yes, of nats, sem*, for",
+        "                            5 min, until 75 %, clear for 1 min, switched off",
+        "nats",
+        "  slow            critical  slow_consumers equals yes, until 3",
+    ]
     assert command("alerts", "rules", "--json").json["rules"][1]["for_seconds"] == 300.0
 
 
 def test_the_past_is_listed(command: CommandLine, world: World) -> None:
-    """Each episode says when, how bad, how long and what."""
-    ended = alert(state=AlertState.RESOLVED)
-    world.episodes = [alert(), msgspec.structs.replace(ended, resolved_at=ended.since + timedelta(seconds=42))]
+    """Each episode says when, how bad, how long, what, and how it ended."""
+    over = alert(state=AlertState.RESOLVED)
+    ended = {"resolved_at": over.since + timedelta(seconds=42), "resolved_because": "nats runs again"}
+    world.episodes = [alert(), msgspec.structs.replace(over, **ended, told=(), muted_by="it ended first")]
     said = command("alerts", "history", "--limit", "2")
     assert said.code == 0
-    assert said.lines[0].startswith("2026-03-01 11:55:00Z  critical  still firing, 5 min")
-    assert any("for 42 s" in line for line in said.lines)
+    assert said.lines == [
+        "2026-03-01 11:55:00Z  critical  container died  firing for 5 min",
+        "  nats ended with code 137.",
+        "2026-03-01 11:55:00Z  critical  container died  42 s",
+        "  nats ended with code 137. nats runs again. Told nobody: it ended first.",
+    ]
     assert len(command("alerts", "history", "--limit", "1", "--json").json["alerts"]) == 1
-    world.episodes = []
-    assert command("alerts", "history").out == "nothing has fired yet\n"
+    assert command("alerts", "history", "--alert", "memory_high").out == "nothing has fired yet\n"
 
 
 def test_a_receiver_is_tested(command: CommandLine, world: World) -> None:

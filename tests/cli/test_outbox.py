@@ -13,16 +13,37 @@ def test_an_empty_outbox_is_fine(command: CommandLine) -> None:
 
 
 def test_messages_are_listed_with_their_fate(command: CommandLine, world: World) -> None:
-    """Number, receiver, state, age, tries, content and the last error; a dead letter is exit code 1."""
-    world.queued = [message(1, last_error="refused")]
+    """By receiver: number, state, age, attempts and content, each error once; a dead letter is exit code 1."""
+    world.queued = [message(1, last_error="refused"), message(2, last_error="refused"), message(3)]
     assert command("outbox", "list").code == 0
     world.dead = [message(7, "mail", last_error="550 no such user")]
     said = command("outbox", "list")
     assert said.code == 1
-    assert said.lines[0].startswith("1  ops   waiting   0 s ago  2 tries  firing service:nats: container")
-    assert said.lines[2].startswith("7  mail  given up  0 s ago  2 tries  firing service:nats: container")
-    assert "550 no such user" in " ".join(said.out.split())
-    assert [one["dead"] for one in command("outbox", "--json").json["messages"]] == [False, True]
+    assert said.lines == [
+        "mail: 1 given up",
+        "  550 no such user",
+        "     7  given up  0 s ago  2 attempts  firing: service:nats: container died",
+        "",
+        "ops: 3 waiting",
+        "  refused",
+        "     1  waiting  0 s ago  2 attempts  firing: service:nats: container died",
+        "     2  waiting  0 s ago  2 attempts  firing: service:nats: container died",
+        "     3  waiting  0 s ago  2 attempts  firing: service:nats: container died",
+        "",
+        "To try one again that was given up: semsupervisor outbox retry NUMBER",
+    ]
+    assert [one["dead"] for one in command("outbox", "--json").json["messages"]] == [False, False, False, True]
+
+
+def test_a_long_queue_is_cut(command: CommandLine, world: World) -> None:
+    """After a long time without a receiver its oldest messages are shown, and how many more there are."""
+    world.queued = [message(number) for number in range(1, 101)]
+    lines = command("outbox").lines
+    assert lines[0] == "ops: 100 waiting"
+    assert lines[-3:-1] == [
+        "    20  waiting  0 s ago  2 attempts  firing: service:nats: container died",
+        "  (80 more: semsupervisor outbox --json)",
+    ]
 
 
 def test_a_dead_letter_is_tried_again(command: CommandLine, world: World) -> None:

@@ -52,18 +52,48 @@ def test_columns_stand_under_each_other() -> None:
 
 
 def test_a_last_column_goes_on_below() -> None:
-    """Nothing of a long one is lost, and no line is too long."""
+    """Nothing of a long one is lost, no line is too long, and what one may want to copy is not cut."""
     lines = Paper(io.StringIO()).table([["name", " ".join(["word"] * 30)], ["n", "x" * 100]])
-    assert all(len(line) <= 80 for line in lines)
-    assert " ".join(lines[:-2]).split() == ["name", *["word"] * 30]
-    assert {line[:6] for line in lines[1:-2]} == {" " * 6}
-    assert "".join(lines[-2:]).split() == ["n", "x" * 74, "x" * 26]
+    assert all(len(line) <= 80 for line in lines[:-1])
+    assert " ".join(lines[:-1]).split() == ["name", *["word"] * 30]
+    assert {line[:6] for line in lines[1:-1]} == {" " * 6}
+    assert lines[-1].split() == ["n", "x" * 100]
+
+
+def test_a_last_column_without_space_goes_under_the_row() -> None:
+    """Where the other columns leave room for a word or two only, it takes the whole width below them."""
+    lines = Paper(io.StringIO()).table([["name" * 8, "state" * 5, "word " * 12], ["n", "s", "short"]], 70)
+    assert lines == [
+        f"{'name' * 8}  {'state' * 5}",
+        f"  {' '.join(['word'] * 12)}",
+        f"n{' ' * 33}s{' ' * 26}short",
+    ]
+
+
+def test_a_number_stays_with_its_unit() -> None:
+    """A line does not end between the two."""
+    assert rendering.wrapped("it lasted for 12 s", 16) == ["it lasted for", "12 s"]
+    assert rendering.wrapped("it is 44 % full, 9 GiB free", 20) == ["it is 44 % full,", "9 GiB free"]
+
+
+def test_a_number_counts_its_word() -> None:
+    """One is no plural."""
+    assert [rendering.counted(number, "attempt") for number in (0, 1, 2)] == ["0 attempts", "1 attempt", "2 attempts"]
+
+
+def test_a_line_of_a_log_is_written_to_its_end() -> None:
+    """It goes on below to the column, with its spaces; an empty one stays one."""
+    out = io.StringIO()
+    paper = Paper(out)
+    paper.verbatim(f"a  {'b' * 90}", 4)
+    paper.verbatim("", 4)
+    assert out.getvalue() == f"    a  {'b' * 73}\n    {'b' * 17}\n\n"
 
 
 def test_a_text_is_wrapped_behind_its_beginning() -> None:
     """The lines that follow are indented to where the text began; line breaks of the text stay."""
     out = io.StringIO()
-    Paper(out).wrapped("one\n" + "two " * 30, 4, "12  ")
+    Paper(out).hanging("12  ", "one\n" + "two " * 30)
     lines = out.getvalue().splitlines()
     assert lines[0] == "12  one"
     assert all(line.startswith("    two") for line in lines[1:])

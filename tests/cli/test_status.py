@@ -8,7 +8,7 @@ import msgspec
 
 from semsupervisor.alerts.lifecycle import AlertState
 from semsupervisor.alerts.rules import Severity, Verdict
-from semsupervisor.health.observation import SubjectKind, Unknown
+from semsupervisor.health.observation import Subject, SubjectKind, Unknown
 from semsupervisor.kit.tasks import LoopHealth
 from tests.support.api_world import ServiceStandIn, World, alert, depth, message, probe
 from tests.support.command_line import CommandLine
@@ -32,7 +32,7 @@ def test_a_healthy_stack_is_one_screen(command: CommandLine) -> None:
         "disks       /  42 % used  8.0 GiB free  3 s ago",
         "receivers   ops   7 delivered",
         "supervisor  healthy, started 3 s ago",
-        "findings    no receiver is set: set one",
+        "findings    -  no receiver is set: set one",
     ):
         assert expected in said.lines
 
@@ -45,21 +45,24 @@ def test_json_is_the_daemons_own_answer(command: CommandLine) -> None:
 
 
 def test_what_is_wrong_stands_on_top(command: CommandLine, world: World) -> None:
-    """Reasons and alerts come first, and the exit code is 1."""
+    """What no alert tells and alerts come first, each thing once, and the exit code is 1."""
+    world.see(SubjectKind.SERVICE, "semstreams", {"paused": True}, source="look")
     world.alerts = [
         alert(),
+        msgspec.structs.replace(alert("nats_unreachable"), caused_by=alert().id),
         msgspec.structs.replace(
             alert("memory_high", severity=Severity.WARNING, state=AlertState.PENDING), last_verdict=Verdict.UNKNOWN
         ),
     ]
     said = command("status")
     assert said.code == 1
-    assert said.lines[1:7] == [
+    assert said.lines[1:8] == [
         "stack       unhealthy",
-        "            -  nats ended with code 137",
-        "alerts      critical  5 min  container died: nats ended with code 137",
-        "            pending   5 min  not seen since 5 min ago: memory high: nats ended",
-        "                             with code 137",
+        "            -  service:semstreams is paused",
+        "alerts      critical  5 min  nats ended with code 137. From it follows: nats",
+        "                             unreachable.",
+        "            pending   5 min  not seen since 5 min ago: nats ended with code 137",
+        "            evidence, and what to type next: semsupervisor alerts",
         "engine      docker 20.10.24, events followed for 0 s, seen 0 s ago",
     ]
 
@@ -71,7 +74,7 @@ def test_a_daemon_that_is_unwell_is_a_finding_too(command: CommandLine, world: W
     said = command("status")
     assert said.code == 1
     assert "supervisor  unhealthy, not ready yet, started 0 s ago" in said.lines
-    assert "            - the loop watching failed 7 times in a row: EngineError: gone" in said.lines
+    assert "            -  the loop watching failed 7 times in a row: EngineError: gone" in said.lines
 
 
 def test_services_say_how_they_are(command: CommandLine, world: World) -> None:
@@ -81,7 +84,8 @@ def test_services_say_how_they_are(command: CommandLine, world: World) -> None:
     world.see(SubjectKind.SERVICE, "semstreams", {"unhealthy": True, "restarting": True}, source="events")
     world.see(SubjectKind.SERVICE, "new", {"state": Unknown("no answer")}, source="events")
     lines = command("status").lines
-    assert any("nats        exited 3 min " in line and "stopped by" in line for line in lines)
+    at = next(number for number, line in enumerate(lines) if "nats        exited 3 min " in line)
+    assert lines[at + 1] == "              stopped by hand"
     assert any(line.split()[:2] == ["new", "unknown"] for line in lines)
     assert "unhealthy, restarts again and again" in " ".join(" ".join(lines).split())
 
@@ -117,9 +121,40 @@ def test_receivers_say_what_waits(command: CommandLine, world: World) -> None:
     """Waiting and lost messages are told with the last error; with no receiver that is said."""
     world.depths["ops"] = depth(queued=3, dead=1)
     world.queued = [message(1, last_error="410 Gone")]
-    assert "receivers   ops   7 delivered  3 waiting for 3 min, 1 given up, 410 Gone" in command("status").lines
+    shown = " ".join(command("status").out.split())
+    assert "ops 7 delivered 3 waiting for 3 min, 1 given up (semsupervisor outbox): 410 Gone mail 7" in shown
     world.receivers = []
     assert "receivers   none: nobody is told of anything" in command("status").lines
+
+
+def test_the_addresses_of_a_receiver_stand_below_it(command: CommandLine, world: World) -> None:
+    """The receiver is one row; of its addresses those in trouble are named, with why."""
+    world.receivers = ["hook", "ops/a@example.org", "ops/b@example.org"]
+    world.depths = {name: depth() for name in world.receivers}
+    world.depths["ops/b@example.org"] = depth(queued=2)
+    world.queued = [message(1, "ops/b@example.org", last_error="451 come back later")]
+    lines = command("status").lines
+    at = lines.index("receivers   hook  7 delivered")
+    assert lines[at + 1 : at + 5] == [
+        "            ops   14 delivered to 2 addresses",
+        "              b@example.org",
+        "                2 waiting for 3 min: 451 come back later",
+        "supervisor  healthy, started 0 s ago",
+    ]
+
+
+def test_what_an_alert_tells_is_not_told_again(command: CommandLine, world: World) -> None:
+    """The error of an endpoint is left to the alert about it, and the supervisor points to the alerts about itself."""
+    world.see(SubjectKind.NATS, "nats", {"reachable": False}, source="x", evidence={"error": "refused"})
+    assert "refused" in command("status").out
+    about_nats = msgspec.structs.replace(alert("nats_unreachable"), subject=Subject(SubjectKind.NATS, "nats"))
+    world.alerts = [
+        about_nats,
+        msgspec.structs.replace(alert(), subject=Subject(SubjectKind.RECEIVER, "ops"), summary="ops is away"),
+    ]
+    said = command("status")
+    assert "refused" not in said.out
+    assert "supervisor  degraded, see the alerts, started 0 s ago" in said.lines
 
 
 def test_disks_that_cannot_be_read_say_so(command: CommandLine, world: World) -> None:

@@ -166,8 +166,9 @@ class World:
         ]
         return found[:limit]
 
-    async def _history(self, limit: int) -> Sequence[Alert]:
-        return self.episodes[:limit]
+    async def _history(self, limit: int, name: str | None) -> Sequence[Alert]:
+        found = [one for one in self.episodes if name in (None, one.id, one.rule, str(one.subject))]
+        return found[:limit]
 
     async def _dead_letters(self, limit: int) -> Sequence[OutboxEntry]:
         return self.dead[:limit]
