@@ -65,6 +65,7 @@ class StoreWatch:
         What the last run left is taken up now if it could not be read before.
         """
         await self._journal.catch_up()
+        unwritten = self._store.problem if self._journal.waiting else ""  # a database on a full disk can still be read
         try:
             await self._load()
             await self._store.read(lambda db: db.execute("PRAGMA user_version").fetchone())
@@ -74,13 +75,14 @@ class StoreWatch:
             self._saved_after = self._store.set_aside
             await self._save_all()
         moved = str(self._store.set_aside) if self._store.set_aside else ""
+        problem = self._store.problem or unwritten
         return [
             Observation(
                 source=self.name,
                 subject=STORE,
                 at=self._clock.instant(),
-                facts={"writable": not self._store.problem and not self._journal.waiting, "set_aside": bool(moved)},
-                evidence={key: text for key, text in (("error", self._store.problem), ("moved_to", moved)) if text},
+                facts={"writable": not problem and not self._journal.waiting, "set_aside": bool(moved)},
+                evidence={key: text for key, text in (("error", problem), ("moved_to", moved)) if text},
             )
         ]
 

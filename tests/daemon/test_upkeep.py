@@ -63,6 +63,23 @@ async def test_store_that_cannot_be_used_is_said_with_its_reason_and_recovers(tm
     assert rows == [("kept",)]
 
 
+async def test_a_full_disk_is_the_reason_although_the_database_can_be_read(tmp_path: Path) -> None:
+    """That reading goes well does not hide why what waits cannot be written."""
+    store, journal, _, watching = watch(tmp_path / "state.db")
+    await watching.observe()
+
+    def write_on_a_full_disk(db: sqlite3.Connection) -> None:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    assert not await journal.commit(write_on_a_full_disk)
+    (seen,) = await watching.observe()
+    await store.close()
+    assert seen.facts["writable"] is False
+    assert "disk is full" in seen.evidence["error"]
+
+
 async def test_database_broken_while_running_is_written_again_once(tmp_path: Path) -> None:
     """After a database was set aside at run time everything that is open goes into the fresh one, one time."""
     path = tmp_path / "state.db"
