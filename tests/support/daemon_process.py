@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from semsupervisor.api.client import Client, NotReachable, RequestRefused
 from tests.support.commands import REPOSITORY
+from tests.support.demo_stack import DemoStack
 from tests.support.waiting import eventually_sync
 
 START_SECONDS = 30.0
@@ -86,20 +87,16 @@ nats_unhealthy.for = "2s"
 """
 
 
-def settings(
-    folder: Path,
-    *more: str,
-    project: str,
-    engine: Path,
-    directory: Path | None = None,
-    state: Path | None = None,
-    settle: str = "500ms",
-) -> str:
-    """Return a settings file's text for a daemon that lives in a folder; `more` are its receivers and rules."""
-    paths = {"directory": directory or folder, "state": state or folder / "state", "control": folder / "control.sock"}
+def settings(folder: Path, *more: str, stack: DemoStack, settle: str = "500ms", state: Path | None = None) -> str:
+    """Return the settings of a daemon that lives in a folder and watches a stack; `more` are receivers and rules."""
+    paths = {
+        "directory": stack.folder,
+        "engine": stack.engine.socket,
+        "state": state or folder / "state",
+        "control": folder / "control.sock",
+    }
     quoted = {name: json.dumps(str(path)) for name, path in paths.items()}
-    text = SETTINGS.format(project=json.dumps(project), engine=json.dumps(str(engine)), settle=settle, **quoted)
-    return "".join((text, *more))
+    return "".join((SETTINGS.format(project=json.dumps(stack.project), settle=settle, **quoted), *more))
 
 
 def webhook(url: str, name: str = "hook") -> str:

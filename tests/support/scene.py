@@ -13,6 +13,7 @@ import pytest
 from tests.support.commands import CommandFailed
 from tests.support.daemon_process import IMPATIENT, DaemonProcess, settings, webhook
 from tests.support.demo_stack import DemoStack, DemoStackFactory
+from tests.support.private_engine import PrivateEngine
 from tests.support.receivers import WebhookServer
 from tests.support.waiting import eventually_sync
 
@@ -22,6 +23,7 @@ TOLD_SECONDS = 45.0
 QUIET_SECONDS = 1.5
 # Every look is a question to the daemon under test.
 PAUSE_SECONDS = 0.1
+DISKS = "filesystem:"
 
 
 class Told(NamedTuple):
@@ -56,8 +58,9 @@ class Scene:
 
     @property
     def told(self) -> list[Told]:
-        """Return all messages that arrived, in their order."""
-        return [_told(body) for body in self.hook.bodies if body["kind"] != "update"]
+        """Return all messages that arrived, in their order, but for those about the machine's own disks."""
+        told = (_told(body) for body in self.hook.bodies if body["kind"] != "update")
+        return [one for one in told if not one.subject.startswith(DISKS)]
 
     def await_told(self, *wanted: Told, within_seconds: float = TOLD_SECONDS) -> None:
         """Wait until all of these have arrived, each as often as it is given."""
@@ -79,19 +82,31 @@ class Scene:
         """Wait until the daemon says that the stack is well."""
         _until(lambda: self.daemon.verdict("/v1/health") == "healthy", within_seconds)
 
+    def await_looks(self) -> None:
+        """Wait until each scheduled check has ended twice more."""
+        counts = {probe["name"]: sum(probe["outcomes"].values()) for probe in self._probes()}
+        _until(
+            lambda: all(sum(probe["outcomes"].values()) >= counts[probe["name"]] + 2 for probe in self._probes()),
+            CALM_SECONDS,
+        )
+
     def await_calm(self, still: Iterable[tuple[str, str]] = (), within_seconds: float = CALM_SECONDS) -> None:
         """Wait until no alert is open but those, by rule and subject, nothing waits to be sent, and it stays so."""
         wanted = set(still)
         deadline = time.monotonic() + within_seconds
         quiet_since, last = time.monotonic(), -1
         while time.monotonic() - quiet_since < QUIET_SECONDS:
-            open_ = {(alert["rule"], alert["subject"]) for alert in self.daemon.alerts()}
+            alerts = ((alert["rule"], alert["subject"]) for alert in self.daemon.alerts())
+            open_ = {key for key in alerts if not key[1].startswith(DISKS)}
             count = len(self.hook.attempts)
             if open_ != wanted or count != last or self.daemon.get("/v1/outbox")["messages"]:
                 quiet_since, last = time.monotonic(), count
             if time.monotonic() > deadline:
                 raise AssertionError(f"no calm within {within_seconds:g} s: {sorted(open_)} for {sorted(wanted)}")
             time.sleep(PAUSE_SECONDS)
+
+    def _probes(self) -> list[dict[str, Any]]:
+        return list(self.daemon.get("/v1/status")["probes"])
 
     def alert(self, told: Told) -> dict[str, Any]:
         """Return the first message of a kind about an alert, with the evidence that followed it as an update."""
@@ -125,22 +140,26 @@ def _without(wanted: Iterable[Told], told: Iterable[Told]) -> list[Told]:
 
 
 @contextmanager
+def begun(
+    stack: DemoStack, folder: Path, *more: str, settle: str = "500ms", state: Path | None = None
+) -> Iterator[Scene]:
+    """Start a daemon in a folder, with more settings if given, whatever it finds.
+
+    With a private engine the daemon and its receiver are in that one's network namespace.
+    """
+    private = stack.engine if isinstance(stack.engine, PrivateEngine) else None
+    with WebhookServer(private.namespace if private else None) as hook:
+        text = settings(folder, webhook(hook.url), *more, stack=stack, settle=settle, state=state)
+        with DaemonProcess(folder, text, private.enter if private else ()) as daemon:
+            yield Scene(daemon, hook)
+
+
+@contextmanager
 def watched(stack: DemoStack, folder: Path, *more: str, settle: str = "500ms") -> Iterator[Scene]:
     """Start a daemon in a folder, with more settings if given, and wait until it finds the stack healthy."""
-    with WebhookServer() as hook:
-        text = settings(
-            folder,
-            webhook(hook.url),
-            *more,
-            project=stack.project,
-            engine=stack.engine.socket,
-            directory=stack.folder,
-            settle=settle,
-        )
-        with DaemonProcess(folder, text) as daemon:
-            scene = Scene(daemon, hook)
-            scene.await_healthy()
-            yield scene
+    with begun(stack, folder, *more, settle=settle) as scene:
+        scene.await_healthy()
+        yield scene
 
 
 def mend(stack: DemoStack) -> None:

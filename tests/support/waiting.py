@@ -29,10 +29,8 @@ async def eventually(look: Callable[[], T | Awaitable[T]], within_seconds: float
         await asyncio.sleep(PAUSE_SECONDS)
 
 
-def eventually_sync(
-    look: Callable[[], T], within_seconds: float = 10.0, *, pause_seconds: float = PAUSE_SECONDS
-) -> T:
-    """Look until the answer is true and return it, from a test without a loop; `pause_seconds` lie between two looks."""
+def eventually_sync(look: Callable[[], T], within_seconds: float = 10.0, *, pause_seconds: float = PAUSE_SECONDS) -> T:
+    """Look until the answer is true and return it, from a test without a loop, with a pause between two looks."""
     deadline = time.monotonic() + within_seconds
     while not (seen := look()):
         if time.monotonic() > deadline:
