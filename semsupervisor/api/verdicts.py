@@ -145,9 +145,10 @@ def stack(
     told = {alert.subject for alert in critical}
     bad = _untold(faults, told) + _unsettled(known, told)
     blamed = told | {subject for subject, _ in faults}
-    unknown = [*unready, *_blind_spots(known, blamed, monotonic - stale_seconds)]
+    said = [*map(_told, critical), *bad]
+    unknown = [*unready, *_blind_spots(known, blamed, said, monotonic - stale_seconds)]
     weak = _untold(_found(known, _WEAKNESSES), blamed | {alert.subject for alert in warning})
-    reasons = (*map(_told, critical), *bad, *unknown, *map(_told, warning), *weak)
+    reasons = (*said, *unknown, *map(_told, warning), *weak)
     if critical or bad:
         state = State.UNHEALTHY
     elif unknown:
@@ -232,8 +233,10 @@ def _is_explained(one: Known, state: str) -> bool:
     return faulty or (state == "exited" and all(value is False for value in ended))
 
 
-def _blind_spots(known: Mapping[Subject, Known], blamed: Container[Subject], oldest_monotonic: float) -> list[str]:
-    """Return what is not known, but for subjects that are to blame for something anyway."""
+def _blind_spots(
+    known: Mapping[Subject, Known], blamed: Container[Subject], said: Iterable[str], oldest_monotonic: float
+) -> list[str]:
+    """Return what is not known, but for subjects that are to blame for something anyway; why, unless it was said."""
     engines = of_kind(known, SubjectKind.ENGINE)
     spots = [] if engines else ["the Docker engine has not been looked at yet"]
     blind = [engine for engine in engines if engine.facts.get("reachable") is not True]
@@ -247,16 +250,20 @@ def _blind_spots(known: Mapping[Subject, Known], blamed: Container[Subject], old
     unknown: dict[str, list[str]] = {}
     for kind, facts in _NEEDED.items():
         for one in of_kind(known, kind):
-            if one.subject not in blamed and (why := _not_known(one, facts, oldest_monotonic)):
+            if one.subject not in blamed and (why := _not_known(one, facts, oldest_monotonic, (*said, *spots))):
                 unknown.setdefault(why, []).append(str(one.subject))
     return [*spots, *(f"{', '.join(subjects)}: {why}" for why, subjects in unknown.items())]
 
 
-def _not_known(one: Known, facts: Iterable[str], oldest_monotonic: float) -> str:
-    """Return why it is not known how something is, empty if it is."""
+def _not_known(one: Known, facts: Iterable[str], oldest_monotonic: float, said: Iterable[str]) -> str:
+    """Return what is not known of something and why, empty if all is."""
     if one.at.monotonic < oldest_monotonic:
         return f"last seen at {one.at.wall:%Y-%m-%d %H:%M:%S} UTC"
     if one.facts.get("offered") is False:
         return ""
-    values = {fact: one.facts.get(fact) for fact in facts}
-    return next((f"{fact} is {value}" for fact, value in values.items() if isinstance(value, Unknown)), "")
+    for fact in facts:
+        value = one.facts.get(fact)
+        if isinstance(value, Unknown):
+            known_why = any(value.reason in text for text in said)
+            return f"{fact} is {'unknown' if known_why else value}"
+    return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from semsupervisor.cli.alert_rendering import sentence, under_causes
@@ -47,13 +47,13 @@ def show(status: Mapping[str, Any], paper: Paper) -> None:
     paper.line(f"{paper.paint(title, 'strong')}, semsupervisor {daemon['version']}")
     paper.chapter("stack", [paper.word(status["status"]), *_points(status["untold"], paper)])
     paper.chapter("alerts", list(_alerts(status, paper)) or ["none"])
-    paper.chapter("engine", [_engine(status, paper)])
-    told = {alert["subject"] for alert in status["alerts"]}
+    alerts = status["alerts"]
+    paper.chapter("engine", wrapped(_engine(status, alerts), room))
     services = [_service(one, now, paper) for one in status["services"]]
     paper.chapter("services", paper.table(services, room) or ["none is known"])
-    semstreams = [_semstreams(one, now, told, paper) for one in status["semstreams"]]
+    semstreams = [_semstreams(one, now, alerts, paper) for one in status["semstreams"]]
     paper.chapter("semstreams", paper.table(semstreams, room))
-    paper.chapter("nats", paper.table([_nats(one, now, told, paper) for one in status["nats"]], room))
+    paper.chapter("nats", paper.table([_nats(one, now, alerts, paper) for one in status["nats"]], room))
     paper.chapter("disks", paper.table([_disk(one, now) for one in status["filesystems"]], room))
     paper.chapter("receivers", list(_receivers(status, paper)) or ["none: nobody is told of anything"])
     paper.chapter("supervisor", _supervisor(status, paper))
@@ -81,12 +81,12 @@ def _alerts(status: Mapping[str, Any], paper: Paper) -> Iterator[str]:
         yield paper.paint("evidence, and what to type next: semsupervisor alerts", "dim")
 
 
-def _engine(status: Mapping[str, Any], paper: Paper) -> str:
+def _engine(status: Mapping[str, Any], alerts: Iterable[Facts]) -> str:
     engine, stream = status["engine"], status["stream"]
     if engine is None:
         return "not looked at yet"
     if engine["facts"].get("reachable") is not True:
-        return paper.paint(f"does not answer: {engine['evidence'].get('error', 'no reason is known')}", "bad")
+        return ": ".join(["does not answer", *_error(engine, alerts)])
     version = engine["facts"].get("version", "of an unknown version")
     followed = stream["connected_since"]
     events = f"events followed for {age(followed, status['now'])}" if followed else "events are not followed"
@@ -109,21 +109,21 @@ def _memory(facts: Facts) -> str:
     return "" if used is None else f"{amounts.size(used)}{of_limit}"
 
 
-def _semstreams(one: Mapping[str, Any], now: str, told: Container[str], paper: Paper) -> list[str]:
+def _semstreams(one: Mapping[str, Any], now: str, alerts: Iterable[Facts], paper: Paper) -> list[str]:
     facts: Facts = one["facts"]
     state = _known(one, "status") if facts.get("reachable") is not False else "unreachable"
     words = [str(facts["version"])] if "version" in facts else []
     words += [f"{facts['latency_seconds'] * 1000:.0f} ms"] if "latency_seconds" in facts else []
     words += [paper.paint("NATS not connected", "bad")] if facts.get("nats_connected") is False else []
-    return [one["name"], paper.word(state), ago(one["seen_at"], now), ", ".join([*words, *_error(one, told)])]
+    return [one["name"], paper.word(state), ago(one["seen_at"], now), ", ".join([*words, *_error(one, alerts)])]
 
 
-def _nats(one: Mapping[str, Any], now: str, told: Container[str], paper: Paper) -> list[str]:
+def _nats(one: Mapping[str, Any], now: str, alerts: Iterable[Facts], paper: Paper) -> list[str]:
     facts: Facts = one["facts"]
     state = _NATS_STATES[facts.get("healthy")] if facts.get("reachable") is not False else "unreachable"
     words = [str(facts["version"])] if "version" in facts else []
     words += [counted(facts["connections"], "connection")] if "connections" in facts else []
-    return [one["name"], paper.word(state), ago(one["seen_at"], now), ", ".join([*words, *_error(one, told)])]
+    return [one["name"], paper.word(state), ago(one["seen_at"], now), ", ".join([*words, *_error(one, alerts)])]
 
 
 def _disk(one: Mapping[str, Any], now: str) -> list[str]:
@@ -169,7 +169,8 @@ def _known(one: Mapping[str, Any], fact: str) -> str:
     return str(one["facts"].get(fact, "unknown"))
 
 
-def _error(one: Mapping[str, Any], told: Container[str]) -> list[str]:
-    """Return why it is so, unless an alert tells that."""
-    error = one["evidence"].get("error")
-    return [str(error)] if error and f"{one['kind']}:{one['name']}" not in told else []
+def _error(one: Mapping[str, Any], alerts: Iterable[Facts]) -> list[str]:
+    """Return why it is so, unless an alert about it, or about what it follows from, tells that."""
+    error, subject = str(one["evidence"].get("error", "")), f"{one['kind']}:{one['name']}"
+    told = any(alert["subject"] == subject or error in alert["summary"] for alert in alerts)
+    return [error] if error and not told else []

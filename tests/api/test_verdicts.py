@@ -233,6 +233,19 @@ def test_an_engine_that_does_not_answer_leaves_the_stack_unknown() -> None:
     assert (found.state, found.reasons) == (State.UNKNOWN, ("engine:docker does not answer: refused",))
 
 
+def test_why_nothing_is_known_is_said_once() -> None:
+    """What cannot be seen for the same reason is one line, without the reason if an alert or the engine told it."""
+    world = World()
+    world.see(SubjectKind.ENGINE, "docker", {"reachable": False}, source="events", evidence={"error": "no socket"})
+    for kind, fact in ((SubjectKind.NATS, "reachable"), (SubjectKind.SEMSTREAMS, "reachable")):
+        world.see(kind, "nats", {fact: Unknown("no socket")}, source="look")
+    spot = "nats:nats, semstreams:nats: reachable is unknown"
+    assert judged(world).reasons == ("engine:docker does not answer: no socket", spot)
+    told = msgspec.structs.replace(alert(), subject=Subject(SubjectKind.ENGINE, "docker"), summary="docker: no socket")
+    assert judged(world, told).reasons == ("docker: no socket", spot)
+    assert judged(world, told).untold == (spot,)
+
+
 def test_a_stack_nobody_looked_at_is_unknown() -> None:
     """Before the first look nothing is good."""
     found = verdicts.stack({}, (), [], [], 0.0, 30.0)

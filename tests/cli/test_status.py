@@ -111,6 +111,9 @@ def test_an_engine_that_does_not_answer_is_told_with_its_error(command: CommandL
     assert "events are not followed" in command("status").out
     world.see(SubjectKind.ENGINE, "docker", {"reachable": False}, source="events", evidence={"error": "refused"})
     assert "engine      does not answer: refused" in command("status").lines
+    world.alerts = [msgspec.structs.replace(alert(), subject=Subject(SubjectKind.ENGINE, "docker"))]
+    assert "engine      does not answer" in command("status").lines
+    world.alerts = []
     world.latest = {}
     said = command("status")
     assert "engine      not looked at yet" in said.lines
