@@ -16,7 +16,7 @@ import msgspec
 from semsupervisor.alerts.notification import AlertFacts, Notification, NotificationKind
 from semsupervisor.alerts.rules import Severity
 from semsupervisor.health.observation import Subject, SubjectKind
-from semsupervisor.kit.text import shortened
+from semsupervisor.kit.text import duration_text, shortened
 
 Local = Callable[[datetime], datetime]
 
@@ -139,18 +139,6 @@ def subject_line(notification: Notification) -> str:
     room = LONGEST_SUBJECT - len(_tag(notification)) - len(notification.host)
     after = _after(notification)
     return f"[{_tag(notification)}] {_one_line(notification.host)}: {shortened(words, room - len(after))}{after}"
-
-
-def duration_text(seconds: float) -> str:
-    """Return a duration for people, to two units: `2 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
-    if seconds < 1:
-        return "less than 1 s"
-    whole = round(seconds)
-    for unit, size, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
-        if whole >= size:
-            rest = whole % size // part
-            return f"{whole // size} {unit} {rest} {smaller}" if rest else f"{whole // size} {unit}"
-    return f"{whole} s"
 
 
 def lasted_text(alert: AlertFacts) -> str:

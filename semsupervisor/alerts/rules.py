@@ -11,6 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind, Unknown
+from semsupervisor.kit.text import duration_text
 
 # Not str.format: an operator's own text may hold any other braces, and may not fail when it is needed.
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
@@ -151,7 +152,7 @@ def value_text(fact: str, value: object) -> str:
         if fact.endswith("_bytes"):
             return f"{value / 2**30:.1f} GiB" if value >= 2**30 else f"{value / 2**20:.1f} MiB"
         if fact.endswith("_seconds"):
-            return f"{value:.3g} s" if value < 100 else f"{value:.0f} s"
+            return f"{value:.3g} s" if value < 60 else duration_text(value)
         return f"{value:g}" if isinstance(value, float) else str(value)
     return str(value)
 

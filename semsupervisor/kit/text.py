@@ -1,4 +1,4 @@
-"""Words for people: lists, near matches of a mistyped name, and addresses without their secrets."""
+"""Words for people: lists, durations, near matches of a mistyped name, and addresses without their secrets."""
 
 from __future__ import annotations
 
@@ -38,6 +38,18 @@ def about(subject: str, sentence: str) -> str:
 def shortened(text: str, most: int = 80) -> str:
     """Return at most `most` characters of a text, the last one being an ellipsis if something is missing."""
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration for people, to two units: `2 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
+    if seconds < 1:
+        return "less than 1 s"
+    whole = round(seconds)
+    for unit, size, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
+        if whole >= size:
+            rest = whole % size // part
+            return f"{whole // size} {unit} {rest} {smaller}" if rest else f"{whole // size} {unit}"
+    return f"{whole} s"
 
 
 def mask_url(url: str) -> str:

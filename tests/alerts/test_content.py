@@ -19,7 +19,6 @@ from semsupervisor.alerts.content import (
     Tone,
     clean,
     compose,
-    duration_text,
     moment_text,
     subject_line,
     thing_text,
@@ -101,30 +100,6 @@ def test_the_subject_line_is_one_line_of_bounded_length(summary: str, host: str,
     assert len(line) <= LONGEST_SUBJECT + len("[] : ")
     assert "\n" not in line
     assert line.isprintable() or not summary.isprintable() or not host.isprintable()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.0, "less than 1 s"),
-        (0.99, "less than 1 s"),
-        (1.0, "1 s"),
-        (2.4, "2 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min"),
-        (60, "1 min"),
-        (200, "3 min 20 s"),
-        (3600, "1 h"),
-        (3600 + 59, "1 h"),
-        (7500, "2 h 5 min"),
-        (86400, "1 d"),
-        (3 * 86400 + 4 * 3600 + 59, "3 d 4 h"),
-        (400 * 86400, "400 d"),
-    ],
-)
-def test_durations_are_for_people(seconds: float, text: str) -> None:
-    """At most two units, none of them zero."""
-    assert duration_text(seconds) == text
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
 
 # The programs that a step may begin with, and the supervisor's own commands of this version.
 PROGRAMS = {"cd", "docker", "df", "du", "ls", "journalctl", "systemctl", "semsupervisor"}
-COMMANDS = {"run", "check", "status", "alerts", "timeline", "settings"}
+COMMANDS = {"run", "check", "status", "alerts", "timeline", "outbox", "settings"}
 
 
 def by_name(rules: tuple[Rule, ...] | None = None) -> dict[str, Rule]:
@@ -150,7 +150,6 @@ def test_what_may_be_over_in_a_moment_is_waited_for() -> None:
         "observation_stale",
         "supervisor_store_not_writable",
         "supervisor_store_set_aside",
-        "supervisor_settings_refused",
         "supervisor_settings_refused",
         "receiver_dead_letters",
     }

@@ -1,10 +1,10 @@
-"""Lists, near matches and masked addresses."""
+"""Lists, durations, near matches and masked addresses."""
 
 from __future__ import annotations
 
 import pytest
 
-from semsupervisor.kit.text import about, did_you_mean, listed, mask_url, nearest, shortened
+from semsupervisor.kit.text import about, did_you_mean, duration_text, listed, mask_url, nearest, shortened
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,27 @@ def test_a_long_text_is_cut_with_an_ellipsis() -> None:
 def test_what_may_be_a_secret_in_an_address_is_masked(url: str, masked: str) -> None:
     """User, query values, fragment and long parts of the path do not show; the rest does."""
     assert mask_url(url) == masked
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "less than 1 s"),
+        (0.99, "less than 1 s"),
+        (1.0, "1 s"),
+        (2.4, "2 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (60, "1 min"),
+        (200, "3 min 20 s"),
+        (3600, "1 h"),
+        (3600 + 59, "1 h"),
+        (7500, "2 h 5 min"),
+        (86400, "1 d"),
+        (3 * 86400 + 4 * 3600 + 59, "3 d 4 h"),
+        (400 * 86400, "400 d"),
+    ],
+)
+def test_durations_are_for_people(seconds: float, text: str) -> None:
+    """At most two units, none of them zero."""
+    assert duration_text(seconds) == text
