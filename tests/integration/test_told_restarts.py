@@ -12,7 +12,7 @@ import pytest
 from tests.support.daemon_process import IMPATIENT, DaemonProcess
 from tests.support.demo_stack import DemoStack
 from tests.support.disks import SmallDisk
-from tests.support.rows import DIED, NATS, SEMSTREAMS, STOPPED
+from tests.support.rows import DIED, NATS, STOPPED
 from tests.support.scene import Scene, begun, both, ends, fires
 from tests.support.waiting import eventually_sync
 

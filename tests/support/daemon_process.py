@@ -198,6 +198,10 @@ class DaemonProcess:
         except (NotReachable, RequestRefused):
             return ""
 
+    def post(self, *parts: str) -> Any:
+        """Have it do what stands at the path made of `parts`."""
+        return Client(str(self.socket)).post(*parts)
+
     def alerts(self) -> list[dict[str, Any]]:
         """Return the alerts that are pending or firing."""
         return list(self.get("/v1/alerts")["alerts"])

@@ -118,9 +118,10 @@ class WebhookServer:
 
 
 class MailBox:
-    """A mail server on loopback that runs beside the test; `mails` are those it took."""
+    """A mail server on loopback that runs beside the test, on a port of its choice if none is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
+        self._wanted_port = port
         self._up = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over: asyncio.Event | None = None
@@ -165,7 +166,7 @@ class MailBox:
 
     async def _serve(self) -> None:
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        async with mail_server() as self._server:
+        async with mail_server(port=self._wanted_port) as self._server:
             self._up.set()
             await self._over.wait()
 

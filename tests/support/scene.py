@@ -99,11 +99,14 @@ class Scene:
             alerts = ((alert["rule"], alert["subject"]) for alert in self.daemon.alerts())
             open_ = {key for key in alerts if not key[1].startswith(DISKS)}
             count = len(self.hook.attempts)
-            if open_ != wanted or count != last or self.daemon.get("/v1/outbox")["messages"]:
+            if open_ != wanted or count != last or self._waiting():
                 quiet_since, last = time.monotonic(), count
             if time.monotonic() > deadline:
                 raise AssertionError(f"no calm within {within_seconds:g} s: {sorted(open_)} for {sorted(wanted)}")
             time.sleep(PAUSE_SECONDS)
+
+    def _waiting(self) -> bool:
+        return any(not message["dead"] for message in self.daemon.get("/v1/outbox")["messages"])
 
     def _probes(self) -> list[dict[str, Any]]:
         return list(self.daemon.get("/v1/status")["probes"])

@@ -1,0 +1,76 @@
+"""What is told of a stack that is well, however it is set up: nothing. And of settings that are not."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.demo_stack import DemoStack, DemoStackFactory
+from tests.support.engine import Engine
+from tests.support.images import DemoImages
+from tests.support.rows import DIED, NATS, from_host
+from tests.support.scene import Scene, begun, both, ends, fires, watched
+from tests.support.waiting import eventually_sync
+
+pytestmark = pytest.mark.integration
+
+QUIET_RUN_SECONDS = 60.0
+REFUSED = ("supervisor_settings_refused", "supervisor:settings")
+
+
+def test_a_healthy_stack_is_nothing_to_tell(
+    engine: Engine, demo_images: DemoImages, run_prefix: str, tmp_path: Path
+) -> None:
+    """The daemon is ready before its stack exists, sees it come up, and tells nothing; with the shipped rules."""
+    folder = tmp_path / "stack"
+    folder.mkdir()
+    stack = DemoStack(engine, folder, f"{run_prefix}quiet")
+    with begun(stack, tmp_path, settle="5s") as scene:
+        assert [finding["name"] for finding in scene.daemon.get("/v1/status")["findings"]] == ["no_project"]
+        with stack:
+            scene.await_healthy()
+            assert scene.daemon.get("/v1/status")["findings"] == []
+            until = time.monotonic() + QUIET_RUN_SECONDS
+            eventually_sync(lambda: time.monotonic() > until, QUIET_RUN_SECONDS + 1, pause_seconds=0.1)
+            scene.await_calm()
+            assert scene.told == []
+            assert scene.daemon.verdict("/v1/health") == "healthy"
+
+
+def test_a_server_without_a_published_port_is_watched_as_well(demo_stacks: DemoStackFactory, tmp_path: Path) -> None:
+    """In the hardened deployment NATS is reached by its container's address, which changes when it is made anew."""
+    stack = demo_stacks("hardened")
+    stack.files.append("docker-compose.hardened.yml")
+    stack.up()
+    assert not stack.inspect("nats")["NetworkSettings"]["Ports"].get("8222/tcp")
+    with watched(stack, tmp_path, settle="5s") as scene:
+        from_host("nats", signal.SIGKILL)(stack)
+        scene.await_told(*both("container_died", NATS))
+        stack.compose("up", "--detach", "--wait", "--force-recreate", "--no-deps", "nats")
+        scene.await_healthy()
+        scene.await_calm()
+        assert scene.told == [*both("container_died", NATS)]
+    stack.down()
+
+
+def test_settings_that_are_wrong_are_refused_and_told(healthy_stack: DemoStack, scene: Scene) -> None:
+    """A reload of a file with a mistake changes nothing, which is told; a reload of one without ends that."""
+    good = scene.daemon.settings.read_text()
+    scene.daemon.settings.write_text(
+        good.replace('[checks]\ninterval = "1s"', '[checks]\ninterval = "-1s"\nintervall = 3')
+    )
+    scene.daemon.ask_to_reload()
+    scene.await_told(fires(*REFUSED))
+    summary = scene.alert(fires(*REFUSED))["summary"]
+    assert "checks.interval" in summary
+    assert "checks.intervall" in summary
+    healthy_stack.fault("crash", exit_code=3)
+    scene.await_told(*DIED)
+    scene.daemon.settings.write_text(good)
+    scene.daemon.ask_to_reload()
+    scene.await_told(ends(*REFUSED))
+    scene.await_calm()
+    assert scene.told == [fires(*REFUSED), *DIED, ends(*REFUSED)]
