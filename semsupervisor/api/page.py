@@ -1,4 +1,7 @@
-"""The status page: what `semsupervisor status` shows, as HTML without a script."""
+"""The status page: what `semsupervisor status` shows, as HTML without a script.
+
+Every text is escaped where it is put into a tag: only `Html` is taken as it is, and only tags make it.
+"""
 
 from __future__ import annotations
 
@@ -7,92 +10,245 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape
+from pathlib import Path
 
 from semsupervisor.alerts.lifecycle import AlertState
-from semsupervisor.alerts.rules import value_text
-from semsupervisor.api.answers import AlertAnswer, ReceiverAnswer, ServiceAnswer, StatusAnswer, SubjectAnswer
+from semsupervisor.api.answers import (
+    AlertAnswer,
+    ReceiverAnswer,
+    ServiceAnswer,
+    StatusAnswer,
+    SubjectAnswer,
+    WayAnswer,
+)
 from semsupervisor.kit import amounts
+from semsupervisor.kit.text import about
 
 REFRESH_SECONDS = 15
-STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1f24;"
-    "background:#fff}h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}table{border-collapse:collapse;width:100%}"
-    "th,td{text-align:left;padding:.3rem .8rem .3rem 0;border-bottom:1px solid #d8dee4;vertical-align:top}"
-    ".healthy{color:#116329}.degraded{color:#7a4b00}.unhealthy,.unknown{color:#a40e26;font-weight:600}"
-    "@media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}th,td{border-color:#30363d}"
-    ".healthy{color:#3fb950}.degraded{color:#d29922}.unhealthy,.unknown{color:#ff7b72}}"
-)
+STYLE = Path(__file__).with_name("page.css").read_text()
 STYLE_HASH = "sha256-" + base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+
+_TONES = {
+    "healthy": "good",
+    "running": "good",
+    "degraded": "mild",
+    "warning": "mild",
+    "paused": "bad",
+    "unhealthy": "bad",
+    "unreachable": "bad",
+    "unknown": "bad",
+    "critical": "bad",
+    "exited": "bad",
+    "missing": "bad",
+}
+_PLACES = (("/metrics", "metrics"), ("/v1/status", "this as JSON"), ("/v1/openapi.json", "the whole API"))
+
+
+class Html(str):
+    """A text that is HTML already."""
+
+    __slots__ = ()
+
+
+Row = Sequence[str]
 
 
 def render(status: StatusAnswer) -> bytes:
     """Return the page as UTF-8."""
-    parts = [
-        _top(status),
-        _list("Why", status.reasons),
-        _table("Alerts", ("Severity", "What", "Since"), [_alert(one, status.now) for one in status.alerts]),
-        _table("Services", ("Service", "State", "Memory", "Seen"), [_service(one, status) for one in status.services]),
-        _table("SemStreams", ("Service", "Facts", "Seen"), [_facts(one, status.now) for one in status.semstreams]),
-        _table("NATS", ("Service", "Facts", "Seen"), [_facts(one, status.now) for one in status.nats]),
-        _table("Disks", ("Mounted at", "Facts", "Seen"), [_facts(one, status.now) for one in status.filesystems]),
-        _table("Receivers", ("Receiver", "Waiting", "Given up", "Delivered"), [_way(one) for one in status.receivers]),
-        _list("The supervisor itself", status.daemon.reasons),
-        _list("Findings", (f"{one.text} {one.fix}" for one in status.findings)),
-        "</body></html>",
-    ]
-    return "".join(parts).encode()
+    now = status.now
+    body = (
+        _header(status),
+        _alerts(status),
+        _table("Services", ("Service", "State", "Memory", "Seen"), (_service(one, now) for one in status.services)),
+        _table("SemStreams", _ENDPOINT, (_semstreams(one, now) for one in status.semstreams)),
+        _table("NATS", _ENDPOINT, (_nats(one, now) for one in status.nats)),
+        _table("Disks", ("Mounted at", "Used", "Free", "Seen"), (_disk(one, now) for one in status.filesystems)),
+        _table("Receivers", ("Receiver", "Delivered", "Trouble"), _receivers(status.receivers, now)),
+        _supervisor(status),
+        _list("Findings", (f"{one.text}: {one.fix}" for one in status.findings)),
+        _footer(status),
+    )
+    head = (
+        Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
+        Html(f'<meta http-equiv="refresh" content="{REFRESH_SECONDS}">'),
+        _tag("title", f"{status.status.value}: {status.host}"),
+        _tag("style", Html(STYLE)),
+    )
+    page = _tag("html", _tag("head", *head), _tag("body", *body), lang="en")
+    return f"<!doctype html>{page}".encode()
 
 
-def _top(status: StatusAnswer) -> str:
-    state = status.status.value
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(status.host)}: {state}</title>'
-        f'<meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="{REFRESH_SECONDS}">'
-        f"<style>{STYLE}</style></head><body><h1>{escape(status.host)}: the stack {escape(status.project)} is "
-        f'<span class="{state}">{state}</span></h1>'
-        f"<p>As of {status.now:%Y-%m-%d %H:%M:%S} UTC, semsupervisor {escape(status.daemon.version)}</p>"
+def _tag(name: str, *inner: str, **attributes: str) -> Html:
+    given = "".join(f' {key.strip("_").replace("_", "-")}="{escape(value)}"' for key, value in attributes.items())
+    content = "".join(one if isinstance(one, Html) else escape(one) for one in inner)
+    return Html(f"<{name}{given}>{content}</{name}>")
+
+
+def _joined(*parts: str) -> Html:
+    return Html("".join(one if isinstance(one, Html) else escape(one) for one in parts))
+
+
+def _state(word: str) -> Html:
+    return _tag("span", word, class_=f"state {_TONES.get(word, '')}".rstrip())
+
+
+def _header(status: StatusAnswer) -> Html:
+    title = _tag("h1", f"{status.host} ", _tag("small", f"{status.project} in {status.directory}"))
+    reasons = [_tag("ul", *(_tag("li", reason) for reason in status.untold))] if status.untold else []
+    return _tag(
+        "header", title, _tag("p", _state(status.status.value)), *reasons, class_=_TONES.get(status.status.value, "")
     )
 
 
-def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    if not rows:
-        return ""
-    cells = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    heads = "".join(f'<th scope="col">{escape(word)}</th>' for word in head)
-    return f"<h2>{escape(title)}</h2><table><thead><tr>{heads}</tr></thead><tbody>{cells}</tbody></table>"
+def _alerts(status: StatusAnswer) -> Html:
+    firing = [one for one in status.alerts if one.state is not AlertState.PENDING]
+    pending = [one for one in status.alerts if one.state is AlertState.PENDING]
+    shown = [
+        _alert(one, [other for other in firing if other.caused_by == one.id], status.now)
+        for one in firing
+        if one.caused_by is None
+    ]
+    points = (f"for {_age(one.since, status.now)}: {_sentence(one)}" for one in pending)
+    return _joined(*([_tag("h2", "Alerts"), *shown] if shown else []), _list("Not firing yet", points))
 
 
-def _list(title: str, lines: Iterable[str]) -> str:
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return f"<h2>{escape(title)}</h2><ul>{items}</ul>" if items else ""
+def _alert(one: AlertAnswer, followers: Sequence[AlertAnswer], now: datetime) -> Html:
+    severity = one.severity.value
+    head = _tag("h3", _state(severity), f" {one.title} ", _tag("small", f"for {_age(one.since, now)}"))
+    parts = [head, _tag("p", _sentence(one))]
+    if followers:
+        parts.append(_tag("p", f"From it follows: {', '.join(other.title for other in followers)}."))
+    if one.diagnosis:
+        parts.append(_tag("p", one.diagnosis))
+    if one.next_steps:
+        parts.append(_tag("pre", _tag("code", "\n".join(one.next_steps))))
+    told = ", ".join(one.told) or f"nobody: {one.muted_by or 'not yet'}"
+    seen = "" if one.known else f"; not seen since {_age(one.seen_at, now)}"
+    more = f"Told {told}{seen}. Evidence: semsupervisor alerts show {one.rule}"
+    return _tag("article", *parts, _tag("p", more, class_="soft"), class_=_TONES.get(severity, ""))
 
 
-def _alert(one: AlertAnswer, now: datetime) -> tuple[str, str, str]:
-    state = "" if one.state is AlertState.FIRING else f" ({one.state.value})"
-    return f"{one.severity.value}{state}", f"{one.title}: {one.summary}", _age(one.since, now)
+def _sentence(one: AlertAnswer) -> str:
+    return about(one.subject, one.summary)
 
 
-def _service(one: ServiceAnswer, status: StatusAnswer) -> tuple[str, str, str, str]:
-    since = f" for {amounts.duration((status.now - one.since).total_seconds())}" if one.since else ""
-    state = str(one.facts.get("state", "unknown"))
-    return one.name, f"{state}{since} {one.intent}", _memory(one), _age(one.seen_at, status.now)
+def _table(title: str, head: Row, rows: Iterable[Row]) -> Html:
+    """Return a table whose first column names the rows; without rows there is none."""
+    lines = [
+        _tag(
+            "tr",
+            _tag("th", row[0], scope="row"),
+            *(_tag("td", cell, data_label=label) for label, cell in zip(head[1:], row[1:], strict=True)),
+        )
+        for row in rows
+    ]
+    if not lines:
+        return Html()
+    heads = _tag("thead", _tag("tr", *(_tag("th", word, scope="col") for word in head)))
+    return _joined(_tag("h2", title), _tag("table", heads, _tag("tbody", *lines)))
 
 
-def _memory(one: SubjectAnswer) -> str:
-    used, ratio = one.facts.get("memory_used_bytes"), one.facts.get("memory_used_ratio")
-    of_limit = "" if ratio is None else f", {value_text('memory_used_ratio', ratio)} of its limit"
-    return "" if used is None else value_text("memory_used_bytes", used) + of_limit
+def _list(title: str, lines: Iterable[str]) -> Html:
+    points = [_tag("li", line) for line in lines]
+    return _joined(_tag("h2", title), _tag("ul", *points)) if points else Html()
 
 
-def _facts(one: SubjectAnswer, now: datetime) -> tuple[str, str, str]:
-    known = [f"{fact}: {value_text(fact, value)}" for fact, value in one.facts.items()]
-    unknown = [f"{fact}: unknown ({reason})" for fact, reason in one.unknown.items()]
-    return one.name, ", ".join([*known, *unknown]), _age(one.seen_at, now)
+def _service(one: ServiceAnswer, now: datetime) -> Row:
+    since = f" for {_age(one.since, now)}" if one.since else ""
+    notes = ["unhealthy"] if one.facts.get("unhealthy") is True else []
+    notes += ["restarts again and again"] if one.facts.get("restarting") is True else []
+    notes += [one.intent] if one.intent else []
+    state = _joined(_state(str(one.facts.get("state", "unknown"))), since, *(_note(note) for note in notes))
+    return one.name, state, _share(one, "memory_used_ratio", "memory_used_bytes"), _ago(one, now)
 
 
-def _way(one: ReceiverAnswer) -> tuple[str, str, str, str]:
-    return one.name, str(one.queued), str(one.dead_letters), str(one.delivered_total)
+_ENDPOINT = ("Service", "State", "Version", "Details", "Seen")
+
+
+def _semstreams(one: SubjectAnswer, now: datetime) -> Row:
+    words = (
+        [f"answers in {float(one.facts['latency_seconds']) * 1000:.0f} ms"] if "latency_seconds" in one.facts else []
+    )
+    words += ["not connected to NATS"] if one.facts.get("nats_connected") is False else []
+    return _endpoint(one, str(one.facts.get("status", "unknown")), words, now)
+
+
+def _nats(one: SubjectAnswer, now: datetime) -> Row:
+    healthy = one.facts.get("healthy")
+    words = [f"{one.facts['connections']} connected"] if "connections" in one.facts else []
+    words += [f"{one.facts['slow_consumers']} slow consumers"] if one.facts.get("slow_consumers") else []
+    return _endpoint(one, "unknown" if healthy is None else "healthy" if healthy else "unhealthy", words, now)
+
+
+def _endpoint(one: SubjectAnswer, state: str, words: Sequence[str], now: datetime) -> Row:
+    shown = "unreachable" if one.facts.get("reachable") is False else state
+    errors = [_note(one.evidence["error"])] if "error" in one.evidence else []
+    details = _joined(", ".join(words), *errors)
+    return one.name, _state(shown), str(one.facts.get("version", "")), details, _ago(one, now)
+
+
+def _disk(one: SubjectAnswer, now: datetime) -> Row:
+    free, size = one.facts.get("free_bytes"), one.facts.get("size_bytes")
+    of_size = "" if free is None or size is None else f"{amounts.size(float(free))} of {amounts.size(float(size))}"
+    return one.name, _share(one, "used_ratio"), of_size, _ago(one, now)
+
+
+def _share(one: SubjectAnswer, ratio_fact: str, bytes_fact: str = "") -> Html:
+    """Return a bar and its words; without a ratio the words alone."""
+    ratio, used = one.facts.get(ratio_fact), one.facts.get(bytes_fact)
+    words = "" if used is None else amounts.size(float(used))
+    if ratio is None:
+        return _joined(words or one.unknown.get(ratio_fact, ""))
+    text = amounts.share(float(ratio)) if not words else f"{words} ({amounts.share(float(ratio))})"
+    return _joined(_tag("progress", max="1", value=f"{float(ratio):.3f}", aria_label=ratio_fact), text)
+
+
+def _receivers(receivers: Iterable[ReceiverAnswer], now: datetime) -> Iterable[Row]:
+    for one in receivers:
+        if not one.addresses:
+            yield one.name, str(one.delivered_total), _trouble(one, now)
+            continue
+        notes = [_note(f"{way.name}: {trouble}") for way in one.addresses if (trouble := _trouble(way, now))]
+        yield one.name, f"{one.delivered_total} to {len(one.addresses)} addresses", _joined(*notes)
+
+
+def _trouble(way: WayAnswer, now: datetime) -> str:
+    words = [f"{way.queued} waiting for {_age(way.oldest_queued_at, now)}"] if way.oldest_queued_at else []
+    words += [f"{way.dead_letters} given up"] if way.dead_letters else []
+    return ": ".join(word for word in (", ".join(words), way.last_error) if word)
+
+
+def _supervisor(status: StatusAnswer) -> Html:
+    daemon, stream = status.daemon, status.stream
+    ready = "" if daemon.ready else ", not ready yet"
+    events = f"since {_age(stream.connected_since, status.now)}" if stream.connected_since else "no"
+    version = str(status.engine.facts.get("version", "unknown")) if status.engine else "not looked at yet"
+    started = f"started {_age(daemon.started_at, status.now)} ago{ready}"
+    rows = (
+        ("Supervisor", _joined(_state(daemon.status.value), f" {started}", *map(_note, daemon.untold))),
+        ("Docker", f"{version}, events followed: {events}"),
+        ("State database", f"{amounts.size(daemon.store_size_bytes)}{_set_aside(daemon.store_set_aside)}"),
+    )
+    return _table("The supervisor itself", ("Part", "State"), rows)
+
+
+def _set_aside(path: str | None) -> str:
+    return f"; a damaged one was set aside at {path}" if path else ""
+
+
+def _footer(status: StatusAnswer) -> Html:
+    places = [_joined(" · ", _tag("a", words, href=path)) for path, words in _PLACES]
+    text = f"{status.now:%Y-%m-%d %H:%M:%S} UTC, semsupervisor {status.daemon.version}"
+    return _tag("footer", _tag("p", text, *places, class_="soft"))
+
+
+def _note(text: str) -> Html:
+    return _tag("p", text, class_="soft")
+
+
+def _ago(one: SubjectAnswer, now: datetime) -> Html:
+    return _tag("span", f"{_age(one.seen_at, now)} ago", class_="when")
 
 
 def _age(at: datetime, now: datetime) -> str:
-    return f"{amounts.duration((now - at).total_seconds())} ago"
+    return amounts.duration((now - at).total_seconds())
