@@ -15,6 +15,7 @@ import msgspec
 
 from semsupervisor.health.engines import Bookmark
 from semsupervisor.health.services import Service
+from semsupervisor.kit.failpoints import reach
 from semsupervisor.store.database import Migration, Store
 from semsupervisor.store.journal import Companion, Journal
 
@@ -64,6 +65,7 @@ class Memory:
         companion = self.companion(bookmark, services)
         if companion is not None:
             await self._journal.commit(companion.change, companion.then)
+            reach("memory.after_save")
 
     def companion(self, bookmark: Bookmark, services: Mapping[str, Service]) -> Companion | None:
         """Return what keeps what differs from what is kept, None if nothing does.

@@ -18,6 +18,7 @@ PASSAGES = (1, 2, 3, 4)
 PASSAGE_WEIGHTS = (45, 30, 15, 10)
 BIRTHS = 3
 POWER_EVERY = 3
+IN_COMMIT = 0.65
 SHARES = (0.0, 0.3, 0.7, 1.0)
 MOST_OPERATIONS = 30
 
@@ -67,8 +68,8 @@ def failpoints() -> list[str]:
 def plan(seed: int, number: int, names: Sequence[str]) -> Round:
     """Return round `number` (from 1) of a seed.
 
-    Every second one is at a failpoint, each of them in its turn; every third loses its power. In the first ones the
-    power goes while the database comes into being.
+    Every second one is at a failpoint, each of them in its turn; every third loses its power, mostly in the middle of
+    a commit and then at no failpoint. In the first ones the power goes while the database comes into being.
     """
     dice = random.Random(f"{seed}/{number}")
     failpoint = ""
@@ -76,11 +77,17 @@ def plan(seed: int, number: int, names: Sequence[str]) -> Round:
         blow = Blow.YOUNG
     elif number % 2:
         blow = Blow.FAILPOINT
-        failpoint = f"{names[number // 2 % len(names)]}:{dice.choices(PASSAGES, PASSAGE_WEIGHTS)[0]}"
+        # Each in its turn, a turn later each time round: else the power would always go at the same ones.
+        name = names[(number // 2 + number // (2 * len(names))) % len(names)]
+        failpoint = f"{name}:{dice.choices(PASSAGES, PASSAGE_WEIGHTS)[0]}"
     else:
         blow = dice.choices((Blow.INSTANT, Blow.YOUNG, Blow.END), weights=(70, 20, 10))[0]
-    power = number <= BIRTHS or (number % POWER_EVERY == 0 and blow is not Blow.END)
-    in_commit = power and blow is not Blow.FAILPOINT and (number <= BIRTHS or dice.random() < 0.7)
+    power = number <= BIRTHS or number % POWER_EVERY == 0
+    in_commit = power and (number <= BIRTHS or dice.random() < IN_COMMIT)
+    if in_commit:
+        failpoint = ""
+    if power and blow is not Blow.YOUNG:
+        blow = Blow.FAILPOINT if failpoint else Blow.INSTANT
     longest = YOUNG_SECONDS if blow is Blow.YOUNG else LONGEST_LIFE_SECONDS
     return Round(
         number=number,

@@ -126,6 +126,7 @@ class Handler(BaseHTTPRequestHandler):
             sample = REPOSITORY / "tests" / "samples" / "nats-2.14.0" / f"{name}.json"
             self._answer(200, json.loads(sample.read_text()))
             return
+        owner.write({"at": time.time_ns(), "answered": mood})
         components = {"nats": "connected", "flows": "running"}
         self._answer(STATUS.get(mood, 200), {"status": mood, "version": "v1.0.0", "components": components})
 

