@@ -53,9 +53,8 @@ def test_a_restart_in_order_is_nobodys_trouble(stack: DemoStack, tmp_path: Path)
         scene.await_healthy()
         scene.await_calm()
         assert scene.told == ([] if away_seconds < SHIPPED_PATIENCE_SECONDS else [*both(*ENGINE)])
-        assert scene.daemon.timeline("engine.restarted") == [
-            "the Docker engine was restarted, and stopped its containers"
-        ]
+        (entry,) = scene.daemon.timeline("engine.restarted")
+        assert entry.startswith("the Docker engine was restarted")
 
 
 def test_what_a_killed_engine_leaves_stopped_has_died(stack: DemoStack, tmp_path: Path) -> None:

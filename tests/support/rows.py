@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,8 +16,9 @@ import pytest
 from tests.support.daemon_process import IMPATIENT
 from tests.support.demo_stack import DemoStack, DemoStackFactory
 from tests.support.scene import Scene, Told, both, mend, watched
+from tests.support.waiting import eventually_sync
 
-STACKS = 2
+STACKS = 3
 
 Act = Callable[[DemoStack], object]
 Key = tuple[str, str]
@@ -84,6 +86,16 @@ def up_as(**environment: str) -> Act:
     def act(stack: DemoStack) -> None:
         stack.environment.update(environment)
         stack.up()
+
+    return act
+
+
+def idle(seconds: float) -> Act:
+    """Do nothing for a while."""
+
+    def act(_: DemoStack) -> None:
+        until = time.monotonic() + seconds
+        eventually_sync(lambda: time.monotonic() >= until, seconds + 1, pause_seconds=0.1)
 
     return act
 
