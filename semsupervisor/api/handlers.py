@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from semsupervisor.api import answers, page, present, verdicts
+from semsupervisor.api import answers, outgoing, page, present, verdicts
 from semsupervisor.api.asking import Ask, Params, Refused, Reply
 from semsupervisor.errors import PermanentError, SettingsError, SupervisorError
 from semsupervisor.kit.clock import Clock
@@ -121,7 +121,7 @@ async def settings(ask: Ask[None]) -> Reply:
 
 async def outbox(ask: Ask[None]) -> Reply:
     """Return what waits for the receivers, and the newest dead letters."""
-    return Reply(body=present.outbox(ask.readings, await ask.readings.dead_letters(MOST_DEAD_LETTERS)))
+    return Reply(body=outgoing.outbox(ask.readings, await ask.readings.dead_letters(MOST_DEAD_LETTERS)))
 
 
 async def test_receiver(ask: Ask[ReceiverParams]) -> Reply:

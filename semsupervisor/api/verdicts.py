@@ -241,7 +241,7 @@ def _blind_spots(
     spots = [] if engines else ["the Docker engine has not been looked at yet"]
     blind = [engine for engine in engines if engine.facts.get("reachable") is not True]
     spots += [
-        f"{engine.subject} does not answer: {engine.evidence.get('error', 'no reason is known')}"
+        f"{engine.subject} {_silent(engine)}: {engine.evidence.get('error', 'no reason is known')}"
         for engine in blind
         if engine.subject not in blamed
     ]
@@ -253,6 +253,10 @@ def _blind_spots(
             if one.subject not in blamed and (why := _not_known(one, facts, oldest_monotonic, (*said, *spots))):
                 unknown.setdefault(why, []).append(str(one.subject))
     return [*spots, *(f"{', '.join(subjects)}: {why}" for why, subjects in unknown.items())]
+
+
+def _silent(engine: Known) -> str:
+    return "cannot be asked" if isinstance(engine.facts.get("reachable"), Unknown) else "does not answer"
 
 
 def _not_known(one: Known, facts: Iterable[str], oldest_monotonic: float, said: Iterable[str]) -> str:

@@ -53,9 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(words)
         sys.stdout.flush()
     except SystemExit as end:
-        if end.code == WRONG_USAGE and PLUGIN in words:
-            return UNKNOWN_TO_PLUGINS
-        raise
+        if end.code != WRONG_USAGE or next((word for word in words if word in NOUNS), "") != PLUGIN:
+            raise
+        sys.stdout.write("SEMSUPERVISOR UNKNOWN - wrong usage, see semsupervisor check --help\n")
+        return UNKNOWN_TO_PLUGINS
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

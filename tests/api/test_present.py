@@ -13,7 +13,7 @@ from semsupervisor.api import present
 from semsupervisor.api.verdicts import State
 from semsupervisor.health.observation import SubjectKind, Unknown
 from semsupervisor.settings.model import Duration
-from tests.support.api_world import ServiceStandIn, World, alert, depth, entry, message, rule
+from tests.support.api_world import ServiceStandIn, World, alert, entry, rule
 
 
 def test_the_status_shows_every_chapter() -> None:
@@ -104,26 +104,6 @@ def test_what_follows_is_put_under_the_first_cause() -> None:
     assert [one.caused_by for one in present.alerts(world.readings(), circle).alerts] == [None, None, None]
 
 
-def test_the_addresses_of_a_receiver_stand_below_it() -> None:
-    """The receiver has the sums and the error of what waits longest; one without addresses has none."""
-    world = World()
-    world.receivers = ["hook", "ops/a@example.org", "ops/b@example.org", "old/c@example.org"]
-    world.depths = {name: depth() for name in world.receivers}
-    world.depths["ops/a@example.org"] = depth(queued=2)
-    later = depth(queued=3, dead=1)
-    world.depths["ops/b@example.org"] = msgspec.structs.replace(later, oldest_queued_at=world.clock.now())
-    world.queued = [message(1, "ops/b@example.org", "550 unknown"), message(2, "ops/a@example.org", "451 later")]
-    hook, ops, old = present.status(world.readings()).receivers
-    assert (hook.name, hook.addresses) == ("hook", ())
-    assert (ops.name, ops.queued, ops.dead_letters, ops.delivered_total) == ("ops", 5, 1, 14)
-    assert (ops.oldest_queued_at, ops.last_error) == (depth(queued=1).oldest_queued_at, "451 later")
-    assert [(way.name, way.queued, way.last_error) for way in ops.addresses] == [
-        ("a@example.org", 2, "451 later"),
-        ("b@example.org", 3, "550 unknown"),
-    ]
-    assert [way.name for way in old.addresses] == ["c@example.org"]
-
-
 def test_rules_show_their_condition_for_people() -> None:
     """The comparison and the limit are one text."""
     assert present.rules([rule("container_died")]).rules[0].condition == "equals yes"
@@ -135,19 +115,6 @@ def test_rules_made_of_settings_have_a_json_form() -> None:
     told = json.loads(msgspec.json.encode(present.rules([changed, *ruleset.defaults()])))["rules"]
     assert (told[0]["for_seconds"], told[0]["clear"]) == (30.0, 1.0)
     assert len(told) == 1 + len(ruleset.defaults())
-
-
-def test_the_outbox_shows_what_waits_and_what_was_given_up() -> None:
-    """Waiting messages come before dead letters; a receiver shows the error of its oldest message."""
-    world = World()
-    world.depths["ops"] = depth(queued=2, dead=1)
-    world.queued = [message(1, last_error="refused"), message(2, last_error="")]
-    shown = present.outbox(world.readings(), [message(3, last_error="gone")])
-    assert [(one.id, one.dead) for one in shown.messages] == [(1, False), (2, False), (3, True)]
-    assert shown.messages[0].alerts == ("service:nats: container died",)
-    ops, mail = shown.receivers
-    assert (ops.queued, ops.dead_letters, ops.last_error) == (2, 1, "refused")
-    assert (mail.queued, mail.last_error) == (0, "")
 
 
 def test_the_settings_say_where_each_value_came_from() -> None:

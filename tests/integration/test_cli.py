@@ -20,6 +20,8 @@ from semsupervisor.cli import main
 from tests.support.api_world import World, alert, entry, served_beside
 from tests.support.commands import run
 from tests.support.demo_stack import DemoStack, DemoStackFactory
+from tests.support.engine import Engine
+from tests.support.hung_filesystem import hung_filesystem
 from tests.support.waiting import eventually_sync
 
 pytestmark = pytest.mark.integration
@@ -56,13 +58,19 @@ def world() -> World:
 
 
 @pytest.fixture
-def control(world: World) -> Iterator[str]:
-    """Return the control socket of a daemon that serves the world, in a folder that anybody may enter."""
+def open_folder() -> Iterator[Path]:
+    """Return a folder that anybody may enter."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
-        with served_beside(world, folder) as socket:
-            yield socket
+        yield folder
+
+
+@pytest.fixture
+def control(world: World, open_folder: Path) -> Iterator[str]:
+    """Return the control socket of a daemon that serves the world, in a folder that anybody may enter."""
+    with served_beside(world, open_folder) as socket:
+        yield socket
 
 
 def command(control: str, *words: str) -> list[str]:
@@ -118,21 +126,56 @@ def test_a_user_outside_the_group_is_told_how_to_get_in(control: str, tmp_path: 
     """The socket's mode keeps strangers out, with exit code 3 and the command that would let them in."""
     assert main(["--socket", control, "status"]) == 0  # all is imported before root, who may read it all, is given up
     said = tmp_path / "said"
-    with said.open("w") as errors:
+    assert _as_nobody(["--socket", control, "status"], said) == 3
+    assert "usermod -aG semsupervisor" in said.read_text()
+
+
+@as_root
+def test_a_plugin_without_rights_is_unknown(open_folder: Path, engine: Engine) -> None:
+    """A user who may not ask the engine, or not read the settings, gets one line with what to do and exit code 3."""
+    assert main(["check", "--timeout", "20"]) in {0, 1, 2, 3}  # all is imported before root is given up
+    said = open_folder / "said"
+    settings = open_folder / "s.toml"
+    for mode, words in ((0o644, "may not open"), (0o600, "the settings are refused")):
+        settings.write_text(f"docker.socket = {json.dumps(str(engine.socket))}\n")
+        settings.chmod(mode)
+        assert _as_nobody(["check", "--settings", str(settings)], said) == 3
+        first = said.read_text().splitlines()[0]
+        assert first.startswith("SEMSUPERVISOR UNKNOWN - ")
+        assert words in first
+        assert "Traceback" not in said.read_text()
+
+
+def _as_nobody(words: list[str], said: Path) -> int:
+    """Run a command as a user without any rights in a child of this process; return its exit code."""
+    with said.open("w") as out:
         child = os.fork()
         if child == 0:
             try:
-                os.dup2(errors.fileno(), 2)
+                os.dup2(out.fileno(), 1)
+                os.dup2(out.fileno(), 2)
+                sys.stdout = os.fdopen(1, "w", buffering=1)
                 sys.stderr = os.fdopen(2, "w", buffering=1)
                 os.setgroups([])
                 os.setgid(NOBODY)
                 os.setuid(NOBODY)
-                os._exit(main(["--socket", control, "status"]))
+                os._exit(main(words))
             finally:
                 os._exit(99)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert code == 3
-    assert "usermod -aG semsupervisor" in said.read_text()
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_a_plugin_ends_though_a_folder_hangs(tmp_path: Path) -> None:
+    """A network file system whose server is away holds up neither the look nor the end of the process."""
+    point = tmp_path / "hung"
+    point.mkdir()
+    settings = tmp_path / "s.toml"
+    settings.write_text(f"stack.directory = {json.dumps(str(point))}\nchecks.timeout = '500ms'\n")
+    with hung_filesystem(point):
+        done = run([*PROGRAM, "check", "--settings", settings], check=False, timeout_seconds=30)
+    assert done.returncode in {2, 3}
+    assert done.stdout.startswith("SEMSUPERVISOR ")
+    assert done.stderr == ""
 
 
 def test_wrong_usage_is_exit_code_2(control: str) -> None:
@@ -314,7 +357,7 @@ def test_a_stop_by_hand_is_on_the_screen(healthy: Supervised) -> None:
     """A service that somebody stopped makes the exit code 1, and the screen says who or what did it."""
     healthy.stack.engine.docker("stop", "--time", "2", healthy.stack.container("nats"))
     assert healthy.says("status").returncode == 1
-    eventually_sync(lambda: "service:nats was stopped" in healthy.says("status").stdout, within_seconds=20)
+    eventually_sync(lambda: "nats was stopped" in healthy.says("status").stdout, within_seconds=20)
     done = healthy.says("status")
     assert done.returncode == 1
     assert "stack       unhealthy" in done.stdout
@@ -335,7 +378,7 @@ def test_one_look_agrees_with_the_daemon(healthy: Supervised) -> None:
     engine.docker("stop", "--time", "2", stack.container("nats"))
     done = check(healthy)
     assert done.returncode == 2, done.stdout
-    assert "service:nats" in done.stdout
+    assert "nats was stopped" in done.stdout
 
 
 def test_a_reload_is_taken_or_refused(healthy: Supervised) -> None:

@@ -6,7 +6,6 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -15,17 +14,7 @@ import structlog
 
 from semsupervisor.kit.logging import configure
 
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    root, own = logging.getLogger(), logging.getLogger("semsupervisor")
-    before = (root.handlers[:], root.level, own.level)
-    yield
-    root.handlers[:], level, own_level = before
-    root.setLevel(level)
-    own.setLevel(own_level)
-    logging.captureWarnings(False)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("logging_set_back")
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,10 @@ from semsupervisor.api.verdicts import State
 from semsupervisor.cli.local.once import Once, look
 from semsupervisor.cli.rendering import cleaned, print_json
 from semsupervisor.daemon.configuration import Configuration, configure
-from semsupervisor.errors import SettingsError
+from semsupervisor.errors import SettingsError, SupervisorError
 from semsupervisor.health.observation import SubjectKind, Unknown
 from semsupervisor.kit.clock import SystemClock
+from semsupervisor.kit.logging import configure as configure_logging
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 NAME = "SEMSUPERVISOR"
@@ -51,7 +54,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",
-        type=float,
+        type=_seconds,
         default=DEFAULT_TIMEOUT_SECONDS,
         help=f"give up and exit 3 after that long ({DEFAULT_TIMEOUT_SECONDS:g})",
     )
@@ -59,6 +62,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Look once, print what was found and return the plugin's exit code."""
+    configure_logging("warning", "text", sys.stderr)  # the standard output is the monitoring system's
     try:
         configuration = configure(arguments.settings)
         found = asyncio.run(_within(configuration, arguments.timeout))
@@ -66,6 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
         return _blind(arguments, "the settings are refused", error.problems)
     except TimeoutError:  # raised by the limit alone: what is asked has limits of its own
         return _blind(arguments, f"the look did not end within {arguments.timeout:g} s", ())
+    except SupervisorError as error:
+        return _blind(arguments, str(error), ())
+    except Exception as error:  # noqa: BLE001 - told in the one way that a monitoring system understands
+        return _blind(arguments, f"semsupervisor itself failed: {_place(error)}", ())
     code = _CODES[found.verdict.state]
     if arguments.json:
         print_json(as_plain(found, code))
@@ -98,6 +106,23 @@ def as_plain(found: Once, code: int) -> dict[str, Any]:
     }
 
 
+def _seconds(text: str) -> float:
+    """Return a time limit. Raises: ArgumentTypeError."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"found {text!r}; allowed: seconds above 0")
+    return seconds
+
+
+def _place(error: Exception) -> str:
+    """Return an error with where it was raised, in one line."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(frame.filename).name}, line {frame.lineno})"
+
+
 async def _within(configuration: Configuration, timeout_seconds: float) -> Once:
     async with asyncio.timeout(timeout_seconds):
         return await look(configuration.settings, configuration.rules, SystemClock())
@@ -108,7 +133,7 @@ def _blind(arguments: argparse.Namespace, what: str, problems: Sequence[str]) ->
     if arguments.json:
         print_json({"status": "unknown", "exit_code": UNKNOWN, "reasons": [what, *problems]})
     else:
-        sys.stdout.write("\n".join([f"{NAME} UNKNOWN - {what}", *map(_one_line, problems)]) + "\n")
+        sys.stdout.write("\n".join([f"{NAME} UNKNOWN - {_one_line(what)}", *map(_one_line, problems)]) + "\n")
     return UNKNOWN
 
 
@@ -122,8 +147,9 @@ def _all_well(found: Once) -> str:
 
 def _figures(found: Once, rules: Sequence[Rule]) -> Iterator[str]:
     services = of_kind(found.known, SubjectKind.SERVICE)
-    running = sum(one.facts.get("state") == "running" for one in services)
-    yield f"services_running={running};;;0;{len(services)}"
+    if any(engine.facts.get("reachable") is True for engine in of_kind(found.known, SubjectKind.ENGINE)):
+        running = sum(one.facts.get("state") == "running" for one in services)
+        yield f"services_running={running};;;0;{len(services)}"
     for kind, figures in _FIGURES.items():
         for one in of_kind(found.known, kind):
             for fact, unit, factor in figures:

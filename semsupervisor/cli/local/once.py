@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,12 +17,12 @@ from semsupervisor.alerts.turn import Policy, Turn
 from semsupervisor.api import verdicts
 from semsupervisor.api.knowledge import Known, merged
 from semsupervisor.api.verdicts import Verdict
-from semsupervisor.errors import EngineError, EngineForbidden
+from semsupervisor.errors import EngineError, EngineForbidden, SupervisorError
 from semsupervisor.health import services, setup, targets
 from semsupervisor.health.engines import ENGINE
 from semsupervisor.health.looking import Circumstances
 from semsupervisor.health.masking import masked
-from semsupervisor.health.observation import Observation, Outcome, Subject
+from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, Unknown
 from semsupervisor.health.probes.containers import measure
 from semsupervisor.health.probes.filesystems import Filesystems
 from semsupervisor.health.probes.nats_health import NatsHealth
@@ -33,6 +33,7 @@ from semsupervisor.health.reaching import Endpoint
 from semsupervisor.health.roster import Roster
 from semsupervisor.health.setup import SetupFinding, Surroundings
 from semsupervisor.health.targets import TargetStopped
+from semsupervisor.kit.blocking import BlockingCalls, Hanging
 from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.looplag import LoopLag
 from semsupervisor.settings.model import Settings
@@ -68,7 +69,7 @@ async def look(settings: Settings, rules: Sequence[Rule], clock: Clock) -> Once:
         known=known,
         alerts=alerts,
         verdict=verdicts.stack(known, (), alerts, rules, clock.monotonic(), stale_seconds),
-        findings=tuple(await asyncio.to_thread(eye.findings)),
+        findings=tuple(await eye.findings()),
     )
 
 
@@ -81,6 +82,7 @@ class _Eye:
         self._docker = Docker(settings.docker.socket, settings.docker.timeout_seconds)
         self._http = HttpClient(clock)
         self._lag = LoopLag(clock)
+        self._calls = BlockingCalls()
         self._roster = Roster()
         self._engine_root = "/"
         self._trouble: EngineError | EngineForbidden | None = None
@@ -96,13 +98,13 @@ class _Eye:
             uses = await measure(self._docker, listed)
         except (EngineError, EngineForbidden) as error:
             self._trouble = error
-            return [self._of_engine(Outcome.DOWN, reachable=False, error=str(error))]
+            return [await self._without_engine(error)]
         self._engine_root = engine.root_directory
         at = self._clock.instant()
         started = engine.started_at.timestamp() if engine.started_at else None
         met = Circumstances(engine_started=started, told_from=at.wall)  # no event tells what was before
         self._roster.see(listed, asked, at, met)
-        found = [self._of_engine(Outcome.OK, reachable=True, version=engine.version)]
+        found = [self._of_engine(Outcome.OK, {"reachable": True, "version": engine.version})]
         for name, service in self._roster.services.items():
             container = self._roster.containers.get(name)
             use = uses.get(container.id) if container else None
@@ -124,11 +126,12 @@ class _Eye:
         await asyncio.gather(*(runner.run(name) for name in runner.reports))
         return seen
 
-    def findings(self) -> Sequence[SetupFinding]:
-        """Return the weaknesses of the set-up. Blocks: it looks for a folder."""
+    async def findings(self) -> Sequence[SetupFinding]:
+        """Return the weaknesses of the set-up; a folder that nobody can look for is taken to be there."""
         stack = self._settings.stack
+        exists = await self._asked(Path(stack.directory).is_dir)
         around = Surroundings(
-            directory_exists=Path(stack.directory).is_dir(),
+            directory_exists=True if exists is None else exists,
             project=stack.project,
             services=None if self._trouble else tuple(sorted(self._roster.services)),
         )
@@ -171,12 +174,30 @@ class _Eye:
         container = self._roster.containers.get(service)
         return next(iter(container.addresses.values()), None) if container else None
 
-    def _of_engine(self, outcome: Outcome, *, reachable: bool, version: str = "", error: str = "") -> Observation:
+    async def _without_engine(self, error: SupervisorError) -> Observation:
+        """Return what is to be said of an engine that cannot be asked.
+
+        Who looks may be a monitoring system without the right to ask it: then nothing is known, rather than that it
+        is down. The socket shows which it is: it is there.
+        """
+        is_there = await self._asked(Path(self._settings.docker.socket).exists)
+        if isinstance(error, EngineForbidden) and is_there is not False:
+            return self._of_engine(Outcome.UNKNOWN, {"reachable": Unknown(str(error))}, str(error))
+        return self._of_engine(Outcome.DOWN, {"reachable": False}, str(error))
+
+    async def _asked(self, look: Callable[[], bool]) -> bool | None:
+        """Return what a look into the file system finds, None if that hangs or is not allowed."""
+        try:
+            return await self._calls.run("folders", look, self._settings.checks.timeout_seconds)
+        except (Hanging, OSError):
+            return None
+
+    def _of_engine(self, outcome: Outcome, facts: Mapping[str, FactValue], error: str = "") -> Observation:
         return Observation(
             source=SOURCE,
             subject=ENGINE,
             at=self._clock.instant(),
-            facts={"reachable": reachable, **({"version": version} if version else {})},
+            facts=facts,
             evidence={"error": error} if error else {},
             outcome=outcome,
         )

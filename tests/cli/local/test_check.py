@@ -10,16 +10,23 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import structlog
 
 from semsupervisor.alerts import ruleset
 from semsupervisor.alerts.rules import Severity
 from semsupervisor.api import verdicts
 from semsupervisor.api.knowledge import merged
 from semsupervisor.cli import main
+from semsupervisor.cli.local import check
 from semsupervisor.cli.local.check import CRITICAL, OK, as_plain, as_text
 from semsupervisor.cli.local.once import Once
+from semsupervisor.errors import TemporaryError
 from semsupervisor.health.observation import SubjectKind, Unknown
 from tests.support.api_world import World, alert
+
+pytestmark = pytest.mark.usefixtures("logging_set_back")
+
+log = structlog.get_logger("semsupervisor.health.probing")
 
 
 def once(world: World, *, firing: bool = False) -> Once:
@@ -108,10 +115,54 @@ def test_settings_that_are_refused_are_unknown(tmp_path: Path, capsys: pytest.Ca
     assert json.loads(capsys.readouterr().out)["exit_code"] == 3
 
 
-@pytest.mark.parametrize("words", [["check", "--nonsense"], ["check", "--timeout", "soon"]])
-def test_wrong_usage_is_unknown_to_a_plugin(words: list[str]) -> None:
-    """Exit code 2 would be critical to a monitoring system."""
-    assert main(words) == 3
+@pytest.mark.parametrize(
+    "words", [["--nonsense"], ["--timeout", "soon"], ["--timeout", "0"], ["--timeout", "nan"], ["--timeout", "inf"]]
+)
+def test_wrong_usage_is_unknown_to_a_plugin(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2 would be critical to a monitoring system, which reads one line of the standard output."""
+    assert main(["check", *words]) == 3
+    assert capsys.readouterr().out == "SEMSUPERVISOR UNKNOWN - wrong usage, see semsupervisor check --help\n"
+
+
+def test_wrong_usage_of_another_command_is_none_of_a_plugin() -> None:
+    """Also if the word occurs in it."""
+    with pytest.raises(SystemExit) as end:
+        main(["alerts", "check"])
+    assert end.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (TemporaryError("no file system can be seen |"), "no file system can be seen ¦"),
+        (ZeroDivisionError("oh\nno"), "semsupervisor itself failed: ZeroDivisionError: oh no (test_check.py, line "),
+    ],
+)
+def test_no_fault_is_a_traceback(
+    error: Exception, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever goes wrong is one line and unknown, since exit code 1 would be a warning about the stack."""
+
+    async def fail(*_: object) -> Once:
+        raise error
+
+    monkeypatch.setattr(check, "look", fail)
+    assert main(["check"]) == 3
+    out, err = capsys.readouterr()
+    assert out.startswith(f"SEMSUPERVISOR UNKNOWN - {said}")
+    assert (out.count("\n"), err) == (1, "")
+
+
+def test_what_is_logged_is_not_the_plugins_output(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A check that fails in an unforeseen way is logged where no monitoring system reads."""
+    file = tmp_path / "s.toml"
+    file.write_text(f'docker.socket = "{tmp_path / "none.sock"}"\n')
+    assert main(["check", "--settings", str(file)]) == 2
+    log.warning("probe.failed")
+    out, err = capsys.readouterr()
+    assert out.startswith("SEMSUPERVISOR CRITICAL - ")
+    assert "services_running" not in out
+    assert "probe.failed" in err
 
 
 @pytest.fixture

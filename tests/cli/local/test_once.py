@@ -91,6 +91,24 @@ async def test_a_fault_is_seen_beside_its_cause(tmp_path: Path, port: int, answe
     assert [alert.rule for alert in found.alerts] == ["engine_unreachable"]
 
 
+async def test_an_engine_that_may_not_be_asked_is_unknown(tmp_path: Path, port: int) -> None:
+    """Who may not look does not know: that is no outage of the engine, and what to do about it is said."""
+
+    async def forbid(_: web.Request) -> web.Response:
+        return web.Response(status=403, text="not for you")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", forbid)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.UnixSite(runner, str(tmp_path / "docker.sock")).start()
+    found = await looked(tmp_path, port)
+    await runner.cleanup()
+    assert (found.verdict.state, found.alerts) == (State.UNKNOWN, ())
+    assert found.verdict.reasons[0].startswith("engine:docker cannot be asked: ")
+    assert "not for you" in found.verdict.reasons[0]
+
+
 async def test_targets_in_containers_are_unknown_without_the_engine(tmp_path: Path) -> None:
     """Where a container is cannot be said while the engine does not tell: no endpoint is called down for that."""
     found = await looked(tmp_path)
