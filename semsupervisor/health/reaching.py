@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from semsupervisor.errors import TemporaryError
+from semsupervisor.health.observation import FactValue, Unknown
 from semsupervisor.health.targets import AddressOf, Target, TargetStopped, resolve
 from semsupervisor.kit.clock import Clock
 from semsupervisor.systems.bodies import excerpt
@@ -28,7 +29,7 @@ class Endpoint:
     """One target to ask.
 
     `lag_since` gives our loop's largest lag in seconds since a monotonic time; `mask` takes secrets out of the texts of
-    others that become evidence.
+    others that become evidence or facts.
     """
 
     def __init__(
@@ -71,3 +72,16 @@ class Endpoint:
         """Return texts for people, secrets masked, with the first bytes of an answer that could not be used."""
         shown = texts if answer is None else {**texts, "body": excerpt(answer.body)}
         return {name: self._mask(text) for name, text in shown.items()}
+
+    def facts(self, facts: Mapping[str, FactValue]) -> Mapping[str, FactValue]:
+        """Return facts with secrets masked in texts and in the reasons of what is unknown."""
+        return {name: self._masked(value) for name, value in facts.items()}
+
+    def _masked(self, value: FactValue) -> FactValue:
+        match value:
+            case str():
+                return self._mask(value)
+            case Unknown(reason=reason):
+                return Unknown(self._mask(reason))
+            case _:
+                return value

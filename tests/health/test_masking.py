@@ -13,6 +13,15 @@ from semsupervisor.health.masking import masked, masked_lines, secrets_of, sound
     ("line", "shown"),
     [
         ("connecting to nats://user:pa55@nats:4222", "connecting to nats://***@nats:4222"),
+        ("to nats://s3cr3tt0ken@nats:4222 now", "to nats://***@nats:4222 now"),
+        ("redis://:pw@h", "redis://***@h"),
+        ("nats://svc:pa/s?s#x@nats:4222", "nats://***@nats:4222"),
+        ("nats://svc:p@ss@nats:4222", "nats://***@nats:4222"),
+        ("nats://a:b@n1:4222,nats://c:d@n2:4222", "nats://***@n1:4222,nats://***@n2:4222"),
+        ("run --password hunter2 --user x", "run --password *** --user x"),
+        ("run --db-password 'two words' x", "run --db-password *** x"),
+        ("auth_token hunter2", "auth_token ***"),
+        ("Authorization=Token X", "Authorization=***"),
         ("password=hunter2 ok", "password=*** ok"),
         ("DB_PASSWORD: 'two words'", "DB_PASSWORD: ***"),
         ('{"password": "a\\"b c", "x": 1}', '{"password": ***, "x": 1}'),
@@ -42,6 +51,11 @@ def test_what_looks_like_a_secret_is_masked(line: str, shown: str) -> None:
         "GET http://nats:8222/varz 200",
         "2026-03-01T12:00:00Z key=value",
         "Password for user: alice",
+        "auth_token is missing",
+        "run --password-file /run/x",
+        "get http://registry:4873/@scope/pkg",
+        "get https://example.org/tool@v2",
+        "mail http://nats:8222/?to=a@b",
     ],
 )
 def test_ordinary_lines_stay(line: str) -> None:
@@ -55,6 +69,12 @@ def test_values_of_the_environment_are_masked_wherever_they_occur() -> None:
     secrets = secrets_of(environment)
     assert secrets == ("swordfish", "abcdefgh")
     assert masked("got abcdefgh and swordfish from /root", secrets) == "got *** and *** from /root"
+
+
+def test_a_token_alone_in_an_address_is_a_known_secret() -> None:
+    """A token in place of a login, and a password with a slash or without a user, are masked wherever they occur."""
+    environment = ("NATS_URL=nats://s3cr3tt0ken@nats:4222", "A=redis://:pass/word@h", "DB_URL=postgres://postgres@db")
+    assert secrets_of(environment) == ("s3cr3tt0ken", "pass/word")
 
 
 def test_a_secret_within_another_is_masked_as_a_whole() -> None:

@@ -93,4 +93,5 @@ class NatsHealth:
     def _observation(
         self, outcome: Outcome, facts: Mapping[str, FactValue], evidence: Mapping[str, str]
     ) -> Observation:
-        return Observation(self.name, self._subject, self._clock.instant(), facts, evidence, outcome)
+        shown = self._endpoint.facts(facts)
+        return Observation(self.name, self._subject, self._clock.instant(), shown, evidence, outcome)

@@ -52,9 +52,11 @@ class NatsVarz:
             "memory_used_bytes": varz.memory_bytes,
         }
         evidence = {"jetstream": "on" if varz.jetstream_enabled else "off"}
-        return Observation(self.name, self._subject, self._clock.instant(), facts, evidence)
+        shown = self._endpoint.facts(facts)
+        return Observation(self.name, self._subject, self._clock.instant(), shown, evidence)
 
     def _unseen(self, outcome: Outcome, error: str, answer: Answer | None = None) -> Observation:
         evidence = self._endpoint.evidence({"error": error}, answer)
         facts = dict.fromkeys(FACTS, Unknown(error))
-        return Observation(self.name, self._subject, self._clock.instant(), facts, evidence, outcome)
+        shown = self._endpoint.facts(facts)
+        return Observation(self.name, self._subject, self._clock.instant(), shown, evidence, outcome)

@@ -51,6 +51,18 @@ async def test_a_healthy_answer_is_seen() -> None:
     assert observation.evidence == {"nats_message": "connected"}
 
 
+async def test_facts_hold_no_secret() -> None:
+    """Texts that become facts are masked, and so are the reasons of what is unknown."""
+    nats = "reconnecting to nats://svc:hunter2@nats:4222"
+    body = {"status": "healthy", "version": "v1 hunter2", "components": {"nats": nats, "flows": "hunter2"}}
+    observation = await seen(answer(body))
+    assert observation.facts["version"] == "v1 ***"
+    assert observation.facts["flows"] == "***"
+    assert "hunter2" not in str({name: str(value) for name, value in observation.facts.items()})
+    lost = await seen(Garbled("hunter2 is not HTTP"))
+    assert lost.facts["reachable"] == Unknown("*** is not HTTP")
+
+
 async def test_what_is_wrong_is_named() -> None:
     """Of a body that is not healthy the parts, NATS' message and the buffered messages are evidence, masked."""
     nats = {"component": "nats", "healthy": False, "status": "unhealthy", "message": "Disconnected: hunter2"}
