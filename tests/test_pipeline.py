@@ -231,10 +231,10 @@ async def test_evidence_about_what_is_over_reaches_what_still_waits(heart: Heart
     """A death of two seconds: gathered after its end, the evidence goes into the messages that did not leave."""
     await heart.see(DEAD, saw(SERVICE, {"died": False}))
     assert [kind for _, kind, _ in heart.queued()] == [FIRING, RESOLVED, FIRING, RESOLVED]
-    heart.gathering.evidence = {"last_log_lines": "panic"}
+    heart.gathering.evidence = {"memory_limit": "512 MiB"}
     heart.gathering.may_end.set()
     waiting = heart.outbox.queued
-    await eventually(lambda: all("last_log_lines" in entry.notification.alerts[0].evidence for entry in waiting()))
+    await eventually(lambda: all("memory_limit" in entry.notification.alerts[0].evidence for entry in waiting()))
     assert len(waiting()) == 4
 
 

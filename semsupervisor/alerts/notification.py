@@ -11,6 +11,8 @@ import msgspec
 from semsupervisor.alerts.rules import Severity
 from semsupervisor.health.observation import Subject
 
+LOG_LINES = "last_log_lines"
+
 
 class NotificationKind(StrEnum):
     """Why a receiver is told: it began, it ended, more evidence came, or somebody tests the way."""
@@ -69,9 +71,25 @@ class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def enriched_with(notification: Notification, alert_id: str, evidence: Mapping[str, str]) -> Notification:
-    """Return the notification with more evidence about one of its alerts."""
+    """Return the notification with more evidence about one of its alerts, as far as its kind carries it."""
+    more = carried(notification.kind, evidence)
     alerts = tuple(
-        msgspec.structs.replace(alert, evidence={**alert.evidence, **evidence}) if alert.id == alert_id else alert
+        msgspec.structs.replace(alert, evidence={**alert.evidence, **more}) if alert.id == alert_id else alert
         for alert in notification.alerts
     )
     return msgspec.structs.replace(notification, alerts=alerts)
+
+
+def carried(kind: NotificationKind, evidence: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the evidence that a message of this kind carries: that something is over needs no log lines."""
+    return _without_log(evidence) if kind is NotificationKind.RESOLVED else evidence
+
+
+def shortened(notification: Notification) -> Notification:
+    """Return the notification as it is kept once it was taken: without log lines, by far its longest part."""
+    alerts = tuple(msgspec.structs.replace(one, evidence=_without_log(one.evidence)) for one in notification.alerts)
+    return msgspec.structs.replace(notification, alerts=alerts)
+
+
+def _without_log(evidence: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: text for name, text in evidence.items() if name != LOG_LINES}

@@ -16,7 +16,7 @@ from datetime import datetime
 import msgspec
 
 from semsupervisor.alerts import outbox_rows
-from semsupervisor.alerts.notification import Notification, OutboxEntry, enriched_with
+from semsupervisor.alerts.notification import Notification, OutboxEntry, enriched_with, shortened
 from semsupervisor.errors import StoreError
 from semsupervisor.kit.clock import Clock
 from semsupervisor.store.database import Migration, Store
@@ -147,13 +147,14 @@ class Outbox:
         return complete
 
     async def delivered(self, entry: OutboxEntry) -> None:
-        """Mark the head entry as taken by its receiver."""
+        """Mark the head entry as taken by its receiver; the table keeps it without its log lines."""
+        kept = msgspec.structs.replace(entry, notification=shortened(entry.notification))
 
         def taken() -> None:
             self._delivered_total[entry.receiver] += 1
             self._leave(entry)
 
-        await self._journal.commit(self._ending(entry, outbox_rows.DELIVERED), taken)
+        await self._journal.commit(self._ending(kept, outbox_rows.DELIVERED), taken)
 
     async def dead(self, entry: OutboxEntry, error: str) -> None:
         """Give the head entry up; it stays in the table as a dead letter."""

@@ -15,6 +15,9 @@ log = structlog.get_logger(__name__)
 
 QUEUED, DELIVERED, DEAD = "queued", "delivered", "dead"
 
+# Nobody reads them again: they only show, when something is examined, what was sent of late.
+MOST_DELIVERED = 1_000
+
 _SELECT = "SELECT id, receiver, queued_at, attempts, tried_seconds, last_error, body FROM outbox"
 SELECT_QUEUED = f"{_SELECT} WHERE state = '{QUEUED}' ORDER BY id"
 
@@ -46,10 +49,10 @@ def save(connection: sqlite3.Connection, entries: Iterable[OutboxEntry]) -> None
 
 
 def trim(connection: sqlite3.Connection, keep_entries: int) -> None:
-    """Keep the newest delivered entries; what is queued or dead is never removed here."""
+    """Keep the newest delivered entries, at most `MOST_DELIVERED`; what is queued or dead is never removed here."""
     connection.execute(
         "DELETE FROM outbox WHERE state = ? AND id <= (SELECT max(id) FROM outbox) - ?",
-        (DELIVERED, keep_entries),
+        (DELIVERED, min(keep_entries, MOST_DELIVERED)),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from semsupervisor.alerts.lifecycle import Alert
-from semsupervisor.alerts.notification import AlertFacts, Notification, NotificationKind
+from semsupervisor.alerts.notification import AlertFacts, Notification, NotificationKind, carried
 from semsupervisor.alerts.rules import Rule, value_text
 
 
@@ -28,7 +28,7 @@ def notification(
         since=alert.since,
         resolved_at=alert.resolved_at,
         resolved_because=alert.resolved_because,
-        evidence=alert.evidence,
+        evidence=carried(kind, alert.evidence),
         diagnosis=rule.diagnosis if rule else "",
         next_steps=tuple(step.replace("{name}", alert.subject.name) for step in rule.fix) if rule else (),
         consequences=consequences,

@@ -1,4 +1,8 @@
-"""What the engine can show of a service that something happened to, with secrets masked."""
+"""What the engine can show of a service that something happened to, with secrets masked and at most some 12 KiB long.
+
+It goes into every message about an alert and waits there in memory and in the database while receivers are away, so
+that its length times the number of messages has to fit beside everything else.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,9 @@ from semsupervisor.systems.docker import Docker
 
 LOG_LINES = 50
 HEALTH_CHECKS = 3
-LONGEST_OUTPUT = 1000
+LONGEST_TEXT = 1000
+LONGEST_LINE = 500
+LONGEST_LOG_BYTES = 6 * 1024
 
 
 async def gather(docker: Docker, container_id: str) -> dict[str, str]:
@@ -28,8 +34,9 @@ async def gather(docker: Docker, container_id: str) -> dict[str, str]:
 def shown(container: Container, lines: Sequence[str]) -> dict[str, str]:
     """Return an inspection and log lines as they may be shown."""
     secrets = secrets_of(container.environment)
-    log = "\n".join(masked_lines(lines, secrets))
-    return {**_inspected(container), **_health(container.health_log, secrets), "last_log_lines": log or "(none)"}
+    inspected = {name: _cut(text, LONGEST_TEXT) for name, text in _inspected(container).items()}
+    log = _newest(masked_lines(lines, secrets))
+    return {**inspected, **_health(container.health_log, secrets), "last_log_lines": log or "(none)"}
 
 
 async def _log(docker: Docker, container_id: str) -> list[str]:
@@ -37,6 +44,25 @@ async def _log(docker: Docker, container_id: str) -> list[str]:
         return await docker.logs(container_id, LOG_LINES)
     except EngineError as error:
         return [f"(not readable: {error})"]
+
+
+def _newest(lines: Sequence[str]) -> str:
+    """Return the newest lines that fit, behind how many were left out."""
+    kept: list[str] = []
+    room_bytes = LONGEST_LOG_BYTES
+    for line in reversed(lines):
+        cut = _cut(line, LONGEST_LINE)
+        room_bytes -= len(cut.encode(errors="replace")) + 1
+        if room_bytes < 0:
+            break
+        kept.append(cut)
+    left_out = len(lines) - len(kept)
+    return "\n".join([f"({left_out} earlier lines left out)"] * bool(left_out) + kept[::-1])
+
+
+def _cut(text: str, longest: int) -> str:
+    """Return the beginning of a text; only what is masked already may be cut, or half a secret would be shown."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _inspected(container: Container) -> dict[str, str]:
@@ -69,4 +95,4 @@ def _health(log: Sequence[HealthCheck], secrets: Sequence[str]) -> dict[str, str
 
 
 def _output(check: HealthCheck, secrets: Sequence[str]) -> str:
-    return masked(check.output.strip()[:LONGEST_OUTPUT], secrets) or "(no output)"
+    return _cut(masked(check.output.strip(), secrets), LONGEST_TEXT) or "(no output)"

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from semsupervisor.alerts import outbox_rows
 from semsupervisor.alerts.notification import NotificationKind, OutboxEntry
 from semsupervisor.alerts.outbox_rows import trim
 from tests.support.clock import START, ManualClock
@@ -195,3 +197,37 @@ async def test_only_old_delivered_messages_are_trimmed(post: Post) -> None:
     await post.journal.commit(lambda connection: trim(connection, 2))
     rows = await post.store.read(lambda db: db.execute("SELECT id, state FROM outbox ORDER BY id").fetchall())
     assert rows == [(first.id, "dead"), (third.id, "queued"), *((third.id + more, "queued") for more in (1, 2, 3))]
+
+
+async def test_few_delivered_messages_are_kept_however_many_may_be(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The setting for the timeline does not let the outbox grow."""
+    monkeypatch.setattr(outbox_rows, "MOST_DELIVERED", 1)
+    for entry in await post.put("ops", *MESSAGES):
+        await post.outbox.delivered(entry)
+    await post.journal.commit(lambda connection: trim(connection, 100))
+    assert list(await post.states()) == [("ops", MESSAGES[-1].key)]
+
+
+async def test_log_lines_are_kept_until_they_are_taken(post: Post) -> None:
+    """A message that waits or was given up has its log lines in the table, one that was delivered has not."""
+    logged = msgspec.structs.replace(DIED, evidence={"exit_code": "3", "last_log_lines": "panic"})
+    messages = [told(NotificationKind.FIRING, logged, number=number) for number in range(3)]
+    first, second, _ = await post.put("ops", *messages)
+    await post.outbox.delivered(first)
+    await post.outbox.dead(second, "refused")
+    rows = await post.store.read(lambda db: db.execute("SELECT state, body FROM outbox ORDER BY id").fetchall())
+    assert [(state, "panic" in body) for state, body in rows] == [
+        ("delivered", False),
+        ("dead", True),
+        ("queued", True),
+    ]
+    assert '"exit_code":"3"' in rows[0][1]
+
+
+async def test_that_it_is_over_takes_no_log_lines_up(post: Post) -> None:
+    """Evidence that comes late goes into a message about the end too, but for the log lines."""
+    (entry,) = await post.put("ops", told(NotificationKind.RESOLVED, DIED))
+    post.outbox.enrich(DIED.id, {"last_log_lines": "panic", **LATE})
+    known = evidence(post.outbox.head("ops"))
+    assert known == {**entry.notification.alerts[0].evidence, **LATE}
+    assert known["last_log_lines"] != "panic"

@@ -55,6 +55,14 @@ def test_the_end_carries_when_and_why() -> None:
     assert (facts.resolved_at, facts.resolved_because) == (START, "died is no")
 
 
+def test_the_end_carries_no_log_lines() -> None:
+    """What a service wrote before it died is told with its death, and not once more when it runs again."""
+    about = alert(DIED, SERVICE, evidence={"exit_code": "137", "last_log_lines": "panic"})
+    (fired,) = told(NotificationKind.FIRING, about).alerts
+    (over,) = told(NotificationKind.RESOLVED, about).alerts
+    assert (fired.evidence, over.evidence) == (about.evidence, {"exit_code": "137"})
+
+
 def test_an_alert_can_be_told_of_after_its_rule_is_gone() -> None:
     """Without the rule the alert's own words remain; what it means and what to type is not known any more."""
     (facts,) = told(NotificationKind.RESOLVED, alert(DIED, SERVICE), None).alerts

@@ -65,6 +65,29 @@ def test_the_last_failed_checks_are_shown() -> None:
     ]
 
 
+def test_evidence_has_an_end() -> None:
+    """However much a container wrote, the newest lines are shown, cut, and how many were left out is said."""
+    check = HealthCheck(None, 1, "y" * 5000)
+    lines = [f"{number} {'ü' * 4096}" for number in range(50)]
+    seen = evidence.shown(container(error="e" * 5000, health_log=(check,) * 3), lines)
+    first, *kept = seen["last_log_lines"].splitlines()
+    assert first == f"({50 - len(kept)} earlier lines left out)"
+    assert [line.split()[0] for line in kept] == [str(number) for number in range(50 - len(kept), 50)]
+    assert kept[-1] == f"49 {'ü' * 496}…"
+    assert (len(kept), len(seen["start_error"])) == (6, 1000)
+    assert sum(len(text.encode()) for text in seen.values()) < 12 * 1024
+
+
+def test_cutting_does_not_uncover_a_secret() -> None:
+    """A secret over the place where a text is cut is masked whole."""
+    check = HealthCheck(None, 1, f"{'y' * 995}swordfish")
+    seen = evidence.shown(
+        container(environment=ENDED.environment, health_log=(check,)), [f"{'x' * 495}swordfish", "short"]
+    )
+    assert "swor" not in "".join(seen.values())
+    assert seen["last_log_lines"].splitlines() == [f"{'x' * 495}***", "short"]
+
+
 async def test_an_engine_that_is_not_there(tmp_path: Path) -> None:
     """Without an engine there is no evidence, and the reason is passed on."""
     docker = Docker(str(tmp_path / "none.sock"), 1.0)
