@@ -28,6 +28,7 @@ from tests.faults import matching, plan, records, truth
 from tests.faults.arrivals import ArrivalLog, Violation
 from tests.faults.disk import NoDisk, StateDisk, survivor
 from tests.faults.episodes import Episodes
+from tests.faults.forgetting import Forgetting, read_stamps
 from tests.faults.hand import Hand, Server
 from tests.faults.plan import Blow, Round
 from tests.faults.stack import IMAGE, Stack
@@ -120,7 +121,8 @@ class Campaign:
         for change in (self._hand.hurt_all, self._hand.heal_all):
             change()
             self._until_quiet()
-        self.deaths = matching.compare(self.episodes, self._truth(), self.daemon.runs, self._begin, time.time())
+        engine = Forgetting(read_stamps(self._stack.stamps), self.daemon.runs, time.time())
+        self.deaths = matching.compare(self.episodes, self._truth(), engine, self._begin)
         self.daemon.end()
         self.daemon.hold_log()
         records.hold_at_end(self.state, self.episodes)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.faults.server import FIRST_MOOD
 from tests.faults.stack import CHECKED, SERVICES, Stack
-from tests.support.commands import REPOSITORY
+from tests.support.commands import REPOSITORY, CommandFailed
 
 HEALTH_MOODS = ("healthy", "unhealthy", "down", "degraded")
 BAD_MOODS = ("fails", "deaf", "drops", "down")
@@ -119,7 +119,12 @@ class Hand:
             case "restart":
                 self._stack.do("restart", service)
             case _:
-                self._lasting(service, act)
+                try:
+                    self._lasting(service, act)
+                except CommandFailed:
+                    if self._stack.state(service).startswith("running"):
+                        raise
+                    return f"{service}:{act} too late"  # it had been killed, and the engine had not noticed yet
         return f"{service}:{act}"
 
     def _lasting(self, service: str, act: str) -> None:

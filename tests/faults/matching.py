@@ -9,75 +9,43 @@
 - Nothing lasting untold: a rule that held for a while under a daemon that was up has its episode.
 - The end is quiet: what is open is true, and what is true is open.
 
-Of a service with the rule about loops a death may be told by that, since it mutes the rule about a single one.
+Of a service with the rule about loops a death may be told by that, since it mutes the rule about a single one. What the
+engine itself had forgotten before a daemon could ask is held less strictly (forgetting.py): a death may be told by the
+stamp of a later one or not at all, and a container that was removed may be called missing.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from tests.faults.arrivals import Violation
 from tests.faults.episodes import Episode, Episodes
-from tests.faults.truth import DIED, LOOP, Period, Topic, Truth
+from tests.faults.forgetting import Forgetting
+from tests.faults.runs import FIRST_LIST_SECONDS, SLACK_SECONDS, Gap, gaps
+from tests.faults.truth import DIED, LOOP, MISSING, STOPPED, Period, Topic, Truth
 
-# The engine's stamps, the product's and the witnesses' are of one clock; a stamp of an inspection lies a little before
-# that of the event, and a scheduled look sees what it sees a moment late.
-SLACK_SECONDS = 0.5
 EXACT_SECONDS = 0.001
-# From the word "ready" to the end of the first list.
-FIRST_LIST_SECONDS = 3.0
 # Two scheduled looks, or the wait until a stop is believed, with room for a busy machine.
 LASTING_SECONDS = 4.0
 AROUND_SECONDS = 10.0
 
 
-@dataclass
-class Run:
-    """One run of the daemon: when it was ready (None: never), and when it was gone (None: it runs)."""
-
-    ready: float | None
-    gone: float | None = None
-
-
-@dataclass
-class Gap:
-    """A time in which no daemon was surely following."""
-
-    begin: float
-    end: float
-
-
-def gaps(runs: Sequence[Run], begin: float, now: float) -> list[Gap]:
-    """Return the times between the runs, a moment wider on either side."""
-    found = []
-    since = begin
-    for run in runs:
-        if run.ready is not None:
-            found.append(Gap(since, run.ready + FIRST_LIST_SECONDS))
-            since = (now if run.gone is None else run.gone) - SLACK_SECONDS
-    if not runs or runs[-1].gone is not None:
-        found.append(Gap(since, now))
-    return found
-
-
-def compare(episodes: Episodes, truth: Truth, runs: Sequence[Run], begin: float, now: float) -> Counter[str]:
-    """Hold what was told against what happened; return how deaths were told. Raises: Violation."""
+def compare(episodes: Episodes, truth: Truth, engine: Forgetting, begin: float) -> Counter[str]:
+    """Hold what was told against what happened since `begin`; return how deaths were told. Raises: Violation."""
     told: dict[Topic, list[Episode]] = defaultdict(list)
     for episode in episodes.by_id.values():
         told[episode.first.topic].append(episode)
-    between = gaps(runs, begin, now)
     own: dict[tuple[Topic, float], Episode] = {}
     for topic, found in told.items():
         if topic[0] == LOOP:
             _hold_loops(topic, found, truth)
         else:
-            own |= _matched(topic, found, truth)
+            own |= _matched(topic, found, truth, engine)
     for topic, periods in truth.periods.items():
         if topic[0] != DIED:
-            _hold_lasting(topic, periods, own, runs, now)
-    return _hold_deaths(truth, told, own, between, begin)
+            _hold_lasting(topic, periods, own, engine)
+    return _hold_deaths(truth, told, own, engine, begin)
 
 
 def hold_quiet(episodes: Episodes, truth: Truth, now: float) -> None:
@@ -90,14 +58,20 @@ def hold_quiet(episodes: Episodes, truth: Truth, now: float) -> None:
             raise Violation(f"{rule} of {subject} holds since {periods[-1].begin:.3f}, and nobody was told")
 
 
-def _matched(topic: Topic, told: Iterable[Episode], truth: Truth) -> dict[tuple[Topic, float], Episode]:
+def _matched(
+    topic: Topic, told: Iterable[Episode], truth: Truth, engine: Forgetting
+) -> dict[tuple[Topic, float], Episode]:
     """Give each episode a period of its own. Raises: Violation."""
     periods = truth.periods.get(topic, [])
+    if topic[0] == MISSING:
+        periods = [one for one in truth.periods.get((STOPPED, topic[1]), []) if engine.forgot(one.begin)]
     own: dict[tuple[Topic, float], Episode] = {}
     for episode in sorted(told, key=lambda episode: episode.since):
         fitting = [period for period in periods if period.distance(episode.since) <= SLACK_SECONDS]
         free = [period for period in fitting if (topic, period.begin) not in own]
-        if not fitting:
+        if not free and topic[0] == DIED:
+            free = [one for one in periods if (topic, one.begin) not in own and _may_stand_for(episode, one, engine)]
+        if not free and not fitting:
             raise Violation(f"{episode} was told, but was not true then: {_around(episode.since, periods)}")
         if not free:
             other = own[topic, fitting[0].begin]
@@ -108,6 +82,11 @@ def _matched(topic: Topic, told: Iterable[Episode], truth: Truth) -> dict[tuple[
         if ended is not None and (period.end is None or ended < period.end - SLACK_SECONDS):
             raise Violation(f"{episode} ended at {ended:.3f}, but was true until {period.end}")
     return own
+
+
+def _may_stand_for(episode: Episode, death: Period, engine: Forgetting) -> bool:
+    """Tell whether an episode may be about an earlier death whose event nobody could hear any more."""
+    return 0.0 <= episode.since - death.begin <= AROUND_SECONDS and engine.forgot(death.begin)
 
 
 def _around(moment: float, periods: Sequence[Period]) -> str:
@@ -128,17 +107,16 @@ def _hold_lasting(
     topic: Topic,
     periods: Iterable[Period],
     own: dict[tuple[Topic, float], Episode],
-    runs: Sequence[Run],
-    now: float,
+    engine: Forgetting,
 ) -> None:
     for period in periods:
         if (topic, period.begin) in own:
             continue
-        for run in runs:
-            if run.ready is None:
+        for run in engine.runs:
+            if not run.ready:
                 continue
             begin = max(period.begin, run.ready + FIRST_LIST_SECONDS)
-            end = min(period.end or now, run.gone or now)
+            end = min(period.end or engine.now, run.gone or engine.now)
             if end - begin > LASTING_SECONDS:
                 raise Violation(
                     f"{topic[0]} of {topic[1]} held from {period.begin:.3f} to {period.end}, for {end - begin:.1f} s"
@@ -150,10 +128,11 @@ def _hold_deaths(
     truth: Truth,
     told: dict[Topic, list[Episode]],
     own: dict[tuple[Topic, float], Episode],
-    between: Sequence[Gap],
+    engine: Forgetting,
     begin: float,
 ) -> Counter[str]:
     counts: Counter[str] = Counter()
+    between = gaps(engine.runs, begin, engine.now)
     for (rule, subject), periods in list(truth.periods.items()):
         if rule != DIED:
             continue
@@ -162,13 +141,15 @@ def _hold_deaths(
             if period.begin < begin:
                 continue
             exactly = own.get(((DIED, subject), period.begin))
-            counts[_how_told(subject, period.begin, exactly, episodes, between)] += 1
+            how = _how_told(period.begin, exactly, episodes, between)
+            if not how and not engine.forgot(period.begin):
+                raise Violation(f"the death of {subject} at {period.begin:.3f} was never told")
+            counts[how or "not at all: the engine had forgotten it"] += 1
     return counts
 
 
-def _how_told(
-    subject: str, death: float, own: Episode | None, episodes: Iterable[Episode], between: Sequence[Gap]
-) -> str:
+def _how_told(death: float, own: Episode | None, episodes: Iterable[Episode], between: Sequence[Gap]) -> str:
+    """Return how a death was told, empty if it was not."""
     if own is not None:
         return "by its own stamp" if abs(own.since - death) <= EXACT_SECONDS else "by itself"
     for episode in episodes:
@@ -179,4 +160,4 @@ def _how_told(
     for gap in between:
         if gap.begin <= death <= gap.end and any(death <= one.since <= gap.end for one in episodes):
             return "folded after a start"
-    raise Violation(f"the death of {subject} at {death:.3f} was never told")
+    return ""

@@ -1,6 +1,7 @@
 """A small stack on the real engine, labelled as compose labels its containers, and the hand that hurts it.
 
-The engine's events are written down by `docker events` in a process of its own.
+The engine's events are written down by `docker events` in a process of its own, and the stamps of all that other
+projects do on the same engine in another one.
 """
 
 from __future__ import annotations
@@ -37,18 +38,14 @@ class Stack:
         self.project = project
         self.events = folder / "events.jsonl"
         self._engine = engine
-        self._recorder: subprocess.Popen[bytes] | None = None
+        self.stamps = folder / "stamps"
+        self._recorders: list[subprocess.Popen[bytes]] = []
 
     def up(self) -> None:
         """Begin to record, and start all services."""
         filters = ("--filter", "type=container", "--filter", f"label={PROJECT_LABEL}={self.project}")
-        with self.events.open("wb") as file:
-            self._recorder = subprocess.Popen(
-                ["docker", "events", "--format", "{{json .}}", *filters],
-                env={**os.environ, **self._engine.environment},
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-            )
+        self._record(self.stamps, "{{.TimeNano}}")
+        self._record(self.events, "{{json .}}", *filters)
         # The recorder has to listen before anything happens that counts.
         self._until(self._probe_recorder, "the recorder of events does not hear anything")
         for service in SERVICES:
@@ -57,9 +54,9 @@ class Stack:
     def down(self) -> None:
         """Remove all containers of the project, and stop recording."""
         self._engine.remove_by_prefix(self.project)
-        if self._recorder is not None:
-            self._recorder.terminate()
-            self._recorder.wait(WITHIN_SECONDS)
+        for recorder in self._recorders:
+            recorder.terminate()
+            recorder.wait(WITHIN_SECONDS)
 
     def name(self, service: str) -> str:
         """Return the name of a service's container."""
@@ -126,6 +123,16 @@ class Stack:
         ]
         return told[-1] if told else ""
 
+    def _record(self, path: Path, template: str, *filters: str) -> None:
+        with path.open("wb") as file:
+            recorder = subprocess.Popen(
+                ["docker", "events", "--format", template, *filters],
+                env={**os.environ, **self._engine.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+            )
+        self._recorders.append(recorder)
+
     def _inspected(self, service: str, template: str) -> str:
         return self._engine.docker("inspect", "--format", template, self.name(service))
 
@@ -135,7 +142,7 @@ class Stack:
         label = f"--label={PROJECT_LABEL}={self.project}"
         self._engine.docker("create", "--pull=never", f"--name={name}", label, IMAGE, "/bin/sh")
         self._engine.docker("rm", name)
-        return bool(read_lines(self.events))
+        return bool(read_lines(self.events)) and self.stamps.stat().st_size > 0
 
     @staticmethod
     def _until(look: Callable[[], bool], failure: str, within_seconds: float = WITHIN_SECONDS) -> None:

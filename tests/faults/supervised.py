@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.faults.arrivals import Violation
-from tests.faults.matching import Run
+from tests.faults.runs import Run
 from tests.faults.stack import CHECKED, SERVICES
 from tests.support.commands import REPOSITORY
 
@@ -108,7 +108,7 @@ class Supervised:
                 stderr=log,
             )
         self._gone = threading.Event()
-        self.runs.append(Run(ready=None))
+        self.runs.append(Run())
         threading.Thread(target=self._watch, args=(self._process, self.runs[-1], self._gone), daemon=True).start()
 
     def await_ready(self, unless: Callable[[], bool] = lambda: False) -> bool:

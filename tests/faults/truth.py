@@ -19,7 +19,7 @@ from typing import Any
 SERVICE_LABEL = "com.docker.compose.service"
 HEALTH_PREFIX = "health_status: "
 DIED, STOPPED, PAUSED, UNHEALTHY = "container_died", "container_stopped", "container_paused", "container_unhealthy"
-LOOP = "container_restarting"
+LOOP, MISSING = "container_restarting", "container_missing"
 LOOP_DEATHS, LOOP_WINDOW_SECONDS = 3, 600.0
 SEMSTREAMS = "semstreams:semstreams"
 REFUSED, SICK, LIMITED = "semstreams_unreachable", "semstreams_unhealthy", "semstreams_degraded"
