@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-PERCENTS = (50, 90, 99, 100)
-HEADS = ("p50", "p90", "p99", "max")
+PERCENTS = (0, 50, 90, 99, 100)
+HEADS = ("min", "p50", "p90", "p99", "max")
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -42,7 +42,10 @@ def percentile(sample: Sequence[float], percent: float) -> float:
 
 
 def table(rows: Sequence[tuple[str, Sequence[float]]], unit: str) -> list[str]:
-    """Return p50, p90, p99 and the largest of each sample, one a line."""
+    """Return the smallest, p50, p90, p99 and the largest of each sample, one a line.
+
+    The smallest says what it takes where nobody else is at work.
+    """
     width = max(len(name) for name, _ in rows)
     lines = [f"  {'':{width}}  {'n':>5}" + "".join(f"{head:>10}" for head in HEADS) + f"   {unit}"]
     for name, sample in rows:

@@ -23,11 +23,11 @@ def test_a_target_says_whether_it_holds() -> None:
 
 
 def test_a_table_has_a_line_for_each_sample() -> None:
-    """The number, three percentiles and the largest of each, under their heads."""
+    """The number, the smallest, three percentiles and the largest of each, under their heads."""
     head, floor, daemon = table([("floor", [1.0, 2.0]), ("daemon", [3.0])], "ms")
-    assert head.split() == ["n", "p50", "p90", "p99", "max", "ms"]
-    assert floor.split() == ["floor", "2", "1.000", "2.000", "2.000", "2.000"]
-    assert daemon.split() == ["daemon", "1", "3.000", "3.000", "3.000", "3.000"]
+    assert head.split() == ["n", "min", "p50", "p90", "p99", "max", "ms"]
+    assert floor.split() == ["floor", "2", "1.000", "1.000", "2.000", "2.000", "2.000"]
+    assert daemon.split() == ["daemon", "1", "3.000", "3.000", "3.000", "3.000", "3.000"]
 
 
 def test_a_peer_may_be_too_small_to_compare_with() -> None:

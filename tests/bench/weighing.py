@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -78,7 +79,9 @@ def weigh(minutes: float, python: str) -> list[Target]:
         supervisor = Supervisor(world, python, "http://127.0.0.1:9/")
         start = _started(world, supervisor)
         print(f"{surroundings()}\nwith the daemon, for {minutes:g} minutes", flush=True)
-        scraper = world.beside("scraper", SCRAPE_SECONDS, int(minutes * 60 / SCRAPE_SECONDS), PORT)
+        scraper = world.beside(
+            "scraper", SCRAPE_SECONDS, int(minutes * 60 / SCRAPE_SECONDS), f"{PORT}:{supervisor.pid}"
+        )
         stretch = measured(world, minutes * 60, supervisor.pid, lambda: supervisor.log_bytes)
         memory = processes.memory(supervisor.pid)
         print(f"{surroundings()}\n", flush=True)
@@ -157,7 +160,11 @@ def _print_engine(alone: Stretch, polled: Stretch, with_daemon: Stretch) -> None
 
 def _print_pages(what: str, pages: Sequence[Any]) -> None:
     print(f"{what}: {pages[-1]['series']} series")
-    print("\n".join(table([("daemon", [one["ms"] for one in pages])], "ms")))
+    print("\n".join(table(_page_rows("daemon", pages), "ms")))
+
+
+def _page_rows(name: str, pages: Sequence[Any]) -> list[tuple[str, list[float]]]:
+    return [(name, [one["ms"] for one in pages]), ("  of processor time", [one["cpu_ms"] for one in pages])]
 
 
 def _pages(world: World, supervisor: Supervisor) -> list[Target]:
@@ -168,15 +175,16 @@ def _pages(world: World, supervisor: Supervisor) -> list[Target]:
     peer = world.beside("bare_page", PEER_PORT, SERIES)
     assert peer.stdout is not None
     assert peer.stdout.readline()
-    pages = _fetched(world.beside("scraper", 1.0, PAGES, PORT, PEER_PORT))
-    ours = [one["ms"] for one in pages if one["port"] == PORT]
-    bare = [one["ms"] for one in pages if one["port"] == PEER_PORT]
-    series = min(one["series"] for one in pages if one["port"] == PORT)
+    pages = _fetched(world.beside("scraper", 1.0, PAGES, f"{PORT}:{supervisor.pid}", f"{PEER_PORT}:{peer.pid}"))
+    ours = [one for one in pages if one["port"] == PORT]
+    bare = [one for one in pages if one["port"] == PEER_PORT]
+    series = min(one["series"] for one in ours)
     assert series >= SERIES, f"only {series} series"
     print(f"/metrics with more services, checked and fetched every second: {series} series")
-    print("\n".join(table([("daemon", ours), (f"bare page of {SERIES}", bare)], "ms")))
-    p50, p99 = percentile(ours, 50), percentile(ours, 99)
-    print(f"  to the bare page: p50 {times(p50, percentile(bare, 50))}, p99 {times(p99, percentile(bare, 99))}")
+    print("\n".join(table([*_page_rows("daemon", ours), *_page_rows(f"bare page of {SERIES}", bare)], "ms")))
+    p50, p99 = (percentile([one["ms"] for one in ours], percent) for percent in (50, 99))
+    peer50, peer99 = (percentile([one["ms"] for one in bare], percent) for percent in (50, 99))
+    print(f"  to the bare page: p50 {times(p50, peer50)}, p99 {times(p99, peer99)}")
     return [Target("/metrics p50", p50, 4, "ms"), Target("/metrics p99", p99, 10, "ms")]
 
 
@@ -184,12 +192,12 @@ def _status(supervisor: Supervisor) -> list[Target]:
     """Time `semsupervisor status` beside a Python that does nothing, from the start of the process to its end."""
     arguments = ["--socket", str(supervisor.control_socket), "status"]
     ours = [supervisor.python, "-m", "semsupervisor", *arguments]
-    taken, bare = [], []
-    for _ in range(STATUS_RUNS):
-        taken.append(_seconds(ours) * 1000)
-        bare.append(_seconds([supervisor.python, "-c", "pass"]) * 1000)
+    runs = [(_run_ms(ours), _run_ms([supervisor.python, "-c", "pass"])) for _ in range(STATUS_RUNS)]
+    taken, bare = [status.wall for status, _ in runs], [nothing.wall for _, nothing in runs]
+    rows = [("status", taken), ("  of processor time", [status.cpu for status, _ in runs])]
+    rows += [("python -c pass", bare), ("  of processor time", [nothing.cpu for _, nothing in runs])]
     print("`semsupervisor status`, start to finish")
-    print("\n".join(table([("status", taken), ("python -c pass", bare)], "ms")))
+    print("\n".join(table(rows, "ms")))
     print(f"  to a Python that does nothing: p50 {times(percentile(taken, 50), percentile(bare, 50))}")
     modules = json.loads(run([supervisor.python, "-c", MODULES, *arguments]).stderr)
     outside = sorted({name.partition(".")[0] for name in modules} - sys.stdlib_module_names - {"__main__"})
@@ -201,10 +209,20 @@ def _status(supervisor: Supervisor) -> list[Target]:
     ]
 
 
-def _seconds(command: Sequence[str]) -> float:
+class RunMs(msgspec.Struct, frozen=True):
+    """How long a command took from its start to its end, and of processor time, in ms."""
+
+    wall: float
+    cpu: float
+
+
+def _run_ms(command: Sequence[str]) -> RunMs:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
     subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, check=True, timeout=60)
-    return time.perf_counter() - began
+    took = time.perf_counter() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return RunMs(took * 1000, (after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime) * 1000)
 
 
 def main() -> int:
