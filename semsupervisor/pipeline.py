@@ -18,7 +18,7 @@ from semsupervisor.alerts.book import Book, TimelineLine
 from semsupervisor.alerts.judging import Key
 from semsupervisor.alerts.lifecycle import Alert, AlertState
 from semsupervisor.alerts.muting import Ended
-from semsupervisor.alerts.notification import Notification, OutboxEntry
+from semsupervisor.alerts.notification import OutboxEntry
 from semsupervisor.alerts.outbox import Outbox
 from semsupervisor.alerts.turn import Note, Policy, Turn
 from semsupervisor.errors import SupervisorError
@@ -59,6 +59,7 @@ class Pipeline:
         self._ended_without: dict[str, Alert] = {}
         self._loaded = False
         self._began = clock.monotonic()
+        self._named: set[Subject] = set()
 
     async def load(self, book: Book) -> None:
         """Take up, once, the open alerts and the queued messages of the last run; alerts of rules that are gone end.
@@ -81,11 +82,11 @@ class Pipeline:
 
         To be called now and then; it does nothing before everything has had time to be looked at.
         """
-        if self._clock.monotonic() - self._began < UNSEEN_SECONDS:
+        if self._clock.monotonic() - self._began < UNSEEN_SECONDS or not self._engine_is_seen():
             return
         async with self._order:
             turn = self._turn()
-            turn.end_unseen()
+            turn.end_unseen(self._named)
             await self._finish(turn)
 
     async def replace(self, policy: Policy) -> None:
@@ -116,13 +117,6 @@ class Pipeline:
         async with self._order:
             turn = self._turn()
             turn.notes.append(Note(kind, subject, text, facts))
-            await self._finish(turn)
-
-    async def send_test(self, receiver: str, test: Notification) -> None:
-        """Queue a marked test message for one receiver, by the way that alerts go."""
-        async with self._order:
-            turn = self._turn()
-            turn.messages.append((receiver, test))
             await self._finish(turn)
 
     async def save_all(self, *, ending: bool = False) -> None:
@@ -157,11 +151,19 @@ class Pipeline:
         """Return what is being gathered about an alert that has just fired; None when nothing is on its way."""
         return self._evidence.get(alert_id)
 
+    def _engine_is_seen(self) -> bool:
+        """Tell whether the engine answers; while it does not, nobody can say which services are there."""
+        return any(
+            subject.kind is SubjectKind.ENGINE and seen.facts.get("reachable") is True
+            for (subject, _), seen in self.latest.items()
+        )
+
     def _turn(self) -> Turn:
         return Turn(self.policy, self._alerts, self._ended, self._clock.instant())
 
     def _remember(self, observation: Observation) -> None:
         key = (observation.subject, observation.source)
+        self._named.add(observation.subject)
         known = self.latest.get(key)
         if observation.gone:
             self.latest = {place: seen for place, seen in self.latest.items() if seen.subject != observation.subject}

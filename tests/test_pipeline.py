@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from semsupervisor import pipeline as pipeline_module
 from semsupervisor.alerts.lifecycle import AlertState
-from semsupervisor.alerts.notification import Notification, NotificationKind
+from semsupervisor.alerts.notification import NotificationKind
 from semsupervisor.alerts.turn import Policy
 from semsupervisor.errors import EngineError, StoreError
 from semsupervisor.health.observation import Observation, Subject, SubjectKind
@@ -27,6 +27,7 @@ from tests.support.alerting import (
     DIED,
     DISK,
     DOWN,
+    ENGINE,
     FILLING,
     MAIL,
     NATS_SERVICE,
@@ -39,7 +40,7 @@ from tests.support.alerting import (
     gone,
     saw,
 )
-from tests.support.clock import START, ManualClock
+from tests.support.clock import ManualClock
 from tests.support.disks import SmallDisk
 from tests.support.heart import Heart
 from tests.support.logs import Logs
@@ -165,14 +166,15 @@ async def test_an_orderly_end_changes_nothing_else(heart: Heart, begin: Begin) -
 
 
 async def test_what_nobody_mentions_after_a_restart_ends(heart: Heart, begin: Begin, clock: ManualClock) -> None:
-    """What is not there any more keeps no alert of the last run firing; what is seen goes on."""
+    """What is not there any more keeps no alert of the last run firing once the engine can tell; what is seen does."""
     await heart.see(DEAD, saw(NATS_SERVICE, {"died": True}))
     assert await heart.deliver_all()
     again = await begun(begin)
-    await again.see(DEAD)
+    await again.see(saw(SERVICE, {"state": "restarting"}))
+    clock.advance(UNSEEN_SECONDS)
     await again.pipeline.end_unseen()
     before = {alert.subject for alert in again.pipeline.alerts()}
-    clock.advance(UNSEEN_SECONDS)
+    await again.see(saw(ENGINE, {"reachable": True}))
     await again.pipeline.end_unseen()
     assert before == {SERVICE, NATS_SERVICE}
     assert {alert.subject for alert in again.pipeline.alerts()} == {SERVICE}
@@ -225,6 +227,12 @@ async def test_evidence_taken_along_in_the_last_moment_needs_no_update(heart: He
     await eventually(lambda: heart.pipeline.evidence_of(alert.id) is None)
     await eventually(lambda: "last_log_lines" in heart.pipeline.alerts()[0].evidence)
     assert heart.queued() == [("mail", FIRING, DIED.name)]
+
+
+def _lines(heart: Heart, kind: NotificationKind) -> set[str]:
+    """Return the log lines that the queued messages of a kind carry."""
+    waiting = [entry.notification for entry in heart.outbox.queued() if entry.notification.kind is kind]
+    return {message.alerts[0].evidence.get("last_log_lines", "") for message in waiting}
 
 
 async def test_evidence_about_what_is_over_reaches_what_still_waits(heart: Heart) -> None:
@@ -559,8 +567,8 @@ async def test_a_companion_is_written_with_what_follows_or_not_at_all(heart: Hea
     assert (len(await heart.on_disk()), len(heart.pipeline.alerts()), then) == (1, 1, ["true"])
 
 
-async def test_notes_and_tests_go_the_same_way(heart: Heart) -> None:
-    """A note is a line of the timeline with its facts; a test message is queued like any other."""
+async def test_a_note_is_a_line_of_the_timeline(heart: Heart) -> None:
+    """What belongs to no alert stands in the timeline with its facts."""
     await heart.pipeline.note("settings.loaded", SERVICE, "read again", {"files": 1})
     (entry,) = await heart.book.timeline(1)
     assert (entry.kind, entry.subject, entry.text, entry.facts) == (
@@ -569,10 +577,6 @@ async def test_notes_and_tests_go_the_same_way(heart: Heart) -> None:
         "read again",
         {"files": 1},
     )
-    test = Notification(key="test-1", kind=NotificationKind.TEST, host="edge-7", at=START, alerts=())
-    await heart.pipeline.send_test("hook", test)
-    assert heart.queued() == [("hook", NotificationKind.TEST, "")]
-    assert await heart.rows("queued") == [("hook", "test-1")]
 
 
 async def test_what_is_kept_can_be_trimmed(heart: Heart) -> None:

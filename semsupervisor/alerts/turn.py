@@ -5,7 +5,7 @@ Pure but for collecting: no clock, no disk; the pipeline commits what a turn hol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -14,7 +14,7 @@ from semsupervisor.alerts.lifecycle import Alert, AlertState, resolve
 from semsupervisor.alerts.muting import SETTLE_SECONDS, Ended, Mute, Topology, expected, leads_back, mute
 from semsupervisor.alerts.notification import Notification, NotificationKind
 from semsupervisor.alerts.routing import Route, names, receivers
-from semsupervisor.alerts.rules import Rule
+from semsupervisor.alerts.rules import Rule, Severity
 from semsupervisor.alerts.telling import notification
 from semsupervisor.health.observation import FactValue, Observation, Subject
 from semsupervisor.kit.clock import Instant
@@ -90,16 +90,23 @@ class Turn:
                 self._end(alert, f"{alert.title}: a later episode of it goes on.")
 
     def tell(self) -> None:
-        """Decide for each firing alert that nobody heard of whether somebody hears of it now, or why not."""
-        untold = [key for key, alert in self.alerts.items() if alert.state is AlertState.FIRING and not alert.told]
-        mutes = {self.alerts[key].id: self._mute_of(self.alerts[key]) for key in untold}
-        for key in untold:
-            alert = self.alerts[key]
-            muted = mutes[alert.id]
-            if muted is None or leads_back(mutes, alert.id):
-                self._tell_one(key, alert)
-            else:
-                self._mute(key, alert, muted)
+        """Decide for each firing alert that somebody did not hear of who hears of it now, or why not.
+
+        A cause speaks for its consequences only to those who hear of the cause. The exception is what somebody asked
+        for: its alert is information, and what follows from it is as intended as the act itself.
+        """
+        firing = {key: alert for key, alert in self.alerts.items() if alert.state is AlertState.FIRING}
+        unheard = {key: self._unheard(alert) for key, alert in firing.items()}
+        open_ones = [key for key, alert in firing.items() if unheard[key] or not alert.told]
+        mutes = {firing[key].id: self._mute_of(firing[key]) for key in open_ones}
+        for key in open_ones:
+            muted = mutes[firing[key].id]
+            if muted is None or leads_back(mutes, firing[key].id):
+                self._tell_one(key, self.alerts[key], unheard[key], muted=None)
+                continue
+            self._mute(key, self.alerts[key], muted)
+            if deaf := self._deaf(muted, unheard[key]):
+                self._tell_one(key, self.alerts[key], deaf, muted)
 
     def end_orphans(self) -> None:
         """End the alerts of rules that are gone, switched off, or no longer about their subject."""
@@ -109,10 +116,10 @@ class Turn:
                 del self.alerts[key]
                 self._end(alert, f"The rule {alert.rule} is no longer in the settings.")
 
-    def end_unseen(self) -> None:
-        """End the alerts of an earlier run whose subject nobody has looked at in this one: it is there no more."""
+    def end_unseen(self, named: Container[Subject]) -> None:
+        """End the alerts of an earlier run whose subject no observation has named in this one: it is there no more."""
         for key, alert in list(self.alerts.items()):
-            if alert.seen_monotonic is None:
+            if alert.seen_monotonic is None and alert.subject not in named:
                 del self.alerts[key]
                 self._end(alert, f"{alert.subject.name} was not there any more after the supervisor was started again.")
 
@@ -154,8 +161,23 @@ class Turn:
         self.saved[alert.id] = alert
         untold = "" if alert.told else f" Nobody was told: {alert.muted_by or 'it ended first'}."
         self._note("alert.resolved", alert, f"{alert.title}: {alert.resolved_because.rstrip('.')}.{untold}")
+        known = {route.receiver for route in self._policy.routes}
         for receiver in alert.told:
-            self._message(NotificationKind.RESOLVED, alert, receiver, alert.consequences)
+            if receiver in known:
+                self._message(NotificationKind.RESOLVED, alert, receiver, alert.consequences)
+
+    def _unheard(self, alert: Alert) -> tuple[str, ...]:
+        """Return who wants alerts of this severity and was not told of this one."""
+        wanted = receivers(self._policy.routes, alert.severity)
+        return tuple(receiver for receiver in wanted if receiver not in alert.told)
+
+    def _deaf(self, muted: Mute, unheard: Iterable[str]) -> tuple[str, ...]:
+        """Return those of `unheard` to whom the firing cause of a mute says nothing, as it is not severe enough."""
+        cause = next((other for other in self.alerts.values() if other.id == muted.cause_id), None)
+        if cause is None or cause.state is not AlertState.FIRING or cause.severity is Severity.INFO:
+            return ()
+        hearing = receivers(self._policy.routes, cause.severity)
+        return tuple(receiver for receiver in unheard if receiver not in hearing)
 
     def _mute_of(self, alert: Alert) -> Mute | None:
         policy = self._policy
@@ -172,14 +194,17 @@ class Turn:
                 self._put(other_key, msgspec.structs.replace(cause, consequences=(*cause.consequences, alert.title)))
                 return
 
-    def _tell_one(self, key: Key, alert: Alert) -> None:
-        told = receivers(self._policy.routes, alert.severity)
+    def _tell_one(self, key: Key, alert: Alert, told: tuple[str, ...], muted: Mute | None) -> None:
         if not told:
             self._tell_nobody(key, alert)
             return
-        alert = msgspec.structs.replace(alert, told=told, muted_by="", caused_by="")
+        first = not alert.told
+        alert = msgspec.structs.replace(alert, told=(*alert.told, *told))
+        if muted is None:
+            alert = msgspec.structs.replace(alert, muted_by="", caused_by="")
         self._put(key, alert)
-        self.told.append(alert)
+        if first:
+            self.told.append(alert)
         self._note("alert.told", alert, f"{alert.title}: told {', '.join(names(told))}")
         awaited = expected(alert, self._policy.rules, self._policy.topology)
         for receiver in told:

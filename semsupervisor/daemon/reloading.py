@@ -81,6 +81,7 @@ class Reloading:
         self._clock = clock
         self._notifier = notifier
         self._plan = plan
+        self._started_with = in_force.configuration.settings
         self._asked = asyncio.Event()
 
     def ask(self) -> None:
@@ -104,14 +105,14 @@ class Reloading:
         self._notifier.reloading("reading the settings")
         try:
             fresh = await asyncio.to_thread(configure, self._path)
+            await self._take(fresh)
         except SettingsError as error:
             await self._tell("; ".join(error.problems))
             raise
         finally:
             self._notifier.ready(self._in_force.status)
-        fixed = needing_restart(self._in_force.configuration.settings, fresh.settings)
+        fixed = needing_restart(self._started_with, fresh.settings)
         changed = [f"{name}: takes effect at the next start" for name in fixed] or ["all settings are in force"]
-        await self._take(fresh)
         await self._tell("")
         await self._pipeline.note("settings.loaded", DAEMON, f"settings read again: {'; '.join(changed)}", {})
         log.info("settings.loaded", path=str(fresh.loaded.path), notes=changed)

@@ -234,25 +234,36 @@ class Daemon:
         await asyncio.sleep((self._notifier.watchdog_seconds or DAY_SECONDS) / 3)
 
     async def _end(self) -> None:
-        """Stop the parts, the doors first, and leave nothing unsaved."""
+        """Stop the parts, the doors first, and leave nothing unsaved; a step that fails keeps no other back."""
         self._notifier.stopping("ending")
+        for step in (
+            self._note_shutdown,
+            self._server.stop,
+            partial(self._schedule.stop, STOP_PATIENCE_SECONDS),
+            self._owner.stop,
+            self._watching.save,
+            partial(self._pipeline.save_all, ending=True),
+            self._close_run,
+            self._store.close,
+            self._docker.close,
+            self._http.close,
+        ):
+            try:
+                await step()
+            except Exception:
+                log.exception("daemon.end_step_failed")
+        self._lag.stop()
+        log.info("daemon.ended", why=self._why, unsaved=self._journal.waiting)
+
+    async def _note_shutdown(self) -> None:
         if await host.is_shutting_down():
             self._why = "the host is shutting down"
-            await self._pipeline.note(
-                "host.shutting_down", HOST, "the host is shutting down, and the stack with it", {}
-            )
-        await self._server.stop()
-        await self._schedule.stop(STOP_PATIENCE_SECONDS)
-        await self._owner.stop()
-        self._lag.stop()
-        await self._watching.save()
-        await self._pipeline.save_all(ending=True)
+            text = "the host is shutting down, and the stack with it"
+            await self._pipeline.note("host.shutting_down", HOST, text, {})
+
+    async def _close_run(self) -> None:
         if self._run:
             await self._runs.end(self._run, self._clock.now(), self._why or "it failed")
-        await self._store.close()
-        await self._docker.close()
-        await self._http.close()
-        log.info("daemon.ended", why=self._why, unsaved=self._journal.waiting)
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()

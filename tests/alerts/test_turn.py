@@ -432,3 +432,40 @@ def test_messages_carry_the_time_of_the_turn() -> None:
     turn.take([saw(SERVICE, {"died": True}, moment(0))], ids())
     assert {(message.host, message.at) for _, message in turn.messages} == {("edge-7", at.wall)}
     assert turn.alerts[DIED.name, SERVICE].since == START
+
+
+PAGER = Route("pager", Severity.CRITICAL, wants_updates=False)
+PAUSED = changed(DIED, name="container_paused", fact="paused", severity=Severity.WARNING, title="Container paused")
+
+
+def test_a_cause_speaks_only_to_those_who_hear_of_it() -> None:
+    """Who takes only what is critical hears of the consequence of a warning; who heard the warning does not."""
+    run = Run(policy(PAUSED, DOWN, routes=(WEBHOOK, PAGER)))
+    run.take(saw(SERVICE, {"paused": True}))
+    run.take(saw(SEMSTREAMS, {"reachable": False}))
+    assert run.sent == [("hook", NotificationKind.FIRING, "a1"), ("pager", NotificationKind.FIRING, "a2")]
+    run.take(saw(SEMSTREAMS, {"reachable": True}))
+    assert run.sent[-1] == ("pager", NotificationKind.RESOLVED, "a2")
+
+
+def test_what_follows_from_a_request_is_as_intended_as_the_request() -> None:
+    """An operator's own stop pages nobody, neither by itself nor by its consequences; why stands on record."""
+    run = Run(policy(STOPPED, DOWN, routes=(PAGER,)))
+    run.take(saw(SERVICE, {"stopped": True}))
+    run.take(saw(SEMSTREAMS, {"reachable": False}))
+    assert run.sent == []
+    assert run.open(DOWN).muted_by == "consequence of container_stopped of service:semstreams"
+
+
+def test_a_receiver_that_is_new_hears_of_what_fires() -> None:
+    """An alert that fires on is told to a receiver that was added or renamed; one that is gone hears no end."""
+    run = Run(policy(routes=(WEBHOOK,)))
+    run.take(saw(SERVICE, {"died": True}))
+    run.policy = policy(routes=(PAGER,))
+    run.take(saw(SERVICE, {"died": True}))
+    run.take(saw(SERVICE, {"died": False}))
+    assert run.sent == [
+        ("hook", NotificationKind.FIRING, "a1"),
+        ("pager", NotificationKind.FIRING, "a1"),
+        ("pager", NotificationKind.RESOLVED, "a1"),
+    ]

@@ -34,5 +34,17 @@ async def test_what_needs_a_restart_is_said(surroundings: Surroundings) -> None:
     """A change that is read only at the start is accepted and named as waiting."""
     async with surroundings.running():
         surroundings.write('[stack]\ndirectory = "/srv/elsewhere"\n')
-        answer = await surroundings.post("/v1/settings/reload")
-    assert "stack: takes effect at the next start" in str(answer)
+        answers = [await surroundings.post("/v1/settings/reload") for _ in range(2)]
+    assert all("stack: takes effect at the next start" in str(answer) for answer in answers)
+
+
+async def test_reload_schedules_what_the_new_settings_say(surroundings: Surroundings) -> None:
+    """A changed interval holds from the reload on."""
+    async with surroundings.running():
+        await eventually(lambda: surroundings.says("/readyz", "healthy"))
+        surroundings.settings.write_text(
+            surroundings.settings.read_text().replace('interval = "1s"', 'interval = "7s"')
+        )
+        await surroundings.post("/v1/settings/reload")
+        probes = (await surroundings.get("/v1/status"))["probes"]
+    assert {probe["interval_seconds"] for probe in probes} == {7.0}
