@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
+SILENCE_NOTED_EVERY_SECONDS = 600.0
 NANO = 10**9
 
 
@@ -70,6 +71,7 @@ class Follower:
         self._teller = teller
         self._stream: EventStream | None = None
         self._failures = 0
+        self._silence_noted: float | None = None
 
     async def follow(self) -> None:
         """Follow until the stream ends, tell what became of the engine, and pause; to be called again and again."""
@@ -88,12 +90,18 @@ class Follower:
         await asyncio.sleep(pause)
 
     async def begin_anew(self, silent: Sequence[str]) -> None:
-        """End a stream that told nothing of what happened to some services, so that another one is followed."""
+        """End a stream that told nothing of what happened to some services, so that another one is followed.
+
+        Each time is counted and logged; one that comes soon after another is not noted.
+        """
         names = ", ".join(silent)
         log.warning("stream.silent", services=names)
-        text = f"the event stream told nothing of what happened to {names}; it is followed anew"
-        self._teller.note(Note("engine.silent", engines.ENGINE, text))
-        self._count(silent_total=self.report.silent_total + 1, silent_since=self._clock.instant())
+        at = self._clock.instant()
+        if self._silence_noted is None or at.monotonic - self._silence_noted >= SILENCE_NOTED_EVERY_SECONDS:
+            self._silence_noted = at.monotonic
+            text = f"the event stream told nothing of what happened to {names}; it is followed anew"
+            self._teller.note(Note("engine.silent", engines.ENGINE, text))
+        self._count(silent_total=self.report.silent_total + 1, silent_since=at)
         await self.drop()
 
     async def drop(self) -> None:
@@ -165,6 +173,7 @@ class Follower:
         self._roster.last_event_nano = until  # what is older is told by the list
         self.bookmark = Bookmark(boot_id=self._watched.boot_id, engine=engine.identity)
         self.version = engine.version
+        self.engine_root = engine.root_directory
         told = {service.name for service, _ in turn.observed}
         turn.observed += [(service, at) for name, service in known.items() if name not in told]
         await self._teller.tell(turn, [self._teller.reachable(engine.version)])

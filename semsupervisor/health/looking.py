@@ -99,10 +99,15 @@ def see(service: Service, container: Container, at: Instant, circumstances: Circ
     return seen
 
 
-def is_told(container: Container, met: Circumstances) -> bool:
-    """Tell whether events tell of what happened last to a container."""
+def is_told(container: Container, at: Instant, met: Circumstances) -> bool:
+    """Tell whether events tell of what happened last to a container that was listed at `at`.
+
+    A stamp of the future is older than it says: the wall clock was set back, and its events are long over.
+    """
+    if met.told_from is None:
+        return True
     stamps = (container.created_at, container.started_at, container.finished_at)
-    return met.told_from is None or any(stamp >= met.told_from for stamp in stamps if stamp is not None)
+    return any(met.told_from <= stamp <= at.wall for stamp in stamps if stamp is not None)
 
 
 def vanished(service: Service, at: Instant) -> Service:

@@ -2,7 +2,8 @@
 
 Events and lists may come in any order and more than once. A list says nothing of a service of which an event came
 after the list was asked for. While events are followed, what a list finds that they should have told is not believed:
-the event may be on its way. If it has not come after a while, the events are silent and have to be followed anew.
+the event may be on its way. If it has not come after a while, the events are silent and have to be followed anew;
+the list with which that begins is then the truth.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class Roster:
         self._heard_monotonic: dict[str, float] = {}
         self._remembered: OrderedDict[tuple[int, str, Action], None] = OrderedDict()
         self._missed_since: dict[str, float] = {}
+        self._silent: set[str] = set()
 
     def remember(self, kept: Mapping[str, Service], last_event_nano: int, at: Instant, *, same_boot: bool) -> None:
         """Take up what was kept by an earlier run; another boot's monotonic seconds mean nothing now."""
@@ -72,6 +74,7 @@ class Roster:
         known = self.services.get(name)
         self._heard_monotonic[name] = at.monotonic
         self._missed_since.pop(name, None)
+        self._silent.discard(name)
         stamp = Instant(hearing.stamped(event), at.monotonic)
         if known is None or event.id != known.container:
             self._hear_of_another(known, event, turn, stamp)
@@ -196,10 +199,12 @@ class Roster:
         else:
             awaited = self._awaited(known)
             seen = looking.see(known, container, at, msgspec.structs.replace(met, awaited=awaited))
-        if seen.missed and looking.is_told(container, met):
+        begun_anew = met.told_from is not None and name in self._silent
+        if seen.missed and not begun_anew and looking.is_told(container, at, met):
             self._wait_for_events(name, at, turn)
             return
         self._missed_since.pop(name, None)
+        self._silent.discard(name)
         turn.notes.extend(seen.notes)
         turn.observed.extend((one, Instant(one.since or at.wall, at.monotonic)) for one in seen.passed)
         if seen.service != known:
@@ -252,6 +257,7 @@ class Roster:
             turn.look_later = True
             return
         del self._missed_since[name]
+        self._silent.add(name)
         turn.silent.append(name)
 
     def _awaited(self, service: Service) -> bool:

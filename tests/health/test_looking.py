@@ -270,6 +270,12 @@ def test_what_a_killed_engine_left_at_first_sight(finished: float, ending: Endin
 def test_what_events_tell() -> None:
     """What happened to a container since events are followed is told by them, and by default everything."""
     seen = container(started_at=moment(60), finished_at=moment(59))
-    assert looking.is_told(seen, MET)
-    assert looking.is_told(seen, Circumstances(told_from=moment(60)))
-    assert not looking.is_told(seen, Circumstances(told_from=moment(61)))
+    assert looking.is_told(seen, NOW, MET)
+    assert looking.is_told(seen, NOW, Circumstances(told_from=moment(60)))
+    assert not looking.is_told(seen, NOW, Circumstances(told_from=moment(61)))
+
+
+def test_what_happened_before_the_clock_was_set_back() -> None:
+    """A container with stamps of the future is not told of by events that are followed since."""
+    seen = container(created_at=moment(7199), started_at=moment(7200))
+    assert not looking.is_told(seen, NOW, Circumstances(told_from=moment(99)))

@@ -188,6 +188,38 @@ def test_what_events_should_tell_is_waited_for() -> None:
     assert listed(roster, 5, dead).observed != []
 
 
+def test_a_list_is_believed_when_its_stamps_are_of_the_future() -> None:
+    """After the clock was set back the first list makes the services known, and their deaths are told."""
+    roster = Roster()
+    turn = listed(roster, 5, container(started_at=moment(7200)), met=Circumstances(told_from=moment(4)))
+    assert names(service for service, _ in turn.observed) == ["app"]
+    assert listed(roster, 6, container(started_at=moment(7200)), met=Circumstances()) == Turn()
+    turn = heard(roster, event(Action.DIE, 7, exit_code=1))
+    assert [service.ending for service, _ in turn.observed] == [Ending.DIED]
+
+
+def test_the_list_that_follows_a_silence_is_the_truth() -> None:
+    """What the events did not tell is taken from the list with which they are followed anew, once, whatever it says."""
+    roster = watched(container())
+    dead, followed = container(EXITED, finished_at=moment(4)), Circumstances(told_from=moment(3))
+    assert listed(roster, 4, dead, met=followed).look_later
+    assert listed(roster, 5, dead, met=Circumstances()).silent == ["app"]
+    assert names(service for service, _ in listed(roster, 5.1, dead, met=followed).observed) == ["app"]
+    again = container(started_at=moment(6), finished_at=moment(4))
+    assert listed(roster, 6, again, met=followed).look_later
+
+
+def test_a_service_of_which_events_come_again_is_not_silent() -> None:
+    """An event that comes when they are followed anew may be followed by the one that tells what the list shows."""
+    roster = watched(container())
+    dead = container(EXITED, finished_at=moment(2))
+    listed(roster, 3, dead, met=Circumstances())
+    assert listed(roster, 4, dead, met=Circumstances()).silent == ["app"]
+    heard(roster, event(Action.DIE, 2, exit_code=1))
+    again = container(started_at=moment(5), finished_at=moment(2))
+    assert listed(roster, 5, again, met=Circumstances(told_from=moment(4.5))).look_later
+
+
 def test_events_that_come_in_time_are_not_silent() -> None:
     """A list that was only ahead of the events, and agrees with them afterwards, is forgotten."""
     roster = watched(container())

@@ -19,6 +19,13 @@ FOREVER = "trap 'exit 0' TERM; while :; do sleep 0.1; done"
 DEAF = "exec sleep 1000"
 
 
+async def test_the_engine_says_where_it_keeps_its_data(services: Services, tmp_path: Path) -> None:
+    """The folder whose filesystem is watched is the engine's own one, as soon as it has answered."""
+    async with Watcher(services.engine.socket, services.project, tmp_path) as watcher:
+        root = await services.docker("info", "--format", "{{.DockerRootDir}}")
+        assert watcher.watching.engine_root == root
+
+
 async def test_a_crash_is_told_at_once_and_the_healing_after_it(services: Services, tmp_path: Path) -> None:
     """A container that crashes and is restarted by its policy has died with its exit code, and then runs."""
     await services.start("app", "test -e /ran && exec sleep 1000; touch /ran; sleep 1; echo password=hunter2; exit 3")
