@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
@@ -15,6 +16,8 @@ from semsupervisor.alerts.notification import NotificationKind
 from semsupervisor.alerts.rules import Severity
 from semsupervisor.api.verdicts import State
 from semsupervisor.health.observation import SubjectKind
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +35,7 @@ class ErrorAnswer(Answer, frozen=True, kw_only=True):
 class VerdictAnswer(Answer, frozen=True, kw_only=True):
     """How something is, and why it is not healthy."""
 
-    now: datetime
+    now: Moment
     status: State
     reasons: tuple[str, ...] = ()
 
@@ -42,7 +45,7 @@ class SubjectAnswer(Answer, frozen=True, kw_only=True):
 
     kind: SubjectKind
     name: str
-    seen_at: datetime
+    seen_at: Moment
     facts: Mapping[str, bool | int | float | str] = {}
     unknown: Mapping[str, str] = {}
     evidence: Mapping[str, str] = {}
@@ -51,14 +54,14 @@ class SubjectAnswer(Answer, frozen=True, kw_only=True):
 class ServiceAnswer(SubjectAnswer, frozen=True, kw_only=True):
     """One service of the compose project: since when it is in its state, and who or what brought it there."""
 
-    since: datetime | None = None
+    since: Moment | None = None
     intent: str = ""
 
 
 class StreamAnswer(Answer, frozen=True, kw_only=True):
     """The engine's event stream; `connected_since` is null while it is not followed."""
 
-    connected_since: datetime | None
+    connected_since: Moment | None
     reconnects_total: int
     last_lag_seconds: float | None
 
@@ -79,11 +82,11 @@ class AlertAnswer(Answer, frozen=True, kw_only=True):
     summary: str
     value: str
     limit: str
-    since: datetime
-    seen_at: datetime
+    since: Moment
+    seen_at: Moment
     known: bool
-    fired_at: datetime | None = None
-    resolved_at: datetime | None = None
+    fired_at: Moment | None = None
+    resolved_at: Moment | None = None
     resolved_because: str = ""
     told: tuple[str, ...] = ()
     muted_by: str = ""
@@ -97,7 +100,7 @@ class AlertAnswer(Answer, frozen=True, kw_only=True):
 class AlertsAnswer(Answer, frozen=True, kw_only=True):
     """The alerts that are pending or firing, or the newest episodes."""
 
-    now: datetime
+    now: Moment
     alerts: tuple[AlertAnswer, ...]
 
 
@@ -133,7 +136,7 @@ class TimelineEntryAnswer(Answer, frozen=True, kw_only=True):
     """One thing that was seen, decided or done; `id` gives the order."""
 
     id: int
-    at: datetime
+    at: Moment
     kind: str
     subject: str
     text: str
@@ -143,7 +146,7 @@ class TimelineEntryAnswer(Answer, frozen=True, kw_only=True):
 class TimelineAnswer(Answer, frozen=True, kw_only=True):
     """Entries of the timeline, newest first; `before` fetches the next page, null when there is none."""
 
-    now: datetime
+    now: Moment
     entries: tuple[TimelineEntryAnswer, ...]
     before: int | None = None
 
@@ -153,7 +156,7 @@ class WayAnswer(Answer, frozen=True, kw_only=True):
 
     name: str
     queued: int
-    oldest_queued_at: datetime | None
+    oldest_queued_at: Moment | None
     last_error: str
     dead_letters: int
     delivered_total: int
@@ -175,7 +178,7 @@ class MessageAnswer(Answer, frozen=True, kw_only=True):
     key: str
     kind: NotificationKind
     alerts: tuple[str, ...]
-    queued_at: datetime
+    queued_at: Moment
     attempts: int
     last_error: str
 
@@ -183,7 +186,7 @@ class MessageAnswer(Answer, frozen=True, kw_only=True):
 class OutboxAnswer(Answer, frozen=True, kw_only=True):
     """What waits for the receivers, and the newest dead letters."""
 
-    now: datetime
+    now: Moment
     receivers: tuple[ReceiverAnswer, ...]
     messages: tuple[MessageAnswer, ...]
 
@@ -193,7 +196,7 @@ class ProbeAnswer(Answer, frozen=True, kw_only=True):
 
     name: str
     interval_seconds: float
-    last_ended_at: datetime | None
+    last_ended_at: Moment | None
     last_outcome: str | None
     last_error: str
     outcomes: Mapping[str, int]
@@ -203,7 +206,7 @@ class DaemonAnswer(Answer, frozen=True, kw_only=True):
     """The daemon itself; `untold` are those of the reasons that no alert tells."""
 
     version: str
-    started_at: datetime
+    started_at: Moment
     status: State
     reasons: tuple[str, ...]
     untold: tuple[str, ...]
@@ -225,7 +228,7 @@ class FindingAnswer(Answer, frozen=True, kw_only=True):
 class StatusAnswer(Answer, frozen=True, kw_only=True):
     """Everything on one screen; `status` and `reasons` judge the stack, `untold` are those that no alert tells."""
 
-    now: datetime
+    now: Moment
     host: str
     project: str
     directory: str

@@ -17,7 +17,9 @@ from semsupervisor.settings.durations import parse_duration
 MOST_DEAD_LETTERS = 100
 
 Limit = Annotated[int, Meta(ge=1, le=1000, description="at most so many, the newest")]
-EntryId = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Before = Annotated[int, Meta(ge=0, le=2**63 - 1, description="only entries with smaller ids: asks for the next page")]
+After = Annotated[int, Meta(ge=0, le=2**63 - 1, description="only entries with larger ids: asks for what is new")]
+EntryId = Annotated[int, Meta(ge=0, le=2**63 - 1, description="the number of a dead letter, from /v1/outbox")]
 
 
 class HistoryParams(Params, frozen=True, kw_only=True):
@@ -31,10 +33,10 @@ class TimelineParams(Params, frozen=True, kw_only=True):
     """Which entries: numbers below `before` and above `after`, of one subject, of one kind, not older than `since`."""
 
     limit: Limit = 50
-    before: EntryId | None = None
-    after: EntryId | None = None
-    subject: str | None = None
-    kind: str | None = None
+    before: Before | None = None
+    after: After | None = None
+    subject: Annotated[str, Meta(description="only what is about this subject, as kind:name")] | None = None
+    kind: Annotated[str, Meta(description="only entries of this kind, such as alert.firing")] | None = None
     since: Annotated[str, Meta(description="a time (RFC 3339) or a duration back from now, such as 1h30m")] | None = (
         None
     )
@@ -43,7 +45,7 @@ class TimelineParams(Params, frozen=True, kw_only=True):
 class ReceiverParams(Params, frozen=True, kw_only=True):
     """Which receiver."""
 
-    receiver: str
+    receiver: Annotated[str, Meta(description="its name in the settings, or name/address for one of several")]
 
 
 class MessageParams(Params, frozen=True, kw_only=True):

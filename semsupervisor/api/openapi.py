@@ -61,11 +61,14 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     params: type[Params] = route.params or Params
     schema = msgspec.json.schema(params)["$defs"][params.__name__]
     return [
-        {
-            "name": name,
-            "in": "path" if name in in_path else "query",
-            "required": name in schema.get("required", []),
-            "schema": described,
-        }
+        _parameter(name, described, "path" if name in in_path else "query", required=name in schema.get("required", []))
         for name, described in schema["properties"].items()
     ]
+
+
+def _parameter(name: str, schema: dict[str, Any], place: str, *, required: bool) -> dict[str, Any]:
+    """Return one parameter; that it may be left out is said by `required`, not by a null that no query can hold."""
+    if "anyOf" in schema:
+        (schema,) = [one for one in schema["anyOf"] if one != {"type": "null"}]
+    words = schema.pop("description")
+    return {"name": name, "in": place, "required": required, "description": words, "schema": schema}

@@ -49,6 +49,26 @@ def test_parameters_are_described_with_their_bounds() -> None:
     assert (receiver["in"], receiver["required"]) == ("path", True)
 
 
+def test_the_description_has_the_form_that_openapi_asks_for() -> None:
+    """What is in a path is a parameter that must be given, each one has words and one type, each answer one form."""
+    for route in ROUTES:
+        operation = described()["paths"][route.path][route.method.lower()]
+        parameters = operation["parameters"]
+        needed = {one["name"] for one in parameters if one["in"] == "path"}
+        assert needed == set(re.findall(r"{(\w+)}", route.path))
+        assert all(one["required"] for one in parameters if one["in"] == "path")
+        assert all(one["description"] and "type" in one["schema"] for one in parameters)
+        assert set(operation["responses"]) >= {"200", "default"}
+        assert all(one["description"] and len(one["content"]) == 1 for one in operation["responses"].values())
+        assert list(operation["responses"]["200"]["content"]) == [route.content_type]
+
+
+def test_moments_are_described_as_such() -> None:
+    """A generated client makes a time of them, not a text."""
+    entry = described()["components"]["schemas"]["TimelineEntryAnswer"]
+    assert entry["properties"]["at"] == {"type": "string", "format": "date-time"}
+
+
 def test_errors_are_described() -> None:
     """Every operation says how it fails, and a verdict that it may be 503."""
     paths = described()["paths"]
