@@ -216,19 +216,18 @@ class Roster:
             self._wait_for_events(name, at, turn)
         elif known.container:
             self._observe(looking.vanished(known, at), turn, at)
-        elif (
-            known.ending is Ending.REQUESTED and at.monotonic - (known.ended_monotonic or 0.0) > FORGET_REMOVED_SECONDS
-        ):
+        elif self._is_to_forget(known, at):
             self._forget(known, turn)
+
+    def _is_to_forget(self, known: Service, at: Instant) -> bool:
+        """Tell whether a service without a container is long no part of the project; one that is needed never is."""
+        removed = known.ending in (Ending.REQUESTED, Ending.COMPLETED, Ending.VANISHED)
+        long_ago = at.monotonic - (known.ended_monotonic or 0.0) > FORGET_REMOVED_SECONDS
+        return removed and long_ago and known.owner.service not in self._needed()
 
     def _see_expected(self, at: Instant, turn: Turn) -> None:
         """A service that another one depends on is missing if nothing is known of it."""
-        waiting = {
-            service: container.owner.name
-            for container in self.containers.values()
-            if container.state in LIVING
-            for service in container.depends_on
-        }
+        waiting = self._needed()
         for service in [one for one in self.services.values() if one.waited_for and not one.image_id]:
             if service.name not in waiting:
                 self._forget(service, turn)
@@ -246,6 +245,15 @@ class Roster:
                 waited_for=waits,
             )
             self._observe(missing, turn, at)
+
+    def _needed(self) -> Mapping[str, str]:
+        """Return the compose services that a running one depends on, each with the name of one that does."""
+        return {
+            service: container.owner.name
+            for container in self.containers.values()
+            if container.state in LIVING
+            for service in container.depends_on
+        }
 
     def _forget(self, service: Service, turn: Turn) -> None:
         del self.services[service.name]

@@ -309,16 +309,26 @@ def test_a_service_others_wait_for_may_complete() -> None:
     assert roster.services["init"].ending is Ending.COMPLETED
 
 
-def test_what_was_removed_on_request_is_forgotten_after_a_day() -> None:
-    """A service that somebody removed is gone after a day; one that vanished is missed for ever."""
+def test_what_was_removed_is_forgotten_after_a_day() -> None:
+    """A service that was removed is gone after a day, whether somebody was seen to remove it or not."""
     roster = watched(container(), container(id="n1", owner=NATS))
     heard(roster, event(Action.DESTROY, 2))
     settled(roster, 8)
     listed(roster, 9)
     assert listed(roster, FORGET_REMOVED_SECONDS).gone == []
     assert names(listed(roster, FORGET_REMOVED_SECONDS + 3).gone) == ["app"]
-    assert listed(roster, 9 * FORGET_REMOVED_SECONDS).gone == []
-    assert list(roster.services) == ["nats"]
+    assert names(listed(roster, FORGET_REMOVED_SECONDS + 10).gone) == ["nats"]
+    assert roster.services == {}
+
+
+def test_what_vanished_and_is_needed_is_missed_for_ever() -> None:
+    """A service that a running one depends on is not forgotten, however long it is gone."""
+    needy = container(depends_on={"nats": ""})
+    roster = watched(needy, container(id="n1", owner=NATS))
+    listed(roster, 2, needy)
+    turn = listed(roster, 9 * FORGET_REMOVED_SECONDS, needy)
+    assert (turn.gone, turn.observed) == ([], [])
+    assert roster.services["nats"].ending is Ending.VANISHED
 
 
 # --- memory ----------------------------------------------------------------------------------------------------------
