@@ -16,17 +16,28 @@ from semsupervisor.systems.containers import Container, ContainerState, RestartP
 ENDING_SIGNALS = frozenset({signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGQUIT})
 # Nobody waits longer for a container that was asked to end; a later death has another reason.
 LONGEST_GRACE_NANO = 15 * 60 * 10**9
+# So long an exit code of the program's own is taken for its answer to the signal.
+ANSWER_NANO = 60 * 10**9
+KILLED = 128 + signal.SIGKILL
 SELF_RESTARTING = (RestartPolicy.ALWAYS, RestartPolicy.UNLESS_STOPPED)
 
 
 def asked(service: Service, exit_code: int, time_nano: int) -> bool:
-    """Tell whether a `die` with that exit code and stamp (ns since 1970) ends what somebody began through the API."""
+    """Tell whether a `die` with that exit code and stamp (ns since 1970) ends what somebody began through the API.
+
+    A program may pass over a signal and go on; when it ends much later, the exit code has to look like an answer to it.
+    """
     if service.stopping:
         return True
     kill = service.kill
-    if kill is None or abs(time_nano - kill.time_nano) > LONGEST_GRACE_NANO:
+    if kill is None:
         return False
-    return ends(service, kill.signal) or exit_code == 128 + kill.signal
+    after = abs(time_nano - kill.time_nano)
+    if after > LONGEST_GRACE_NANO:
+        return False
+    if not ends(service, kill.signal):
+        return exit_code == 128 + kill.signal
+    return after <= ANSWER_NANO or exit_code in (0, 128 + kill.signal, KILLED)
 
 
 def ends(service: Service, signal_number: int) -> bool:

@@ -21,7 +21,13 @@ EXITED = ContainerState.EXITED
     [
         (None, 0, 0, False),
         (signal.SIGTERM, 0, 1, True),
-        (signal.SIGTERM, 3, 120, True),
+        (signal.SIGTERM, 3, 59, True),
+        (signal.SIGTERM, 3, 61, False),
+        (signal.SIGTERM, 0, 14 * 60, True),
+        (signal.SIGTERM, 143, 14 * 60, True),
+        (signal.SIGTERM, 137, 14 * 60, True),
+        (signal.SIGTERM, 139, 14 * 60, False),
+        (signal.SIGTERM, 0, 16 * 60, False),
         (signal.SIGKILL, 137, 0.05, True),
         (signal.SIGTERM, 1, 16 * 60, False),
         (signal.SIGHUP, 1, 1, False),
@@ -32,7 +38,7 @@ EXITED = ContainerState.EXITED
 def test_a_death_after_a_signal_through_the_engine(
     killed_with: int | None, exit_code: int, seconds: float, asked: bool
 ) -> None:
-    """A death was asked for if a signal that ends came before it and not too long ago."""
+    """A death was asked for if a signal that ends came not too long ago, and the exit code may be the answer to it."""
     kill = Kill(killed_with, stamp(0)) if killed_with else None
     assert intent.asked(running(kill=kill), exit_code, stamp(seconds)) is asked
 
