@@ -24,7 +24,8 @@ _SOUNDS_SECRET = re.compile(_WORD)
 # Every repetition is bounded or stands alone, so that no line takes longer than its length explains.
 _ASSIGNED = re.compile(
     rf"""(?P<name>{_WORD}[\w.\-]{{0,32}}["']?[ \t]{{0,4}}[=:][ \t]{{0,4}})"""
-    r"""(?P<value>"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|(?i:bearer|basic|token|api-?key|digest|negotiate)[ \t]{1,4}\S+|[^\s"',;&}\])]+)"""
+    r"""(?P<value>"(?:[^"\\\n]|\\.)*"|'[^'\n]*'"""
+    r"""|(?i:bearer|basic|token|api-?key|digest|negotiate)[ \t]{1,4}\S+|[^\s"',;&}\])]+)"""
 )
 # An option of a command line or a line of a settings file; words that go on a sentence are no values.
 _GIVEN = re.compile(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from semsupervisor.kit.text import mask_url, shortened
+from semsupervisor.kit.text import mask_receiver, shortened
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -52,7 +52,7 @@ def found_text(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            return json.dumps(shortened(mask_url(value) if "://" in value else value), ensure_ascii=False)
+            return json.dumps(shortened(mask_receiver(value) if "://" in value else value), ensure_ascii=False)
         case datetime() | date() | time():
             return f"the date or time {value}"
         case float() if value.is_integer():

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from semsupervisor.kit.text import mask_url
+from semsupervisor.kit.text import mask_receiver, mask_target
 from semsupervisor.settings.durations import format_duration, format_size
 from semsupervisor.settings.load import Loaded
 from semsupervisor.settings.model import Duration, Secret, Section, Size
 from semsupervisor.settings.problems import join
 from semsupervisor.settings.references import references
+
+# What hides the secrets of an address, by the field that it stands in.
+_HIDING: Mapping[str, Callable[[str], str]] = {"url": mask_receiver, "health": mask_target, "monitor": mask_target}
 
 Plain = bool | int | float | str | list[str]
 
@@ -74,7 +77,7 @@ def _of_section(section: Section, path: str, loaded: Loaded) -> Iterator[Entry]:
             for name, inner in value.items():
                 yield from _of_section(inner, join(key, name), loaded)
         elif value is not None:
-            yield Entry(key, _plain(value, is_address=field.name == "url"), loaded.origins[key])
+            yield Entry(key, _plain(value, _HIDING.get(field.name, str)), loaded.origins[key])
 
 
 def _of_secret(field: str, path: str, loaded: Loaded) -> Iterator[Entry]:
@@ -84,7 +87,7 @@ def _of_secret(field: str, path: str, loaded: Loaded) -> Iterator[Entry]:
             yield Entry(key, loaded.references[key], loaded.origins[key])
 
 
-def _plain(value: object, *, is_address: bool) -> Plain:
+def _plain(value: object, hiding: Callable[[str], str]) -> Plain:
     match value:
         case Duration():
             return format_duration(value)
@@ -95,7 +98,7 @@ def _plain(value: object, *, is_address: bool) -> Plain:
         case bool() | int() | float():
             return value
         case _:
-            return mask_url(str(value)) if is_address else str(value)
+            return hiding(str(value))
 
 
 def _toml(value: Plain) -> str:

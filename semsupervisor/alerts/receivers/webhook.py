@@ -26,7 +26,7 @@ from semsupervisor.alerts.receivers import alertmanager, body
 from semsupervisor.alerts.sending import RetryLater
 from semsupervisor.errors import PermanentError
 from semsupervisor.kit.clock import Clock
-from semsupervisor.kit.text import mask_url, shortened
+from semsupervisor.kit.text import mask_receiver, shortened
 from semsupervisor.settings.model import Secret, WebhookReceiver
 from semsupervisor.systems.http import Answer, BodyTooLarge, HttpClient
 
@@ -79,7 +79,7 @@ def judge(answer: Answer, now: datetime) -> None:
     if status in LATER or status >= 500:
         raise RetryLater(words, retry_after_seconds(answer.headers.get("retry-after", ""), now))
     if 300 <= status < 400:
-        there = mask_url(answer.headers.get("location", "")) or "nowhere"
+        there = mask_receiver(answer.headers.get("location", "")) or "nowhere"
         raise PermanentError(f"the receiver answered {status}: it has moved to {there}; set the address it is at now")
     raise PermanentError(words)
 
@@ -90,10 +90,10 @@ def retry_after_seconds(header: str, now: datetime) -> float:
         return float(header)
     try:
         then = parsedate_to_datetime(header)
-    except ValueError:
+        then = then if then.tzinfo else then.replace(tzinfo=UTC)
+        return max(0.0, (then - now).total_seconds())
+    except (ValueError, OverflowError):
         return 0.0
-    then = then if then.tzinfo else then.replace(tzinfo=UTC)
-    return max(0.0, (then - now).total_seconds())
 
 
 def _signed(content: bytes, secret: Secret | None, now: datetime) -> dict[str, str]:
