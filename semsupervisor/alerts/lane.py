@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -65,6 +66,7 @@ class Lane:
         self._last_success: Instant | None = None
         self._entry_id = 0
         self._refusals = 0
+        self._first_refused = 0.0
         self._since = 0.0
 
     @property
@@ -100,8 +102,13 @@ class Lane:
             await self._attempt(sender, entry)
 
     async def _attempt(self, sender: Sender, entry: OutboxEntry) -> None:
-        evidence = await self._evidence_for(sender, entry)
-        entry = self._outbox.begin(self._outbox.head(self.queue) or entry, evidence)
+        while True:
+            evidence = await self._evidence_for(sender, entry)
+            head = self._outbox.head(self.queue) or entry
+            if head.id == entry.id:
+                break
+            entry = head
+        entry = self._outbox.begin(head, evidence)
         if entry.id != self._entry_id:
             self._entry_id, self._refusals, self._since = entry.id, 0, self._clock.monotonic()
         reach("delivery.before_send")
@@ -142,6 +149,8 @@ class Lane:
         now = self._clock.monotonic()
         spent, self._since = now - self._since, now
         self._refused_last = not isinstance(error, TemporaryError)
+        if self._refused_last and not self._refusals:
+            self._first_refused = now
         self._refusals += self._refused_last
         self._in_row += 1
         self._last_error = words.encode(errors="replace").decode()
@@ -150,6 +159,7 @@ class Lane:
             in_row=self._in_row,
             refusals=self._refusals,
             spent_seconds=spent,
+            refused_seconds=now - self._first_refused if isinstance(error, SupervisorError) else math.inf,
             asked_seconds=error.after_seconds if isinstance(error, RetryLater) else 0.0,
         )
         pause = next_pause(entry, failure, self.settings, self._chance)

@@ -44,6 +44,7 @@ Timeout = Annotated[Duration, between(0.1, 600, "from 100ms to 10m")]
 Pause = Annotated[Duration, between(0.1, 86_400, "from 100ms to 1d")]
 Settling = Annotated[Duration, between(0, 60, "from 0s to 1m")]
 Patience = Annotated[Duration, between(1, 365 * 86_400, "from 1s to 365d")]
+RefusedPatience = Annotated[Duration, between(0, 7 * 86_400, "from 0s to 7d")]
 Holding = Annotated[Duration, between(0, 7 * 86_400, "from 0s to 7d")]
 
 Line = Annotated[str, Allowed("one line of text", allowed.is_line)]
@@ -193,13 +194,15 @@ class RuleSettings(Section, frozen=True, kw_only=True):
 class DeliverySettings(Section, frozen=True, kw_only=True):
     """How hard a notification is tried: backoff from first to longest pause, dead letter after `give_up`.
 
-    A receiver that refuses a message for good (not for now) is tried `refusals` times.
+    A message that a receiver refuses for good (not for now) is dead after `refusals` of them and `give_up_refused`
+    since the first one: what is being redeployed refuses as well. That long it holds up what waits behind it.
     """
 
     first_retry_seconds: Pause = msgspec.field(default=Duration(2), name="first_retry")
     longest_retry_seconds: Pause = msgspec.field(default=Duration(300), name="longest_retry")
     give_up_seconds: Patience = msgspec.field(default=Duration(7 * 86400), name="give_up")
     refusals: Annotated[int, between(1, 100, "from 1 to 100")] = 5
+    give_up_refused_seconds: RefusedPatience = msgspec.field(default=Duration(3600), name="give_up_refused")
 
 
 class EmailReceiver(Section, frozen=True, kw_only=True, tag_field="type", tag="email"):

@@ -29,10 +29,17 @@ def entry(tried_seconds: float = 0.0, attempts: int = 0) -> OutboxEntry:
 
 
 def failure(
-    *, refused: bool = False, in_row: int = 1, refusals: int = 0, spent: float = 0.0, asked: float = 0.0
+    *, in_row: int = 1, refusals: int = 0, refused_for: float = 0.0, spent: float = 0.0, asked: float = 0.0
 ) -> Failure:
-    """Return one failed attempt."""
-    return Failure(refused=refused, in_row=in_row, refusals=refusals, spent_seconds=spent, asked_seconds=asked)
+    """Return one failed attempt, a refusal if there were any."""
+    return Failure(
+        refused=refusals > 0,
+        in_row=in_row,
+        refusals=refusals,
+        refused_seconds=refused_for,
+        spent_seconds=spent,
+        asked_seconds=asked,
+    )
 
 
 def highest() -> float:
@@ -49,8 +56,8 @@ def highest() -> float:
         (failure(asked=30.0), 30.0),
         (failure(in_row=6, asked=30.0), 64.0),
         (failure(asked=86400.0), 300.0),
-        (failure(refused=True, refusals=1), 2.0),
-        (failure(refused=True, refusals=4, in_row=4), 16.0),
+        (failure(refusals=1), 2.0),
+        (failure(refusals=4, in_row=4), 16.0),
     ],
 )
 def test_the_pause_grows_with_the_failures(one: Failure, pause: float) -> None:
@@ -59,9 +66,12 @@ def test_the_pause_grows_with_the_failures(one: Failure, pause: float) -> None:
 
 
 def test_a_refusal_for_good_ends_after_a_few() -> None:
-    """The fifth refusal of one message gives it up, however short it was tried; failures before do not count."""
-    assert next_pause(entry(attempts=50), failure(refused=True, refusals=4, in_row=54), SETTINGS, highest) == 300.0
-    assert next_pause(entry(), failure(refused=True, refusals=5), SETTINGS, highest) is None
+    """Five refusals and an hour since the first of them give a message up; failures before do not count."""
+    early = failure(refusals=4, refused_for=3600.0, in_row=54)
+    assert next_pause(entry(attempts=50), early, SETTINGS, highest) == 300.0
+    assert next_pause(entry(), failure(refusals=5, refused_for=3599.0), SETTINGS, highest) == 2.0
+    assert next_pause(entry(), failure(refusals=50, refused_for=3599.0), SETTINGS, highest) == 2.0
+    assert next_pause(entry(), failure(refusals=5, refused_for=3600.0), SETTINGS, highest) is None
 
 
 @pytest.mark.parametrize(
@@ -77,7 +87,7 @@ def test_a_receiver_out_of_reach_ends_after_a_week(tried: float, spent: float, g
 
 def test_a_refusal_after_a_long_outage_gets_all_its_attempts() -> None:
     """A login that is refused on the day the uplink returns is tried again, though the week is over."""
-    assert next_pause(entry(tried_seconds=2 * WEEK), failure(refused=True, refusals=1), SETTINGS, highest) == 2.0
+    assert next_pause(entry(tried_seconds=2 * WEEK), failure(refusals=1), SETTINGS, highest) == 2.0
 
 
 @given(

@@ -31,7 +31,9 @@ pytestmark = pytest.mark.usefixtures("logs")
 
 MESSAGES = [told(NotificationKind.FIRING, number=number) for number in range(1, 6)]
 KEYS = [message.key for message in MESSAGES]
-QUICK = DeliverySettings(first_retry_seconds=Duration(0.01), longest_retry_seconds=Duration(0.05))
+QUICK = DeliverySettings(
+    first_retry_seconds=Duration(0.01), longest_retry_seconds=Duration(0.05), give_up_refused_seconds=Duration(0)
+)
 SLOW = DeliverySettings(first_retry_seconds=Duration(3600), longest_retry_seconds=Duration(3600))
 A, B = "a@example.org", "b@example.org"
 

@@ -159,10 +159,30 @@ async def test_what_is_refused_for_good_is_tried_a_few_times(post: Post, clock: 
     """Failures of another kind in between do not count, and the next message starts afresh."""
     ops = Scripted("ops", NEVER, LATER, NEVER, LATER, NEVER, NEVER, None)
     await post.put("ops", *MESSAGES[:2])
-    async with running(new_lane(post, clock, ops, limits=DeliverySettings(refusals=3))):
+    async with running(
+        new_lane(post, clock, ops, limits=DeliverySettings(refusals=3, give_up_refused_seconds=Duration(0)))
+    ):
         await eventually(lambda: len(ops.taken) == 1)
     assert ops.seen == [KEYS[0]] * 5 + [KEYS[1]] * 2
     assert (await post.states())["ops", KEYS[0]] == "dead"
+
+
+async def test_a_receiver_that_is_redeployed_loses_nothing(post: Post, clock: ManualClock) -> None:
+    """However often it refuses within the hour, the message waits and is taken afterwards; an hour later it is dead."""
+    ops = Scripted("ops", *[NEVER] * 20, None, *[NEVER] * 6)
+    await post.put("ops", *MESSAGES[:2])
+    lane = new_lane(post, clock, ops)
+    for _ in range(20):
+        await lane.turn()
+        clock.advance(179.0)
+    assert ops.taken == []
+    await lane.turn()
+    assert ops.taken == [KEYS[0]]
+    for _ in range(5):
+        await lane.turn()
+    clock.advance(3600.0)
+    await lane.turn()
+    assert (await post.states())["ops", KEYS[1]] == "dead"
 
 
 async def test_a_defect_of_ours_does_not_stop_the_queue(post: Post, clock: ManualClock, logs: Logs) -> None:
@@ -350,6 +370,20 @@ async def test_evidence_added_while_waiting_is_sent(post: Post, clock: ManualClo
     assert ops.evidence == [{**DIED.evidence, "signal": "SIGKILL"}]
 
 
+async def test_evidence_of_one_alert_never_goes_out_under_another(post: Post, clock: ManualClock) -> None:
+    """When another message has become the first one while evidence was waited for, it gets its own or none."""
+    ops = Scripted(patience_seconds=60.0)
+    gathering = Gathering()
+    other = msgspec.structs.replace(DIED, id="another")
+    first, _ = await post.put("ops", *(told(NotificationKind.FIRING, one) for one in (DIED, other)))
+    async with running(new_lane(post, clock, ops, gathering.of)):
+        await asyncio.sleep(0.01)
+        await post.outbox.delivered(first)
+        gathering.pending.set_result({"oom": "no"})
+        await eventually(lambda: ops.taken)
+    assert ops.evidence == [other.evidence]
+
+
 outcomes = st.lists(st.sampled_from([None, LATER, NEVER, RuntimeError("defect")]), max_size=40)
 
 
@@ -364,7 +398,9 @@ def test_every_message_ends_delivered_or_dead_and_in_order(
         post = Post(folder, ManualClock())
         ops = Scripted("ops", *script)
         await post.put("ops", *MESSAGES[:count])
-        lane = new_lane(post, ManualClock(), ops, limits=DeliverySettings(refusals=3))
+        lane = new_lane(
+            post, ManualClock(), ops, limits=DeliverySettings(refusals=3, give_up_refused_seconds=Duration(0))
+        )
         while post.outbox.head("ops"):
             await lane.turn()
         states = await post.states()

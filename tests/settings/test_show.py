@@ -103,6 +103,7 @@ def test_durations_are_shown_as_they_are_written(loaded: Loaded) -> None:
     shown = {entry.key: entry.text for entry in entries(loaded)}
     assert shown["checks.interval"] == '"1m"'
     assert shown["delivery.give_up"] == '"7d"'
+    assert shown["delivery.give_up_refused"] == '"1h"'
     assert shown["rules.memory_high.for"] == '"2m"'
 
 
