@@ -17,6 +17,7 @@ from semsupervisor.kit.clock import Instant
 from semsupervisor.systems.containers import Action, Event, Health
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+COMPLETED = "completed with exit code 0"
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -42,14 +43,11 @@ def stamped(event: Event) -> datetime:
     return EPOCH + timedelta(microseconds=event.time_nano // 1000)
 
 
-def hear(service: Service, event: Event, at: Instant, *, by_engine: bool = False, awaited: bool = False) -> Heard:
-    """Return what an event of a service's present container makes of it.
-
-    `at` is when it arrived; `awaited` says that other services wait for this one to complete.
-    """
+def hear(service: Service, event: Event, at: Instant, *, by_engine: bool = False) -> Heard:
+    """Return what an event of a service's present container makes of it; `at` is when it arrived."""
     match event.action:
         case Action.START | Action.DIE | Action.KILL | Action.STOP | Action.DESTROY:
-            return _begin_or_end(service, event, at, by_engine=by_engine, awaited=awaited)
+            return _begin_or_end(service, event, at, by_engine=by_engine)
         case Action.OOM:
             return Heard(msgspec.structs.replace(service, oom=True), observe=True)
         case Action.PAUSE:
@@ -64,11 +62,11 @@ def hear(service: Service, event: Event, at: Instant, *, by_engine: bool = False
             return Heard(service)
 
 
-def _begin_or_end(service: Service, event: Event, at: Instant, *, by_engine: bool, awaited: bool) -> Heard:
+def _begin_or_end(service: Service, event: Event, at: Instant, *, by_engine: bool) -> Heard:
     if event.action is Action.START:
         return _start(service, event)
     if event.action is Action.DIE:
-        return _die(service, event, at, by_engine=by_engine, awaited=awaited)
+        return _die(service, event, at, by_engine=by_engine)
     if event.action is Action.DESTROY:
         return _destroy(service, event, at)
     if by_engine:
@@ -99,7 +97,7 @@ def _start(service: Service, event: Event) -> Heard:
     return Heard(began, observe=True, look=True, notes=notes)
 
 
-def _die(service: Service, event: Event, at: Instant, *, by_engine: bool, awaited: bool) -> Heard:
+def _die(service: Service, event: Event, at: Instant, *, by_engine: bool) -> Heard:
     if service.state in (ServiceState.EXITED, ServiceState.RESTARTING, ServiceState.MISSING):
         return Heard(service, look=True)
     code = event.exit_code or 0
@@ -116,11 +114,19 @@ def _die(service: Service, event: Event, at: Instant, *, by_engine: bool, awaite
         ended = msgspec.structs.replace(ended, ending=Ending.ENGINE, cause="ended with its engine")
     elif intent.asked(service, code, event.time_nano):
         ended = msgspec.structs.replace(ended, ending=Ending.ASKED, cause=intent.how_it_was_asked(service, code))
-    elif intent.completed(service.policy, code, awaited):
-        ended = msgspec.structs.replace(ended, ending=Ending.COMPLETED, cause="completed with exit code 0")
+    elif intent.completed(service.policy, code):
+        ended = msgspec.structs.replace(ended, ending=Ending.COMPLETED, cause=COMPLETED)
+        return Heard(ended, observe=True, look=True, notes=completion(ended))
     else:
         ended = died(ended, code, at, count=1)
     return Heard(ended, observe=True, look=True)
+
+
+def completion(service: Service) -> tuple[Note, ...]:
+    """Return what is noted of a service that has ended: that it completed, if it did."""
+    if service.ending is not Ending.COMPLETED:
+        return ()
+    return (Note("service.completed", service.subject, f"{service.name} {COMPLETED}"),)
 
 
 def died(service: Service, exit_code: int, at: Instant, *, count: int) -> Service:

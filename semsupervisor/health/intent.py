@@ -63,12 +63,12 @@ def acts(policy: RestartPolicy | None, exit_code: int) -> bool:
             return False
 
 
-def completed(policy: RestartPolicy | None, exit_code: int, awaited: bool) -> bool:
-    """Tell whether an end is the success of a service that others wait to complete."""
-    return awaited and exit_code == 0 and not acts(policy, exit_code)
+def completed(policy: RestartPolicy | None, exit_code: int) -> bool:
+    """Tell whether an end is the success of a service that is run once: it ended well, and nothing starts it again."""
+    return exit_code == 0 and not acts(policy, exit_code)
 
 
-def unheard(container: Container, *, engine_changed: bool, awaited: bool) -> Ending:
+def unheard(container: Container, *, engine_changed: bool) -> Ending:
     """Judge by its inspection a container that ended unheard, having been known to run.
 
     The engine would have started it again if its policy says so, unless somebody stopped it through the API.
@@ -81,9 +81,7 @@ def unheard(container: Container, *, engine_changed: bool, awaited: bool) -> End
         return Ending.DIED
     if container.restart_policy in SELF_RESTARTING:
         return Ending.ASKED
-    if completed(container.restart_policy, container.exit_code, awaited):
-        return Ending.COMPLETED
-    return Ending.DIED
+    return Ending.COMPLETED if completed(container.restart_policy, container.exit_code) else Ending.DIED
 
 
 def at_first_sight(container: Container, *, left_by_engine: bool) -> Ending:
@@ -100,7 +98,7 @@ def at_first_sight(container: Container, *, left_by_engine: bool) -> Ending:
         return Ending.LEFT
     if container.restart_policy in SELF_RESTARTING:
         return Ending.REQUESTED
-    return Ending.COMPLETED if container.exit_code == 0 else Ending.DIED
+    return Ending.COMPLETED if completed(container.restart_policy, container.exit_code) else Ending.DIED
 
 
 def how_it_died(exit_code: int, *, oom: bool) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 
 from semsupervisor.health import intent
-from semsupervisor.health.hearing import Note, died
+from semsupervisor.health.hearing import COMPLETED, Note, completion, died
 from semsupervisor.health.services import Ending, Service, ServiceState
 from semsupervisor.kit.clock import Instant
 from semsupervisor.systems.containers import Container, ContainerState, Health, Owner
@@ -34,7 +34,7 @@ CAUSES_AT_FIRST_SIGHT = {
 }
 CAUSES_UNHEARD = {
     Ending.LEFT: "ended with its engine, or its host, and was not started again by the next one",
-    Ending.COMPLETED: "completed with exit code 0",
+    Ending.COMPLETED: COMPLETED,
     Ending.ASKED: "stopped unheard: its restart policy would have started it again, had nobody stopped it",
 }
 ASKED_FOR = (Ending.ASKED, Ending.REQUESTED)
@@ -44,13 +44,12 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     """What bears on judging an end that nobody heard.
 
     `engine_changed`: the engine, or the host, was started since the last look. `engine_started` is its start in
-    seconds since 1970, None where unknown. `awaited`: others wait for the service to complete. `told_from`: events
-    tell what has happened since then; None: they tell everything.
+    seconds since 1970, None where unknown. `told_from`: events tell what has happened since then; None: they tell
+    everything.
     """
 
     engine_changed: bool = False
     engine_started: float | None = None
-    awaited: bool = False
     told_from: datetime | None = None
 
 
@@ -212,12 +211,13 @@ def _ended(service: Service, known: Service, container: Container, at: Instant, 
     """The container ended, and nobody heard it."""
     oom = container.oom_killed and container.exit_code == 137
     known = msgspec.structs.replace(known, oom=service.oom or oom, ended_monotonic=at.monotonic)
-    ending = intent.unheard(container, engine_changed=circumstances.engine_changed, awaited=circumstances.awaited)
+    ending = intent.unheard(container, engine_changed=circumstances.engine_changed)
     if ending is Ending.DIED:
         count = max(1, container.restart_count - service.restart_count)
         return Seen(_as_inspected(died(known, container.exit_code, at, count=count), container), missed=True)
     cause = CAUSES_UNHEARD[ending]
-    return Seen(msgspec.structs.replace(known, ending=ending, cause=cause), missed=True)
+    ended = msgspec.structs.replace(known, ending=ending, cause=cause)
+    return Seen(ended, missed=True, notes=completion(ended))
 
 
 def _still_ended(service: Service, known: Service, container: Container, at: Instant) -> Seen:
@@ -250,7 +250,8 @@ def _replaced(service: Service, container: Container, at: Instant, circumstances
     if known.lives:
         return Seen(_running(known), missed=True, notes=notes)
     if container.state is not ContainerState.CREATED:
-        return msgspec.structs.replace(_ended(fresh, known, container, at, circumstances), notes=notes)
+        ended = _ended(fresh, known, container, at, circumstances)
+        return msgspec.structs.replace(ended, notes=(*notes, *ended.notes))
     ending, cause = (service.ending, service.cause) if service.ending in ASKED_FOR else (Ending.NONE, "")
     return Seen(msgspec.structs.replace(known, ending=ending, cause=cause), missed=True, notes=notes)
 

@@ -21,7 +21,6 @@ from semsupervisor.health.services import Ending, Service, ServiceState
 from semsupervisor.kit.clock import Instant
 from semsupervisor.systems.containers import Action, Container, ContainerState, Event
 
-COMPLETION = "service_completed_successfully"
 GRACE_SECONDS = 0.5
 MOST_EVENTS_REMEMBERED = 1024
 FORGET_REMOVED_SECONDS = 86400.0
@@ -79,8 +78,7 @@ class Roster:
         if known is None or event.id != known.container:
             self._hear_of_another(known, event, turn, stamp)
             return turn
-        awaited = self._awaited(known)
-        self._take(hearing.hear(known, event, at, by_engine=by_engine, awaited=awaited), turn, stamp)
+        self._take(hearing.hear(known, event, at, by_engine=by_engine), turn, stamp)
         return turn
 
     def see(self, listed: Sequence[Container], asked: float, at: Instant, met: Circumstances = FOLLOWED) -> Turn:
@@ -195,10 +193,10 @@ class Roster:
     def _see_one(self, name: str, container: Container, at: Instant, met: Circumstances, turn: Turn) -> None:
         known = self.services.get(name)
         if known is None:
-            seen = Seen(looking.first(container.owner, container, at, met), missed=True)
+            first = looking.first(container.owner, container, at, met)
+            seen = Seen(first, missed=True, notes=hearing.completion(first))
         else:
-            awaited = self._awaited(known)
-            seen = looking.see(known, container, at, msgspec.structs.replace(met, awaited=awaited))
+            seen = looking.see(known, container, at, met)
         begun_anew = met.told_from is not None and name in self._silent
         if seen.missed and not begun_anew and looking.is_told(container, at, met):
             self._wait_for_events(name, at, turn)
@@ -267,11 +265,6 @@ class Roster:
         del self._missed_since[name]
         self._silent.add(name)
         turn.silent.append(name)
-
-    def _awaited(self, service: Service) -> bool:
-        return any(
-            container.depends_on.get(service.owner.service) == COMPLETION for container in self.containers.values()
-        )
 
 
 def _by_name(listed: Sequence[Container]) -> dict[str, list[Container]]:

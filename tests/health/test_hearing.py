@@ -97,12 +97,16 @@ def test_a_death_heard_again_is_no_other_death() -> None:
     assert not heard[1].observe
 
 
-def test_a_service_whose_completion_is_awaited_completes() -> None:
-    """Exit code 0 is a success only where others wait for it and nothing starts it again."""
-    once = running(policy=RestartPolicy.NO)
-    assert after(once, (Action.DIE, 1.0, {"exit_code": 0}), awaited=True)[0].ending is Ending.COMPLETED
-    assert after(once, (Action.DIE, 1.0, {"exit_code": 1}), awaited=True)[0].ending is Ending.DIED
-    assert after(once, (Action.DIE, 1.0, {"exit_code": 0}))[0].ending is Ending.DIED
+@pytest.mark.parametrize("policy", [RestartPolicy.NO, RestartPolicy.ON_FAILURE, None])
+def test_a_service_that_is_run_once_completes(policy: RestartPolicy | None) -> None:
+    """Exit code 0 where nothing starts it again is a success, which is noted; another exit code is a death."""
+    once = running(policy=policy)
+    done, (heard,) = after(once, (Action.DIE, 1.0, {"exit_code": 0}))
+    assert (done.ending, done.deaths) == (Ending.COMPLETED, ())
+    assert [(note.kind, note.text) for note in heard.notes] == [("service.completed", "app completed with exit code 0")]
+    assert facts(done, instant(1.0).monotonic)["died"] is False
+    dead, (heard,) = after(once, (Action.DIE, 1.0, {"exit_code": 1}))
+    assert (dead.ending, heard.notes) == (Ending.DIED, ())
 
 
 def test_what_a_new_engine_does_at_its_start_nobody_asked_for() -> None:

@@ -80,22 +80,21 @@ def test_which_policies_start_again(policy: RestartPolicy | None, exit_code: int
 
 
 @pytest.mark.parametrize(
-    ("known", "engine_changed", "awaited", "ending"),
+    ("known", "engine_changed", "ending"),
     [
-        ({"state": ContainerState.RESTARTING}, False, False, Ending.DIED),
-        ({"state": ContainerState.RESTARTING}, True, False, Ending.DIED),
-        ({"state": EXITED}, False, False, Ending.ASKED),
-        ({"state": EXITED}, True, False, Ending.LEFT),
-        ({"state": EXITED, "error": "no such file"}, False, False, Ending.DIED),
-        ({"state": EXITED, "restart_policy": NO}, False, False, Ending.DIED),
-        ({"state": EXITED, "restart_policy": NO}, False, True, Ending.COMPLETED),
-        ({"state": EXITED, "restart_policy": NO, "exit_code": 1}, False, True, Ending.DIED),
-        ({"state": EXITED, "restart_policy": ON_FAILURE, "exit_code": 1}, False, False, Ending.DIED),
+        ({"state": ContainerState.RESTARTING}, False, Ending.DIED),
+        ({"state": ContainerState.RESTARTING}, True, Ending.DIED),
+        ({"state": EXITED}, False, Ending.ASKED),
+        ({"state": EXITED}, True, Ending.LEFT),
+        ({"state": EXITED, "error": "no such file"}, False, Ending.DIED),
+        ({"state": EXITED, "restart_policy": NO}, False, Ending.COMPLETED),
+        ({"state": EXITED, "restart_policy": NO, "exit_code": 1}, False, Ending.DIED),
+        ({"state": EXITED, "restart_policy": ON_FAILURE, "exit_code": 1}, False, Ending.DIED),
     ],
 )
-def test_an_end_that_nobody_heard(known: dict[str, Any], engine_changed: bool, awaited: bool, ending: Ending) -> None:
+def test_an_end_that_nobody_heard(known: dict[str, Any], engine_changed: bool, ending: Ending) -> None:
     """A container whose policy would have started it again, and did not, was stopped by somebody."""
-    assert intent.unheard(container(**known), engine_changed=engine_changed, awaited=awaited) is ending
+    assert intent.unheard(container(**known), engine_changed=engine_changed) is ending
 
 
 @pytest.mark.parametrize(

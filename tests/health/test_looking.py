@@ -99,8 +99,11 @@ def test_an_end_that_nobody_heard_is_judged() -> None:
     assert (asked.service.ending, asked.service.ended_monotonic) == (Ending.ASKED, NOW.monotonic)
     left = see(running(), container(EXITED, finished_at=moment(50)), NEW_ENGINE)
     assert left.service.ending is Ending.LEFT
-    done = see(running(), container(EXITED, restart_policy=NO), Circumstances(awaited=True))
+    done = see(running(), container(EXITED, restart_policy=NO))
     assert done.service.ending is Ending.COMPLETED
+    assert [note.kind for note in done.notes] == ["service.completed"]
+    replaced = see(running(), container(EXITED, id="b2", restart_policy=NO))
+    assert [note.kind for note in replaced.notes] == ["service.recreated", "service.completed"]
 
 
 def test_a_loop_that_nobody_heard_is_counted() -> None:

@@ -300,13 +300,17 @@ def test_a_needed_service_that_comes_is_not_missing() -> None:
     assert "nats" in roster.services
 
 
-def test_a_service_others_wait_for_may_complete() -> None:
-    """A service whose completion another one waits for ends well with exit code 0."""
-    init = Owner("project", "init")
-    once = container(id="i1", owner=init, restart_policy=RestartPolicy.NO)
-    roster = watched(container(depends_on={"init": "service_completed_successfully"}), once)
-    heard(roster, event(Action.DIE, 2, of="i1", owner=init, exit_code=0))
-    assert roster.services["init"].ending is Ending.COMPLETED
+def test_a_service_that_is_run_once_completes_alike_whenever_it_is_seen() -> None:
+    """Heard, found by a list or seen first: exit code 0 without a restart policy is a completion, noted once."""
+    running_once = container(restart_policy=RestartPolicy.NO)
+    done = container(EXITED, restart_policy=RestartPolicy.NO, finished_at=moment(2))
+    listened, away, new = watched(running_once), watched(running_once), Roster()
+    turns = [heard(listened, event(Action.DIE, 2, exit_code=0)), listed(away, 3, done), listed(new, 3, done)]
+    assert [[note.kind for note in turn.notes] for turn in turns] == [["service.completed"]] * 3
+    for roster in (listened, away, new):
+        assert roster.services["app"].ending is Ending.COMPLETED
+        turn = listed(roster, 4, done)
+        assert (turn.notes, roster.services["app"].ending) == ([], Ending.COMPLETED)
 
 
 def test_what_was_removed_is_forgotten_after_a_day() -> None:

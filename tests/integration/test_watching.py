@@ -258,10 +258,8 @@ async def test_one_off_containers_and_other_projects_are_ignored(services: Servi
         assert list(watcher.watching.services) == ["app"]
 
 
-async def test_a_service_whose_work_others_wait_for_completes(services: Services, tmp_path: Path) -> None:
-    """A service that ends well, and that others wait for to do so, has not died."""
-    waits = "--label=com.docker.compose.depends_on=init:service_completed_successfully:false"
-    await services.start("app", FOREVER, waits)
+async def test_a_service_that_is_run_once_completes(services: Services, tmp_path: Path) -> None:
+    """A service that ends well, and that nothing starts again, has not died, which is noted."""
     async with Watcher(services.engine.socket, services.project, tmp_path) as watcher:
         await services.start("init", "sleep 0.7; exit 0", restart="no")
         await watcher.until("init", "state", "exited")
@@ -269,6 +267,7 @@ async def test_a_service_whose_work_others_wait_for_completes(services: Services
         await watcher.probe()
         assert True not in watcher.record.values("init", "died")
         assert True not in watcher.record.values("init", "stopped_on_request")
+        assert watcher.record.noted("service.completed") == ["init completed with exit code 0"]
 
 
 async def test_a_death_in_the_supervisors_absence_is_told_at_its_return(services: Services, tmp_path: Path) -> None:
