@@ -15,13 +15,15 @@ from semsupervisor.systems.nats_monitor import FULL_CHECK_PATH, LIVENESS_PATH, H
 FIRST_PAUSE_SECONDS = 8.0
 LONGEST_PAUSE_SECONDS = 58.0
 SHORTEST_TIMEOUT_SECONDS = 0.1
+MOST_UNANSWERED = 3
 
 
 class NatsHealth:
     """Asks for liveness each time, and now and then for the server's full check of itself.
 
     A full check that fails writes a warning into the server's log, so it is asked for once a minute; after one that
-    failed sooner at first, as a server that just started has to recover its streams. Its verdict holds in between.
+    failed sooner at first, as a server that just started has to recover its streams. Its verdict holds in between,
+    until several in a row have come to nothing: then health is unknown.
     """
 
     name = "nats_health"
@@ -33,6 +35,7 @@ class NatsHealth:
         self._timeout_seconds = timeout_seconds
         self._full: Healthz | None = None
         self._full_error = ""
+        self._unanswered = 0
         self._full_due = 0.0
         self._pause_seconds = FIRST_PAUSE_SECONDS
 
@@ -66,8 +69,9 @@ class NatsHealth:
             self._full = parse_healthz(answer.status, answer.body)
         except SupervisorError as error:
             self._full_error = str(error)
+            self._unanswered += 1
         else:
-            self._full_error = ""
+            self._full_error, self._unanswered = "", 0
         well = self._full is not None and self._full.healthy and not self._full_error
         pause = LONGEST_PAUSE_SECONDS if well else self._pause_seconds
         self._full_due = self._clock.monotonic() + pause
@@ -75,13 +79,16 @@ class NatsHealth:
 
     def _forget(self) -> None:
         """Ask for a full check as soon as the server is up again: it may be another one."""
-        self._full, self._full_error = None, ""
+        self._full, self._full_error, self._unanswered = None, "", 0
         self._full_due, self._pause_seconds = 0.0, FIRST_PAUSE_SECONDS
 
     def _seen(self, healthz: Healthz) -> Observation:
         texts = {"error": healthz.error, "full_check": self._full_error}
         evidence = self._endpoint.evidence({name: text for name, text in texts.items() if text})
-        return self._observation(Outcome.OK, {"reachable": True, "healthy": healthz.healthy}, evidence)
+        healthy: FactValue = healthz.healthy
+        if self._unanswered >= MOST_UNANSWERED:
+            healthy = Unknown(f"its full check gave no result {self._unanswered} times in a row: {self._full_error}")
+        return self._observation(Outcome.OK, {"reachable": True, "healthy": healthy}, evidence)
 
     def _unseen(
         self, outcome: Outcome, error: str, answer: Answer | None = None, *, reachable: FactValue

@@ -114,6 +114,20 @@ async def test_a_full_check_without_a_result_changes_nothing(error: SupervisorEr
     assert later.evidence == {"error": "stream S could not be recovered", "full_check": str(error)}
 
 
+@pytest.mark.parametrize("before", [WELL, LOST])
+async def test_full_checks_that_never_answer_make_health_unknown(before: Answer) -> None:
+    """After the third in a row nothing is known of the server's health, until one answers again."""
+    stage = Stage()
+    stage.full = before
+    verdict = (await stage.look()).facts["healthy"]
+    stage.full = TimedOut("no answer within 2 s")
+    assert [(await stage.look(60.0)).facts["healthy"] for _ in range(2)] == [verdict] * 2
+    reason = "its full check gave no result 3 times in a row: no answer within 2 s"
+    assert (await stage.look(60.0)).facts == {"reachable": True, "healthy": Unknown(reason)}
+    stage.full = WELL
+    assert (await stage.look(60.0)).facts["healthy"] is True
+
+
 @pytest.mark.parametrize(
     ("live", "how", "reachable", "error", "body"),
     [
