@@ -65,7 +65,6 @@ class StoreWatch:
         What the last run left is taken up now if it could not be read before.
         """
         await self._journal.catch_up()
-        unwritten = self._store.problem if self._journal.waiting else ""  # a database on a full disk can still be read
         try:
             await self._load()
             await self._store.read(lambda db: db.execute("PRAGMA user_version").fetchone())
@@ -75,7 +74,7 @@ class StoreWatch:
             self._saved_after = self._store.set_aside
             await self._save_all()
         moved = str(self._store.set_aside) if self._store.set_aside else ""
-        problem = self._store.problem or unwritten
+        problem = self._store.problem
         return [
             Observation(
                 source=self.name,

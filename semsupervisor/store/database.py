@@ -13,7 +13,6 @@ import errno
 import itertools
 import sqlite3
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +21,7 @@ import structlog
 
 from semsupervisor.errors import PermanentError, StoreError
 from semsupervisor.kit.clock import Clock
+from semsupervisor.store.worker import Silent, Worker
 
 log = structlog.get_logger(__name__)
 
@@ -68,17 +68,24 @@ class StateTooNew(PermanentError):
 class Store:
     """The state database. Opens by itself when used; while it cannot be opened or written, calls raise StoreError.
 
-    `problem` says what failed last, empty while all is well; `set_aside` is where a broken database was moved.
+    `set_aside` is where a broken database was moved. Reads wait for one another, so that a write waits for one at most.
     """
 
     def __init__(self, path: Path, migrations: tuple[Migration, ...], clock: Clock) -> None:
         self.path = path
         self.set_aside: Path | None = None
-        self.problem = ""
+        self._unwritten = ""
+        self._unread = ""
         self._migrations = tuple(sorted(migrations, key=lambda migration: migration.number))
         self._clock = clock
         self._connection: sqlite3.Connection | None = None
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._worker = Worker("store")
+        self._one_read = asyncio.Lock()
+
+    @property
+    def problem(self) -> str:
+        """Return what failed last, empty while all is well; only a write that works ends a problem of writing."""
+        return self._unwritten or self._unread
 
     async def open(self) -> None:
         """Open, check and migrate now.
@@ -90,39 +97,53 @@ class Store:
     async def write(self, change: Callable[[sqlite3.Connection], T]) -> T:
         """Run `change` in one transaction and return what it returns once the commit is on the disk.
 
-        Raises: StoreError when it could not be committed; nothing of it is kept then.
+        Raises: StoreError when it could not be committed; nothing of it is kept then, unless the disk hung: a change
+        must be one that can be made twice.
         """
-        return await self._in_thread(lambda: self._transact(change))
+        return await self._in_thread(lambda: self._transact(change), writes=True)
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run `query` and return what it returns. Raises: StoreError when the database cannot be read now."""
-        return await self._in_thread(lambda: query(self._at_run_time()))
+        async with self._one_read:
+            return await self._in_thread(lambda: query(self._at_run_time()))
 
     async def salvage(self, query: str, parameters: Sequence[object] = ()) -> list[Any]:
         """Return the rows that can still be read of the broken database that was set aside; none without one.
 
         The copy is not changed. Raises: StoreError when the database cannot be opened now, which alone tells.
         """
-        return await self._in_thread(lambda: self._salvaged(query, parameters))
+        async with self._one_read:
+            return await self._in_thread(lambda: self._salvaged(query, parameters))
 
     async def close(self) -> None:
         """Fold the write-ahead log in and close."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
-        self._thread.shutdown(wait=False)  # it has nothing left to do, and waiting would block the loop
+        try:
+            await self._in_thread(self._disconnect)
+        except StoreError as error:
+            log.error("store.not_closed", error=str(error))
+        self._worker.stop()
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: self._translated(work))
+    async def _in_thread(self, work: Callable[[], T], *, writes: bool = False) -> T:
+        try:
+            return await self._worker.run(lambda: self._translated(work, writes=writes))
+        except Silent as error:
+            raise self._failed(error, "check it (dmesg)", writes=writes) from error
 
-    def _translated(self, work: Callable[[], T]) -> T:
+    def _translated(self, work: Callable[[], T], *, writes: bool) -> T:
         try:
             result = self._watched(work)
         except sqlite3.Error as error:
             if _code(error) not in _TROUBLE:
                 raise
-            raise self._failed(error, _advice(error)) from error
+            raise self._failed(error, _advice(error), writes=writes) from error
         except OSError as error:
-            raise self._failed(error, _advice_for_files(error)) from error
-        self.problem = ""
+            raise self._failed(error, _advice_for_files(error), writes=writes) from error
+        except StoreError as error:
+            self._note(str(error), writes=writes)
+            raise
+        self._unread = ""
+        if writes:
+            self._unwritten = ""
         return result
 
     def _watched(self, work: Callable[[], T]) -> T:
@@ -136,8 +157,14 @@ class Store:
                 self._disconnect()
             raise
 
-    def _failed(self, error: Exception, advice: str) -> StoreError:
-        self.problem = f"{self.path}: {error}"
+    def _note(self, problem: str, *, writes: bool) -> None:
+        if writes:
+            self._unwritten = problem
+        else:
+            self._unread = problem
+
+    def _failed(self, error: Exception, advice: str, *, writes: bool) -> StoreError:
+        self._note(f"{self.path}: {error}", writes=writes)
         return StoreError(f"cannot use the state database {self.path}: {error}; {advice}")
 
     def _transact(self, change: Callable[[sqlite3.Connection], T]) -> T:
@@ -157,7 +184,6 @@ class Store:
         try:
             return self._connected()
         except PermanentError as error:
-            self.problem = str(error)
             raise StoreError(str(error)) from error
 
     def _connected(self) -> sqlite3.Connection:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from semsupervisor.errors import StoreError
+from semsupervisor.store import worker
 from semsupervisor.store.database import Migration, StateLocked, StateTooNew, Store
 from tests.support.clock import ManualClock
 from tests.support.commands import REPOSITORY
 from tests.support.disks import SmallDisk
 from tests.support.logs import Logs
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("logs")
 
@@ -416,6 +420,7 @@ async def test_writes_on_a_full_disk_fail_whole_and_work_again(on_small_disk: St
             await store.write(inserting(large))
     assert "full" in store.problem
     assert await store.read(words) == ["before"]
+    assert "full" in store.problem
     small_disk.free()
     await store.write(inserting("after"))
     assert (await store.read(words), store.problem, store.set_aside) == (["before", "after"], "", None)
@@ -479,3 +484,57 @@ async def test_a_folder_that_is_none_is_named(stores: Stores) -> None:
         await store.open()
     stores.path.parent.unlink()
     await store.open()
+
+
+async def test_a_disk_that_hangs_is_trouble_that_ends(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that gets no answer fails, those behind it at once; when the disk answers again, all goes on."""
+    monkeypatch.setattr(worker, "ANSWER_SECONDS", 0.05)
+    store = stores.new()
+    await store.write(inserting("before"))
+    answers = threading.Event()
+
+    def hanging(connection: sqlite3.Connection) -> None:
+        answers.wait(30)
+        inserting("late")(connection)
+
+    with pytest.raises(StoreError, match="does not answer"):
+        await store.write(hanging)
+    monkeypatch.setattr(worker, "ANSWER_SECONDS", 30.0)
+    for call in (store.read(words), store.write(inserting("never"))):
+        with pytest.raises(StoreError, match="does not answer"):
+            await asyncio.wait_for(call, 5)
+    assert "does not answer" in store.problem
+    answers.set()
+    await eventually(lambda: works(store))
+    await store.write(inserting("after"))
+    assert (await store.read(words), store.problem) == (["before", "late", "after"], "")
+
+
+async def works(store: Store) -> bool:
+    """Tell whether the store answers."""
+    try:
+        await store.read(words)
+    except StoreError:
+        return False
+    return True
+
+
+async def test_a_hanging_disk_does_not_hold_up_the_end(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing does not wait for a disk that hangs, and says that it could not close."""
+    monkeypatch.setattr(worker, "ANSWER_SECONDS", 0.05)
+    store, answers = stores.new(), threading.Event()
+    with pytest.raises(StoreError, match="does not answer"):
+        await store.write(lambda _: answers.wait(30))
+    await stores.close()
+    answers.set()
+
+
+async def test_a_write_waits_for_one_read_at_most(stores: Stores) -> None:
+    """However many read at the same time, what is to be written goes in between."""
+    store, order = stores.new(), list[str]()
+    await store.open()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(5):
+            group.create_task(store.read(lambda _: order.append("read")))
+        group.create_task(store.write(lambda _: order.append("write")))
+    assert order == ["read", "write", "read", "read", "read", "read"]
