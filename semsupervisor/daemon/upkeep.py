@@ -57,21 +57,23 @@ class StoreWatch:
         self._clock = clock
         self._load = load
         self._save_all = save_all
-        self._saved_after = store.set_aside
+        self._saved_after = (store.set_aside, journal.forgotten_total)
 
     async def observe(self) -> Sequence[Observation]:
-        """Try the database, and write everything again into one that was begun afresh while running.
+        """Try the database, and write everything again where it was lost while running.
 
+        It is with a database that was set aside, and as changes that were too many to wait for the disk.
         What the last run left is taken up now if it could not be read before.
         """
-        await self._journal.catch_up()
+        caught_up = await self._journal.catch_up()
         try:
             await self._load()
             await self._store.read(lambda db: db.execute("PRAGMA user_version").fetchone())
         except StoreError:
             log.debug("store.unreadable", problem=self._store.problem)
-        if self._store.set_aside != self._saved_after:
-            self._saved_after = self._store.set_aside
+        lost = (self._store.set_aside, self._journal.forgotten_total if caught_up else self._saved_after[1])
+        if lost != self._saved_after:
+            self._saved_after = lost
             await self._save_all()
         moved = str(self._store.set_aside) if self._store.set_aside else ""
         problem = self._store.problem

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -50,12 +51,14 @@ class Memory:
         self._project = project
         self._bookmark = ""
         self._services: dict[str, str] = {}
+        self._lost = (store.set_aside, journal.forgotten_total)
 
     async def load(self) -> Remembered:
         """Return what was kept. A row that this version cannot read counts as not kept. Raises: StoreError."""
         bookmarks, rows = await self._store.read(self._rows)
         self._bookmark = bookmarks[0] if bookmarks else ""
         self._services = dict(rows)
+        self._lost = self._losses()
         read = {name: _decoded(body, Service) for name, body in self._services.items()}
         services = {name: service for name, service in read.items() if service is not None}
         return Remembered(_decoded(self._bookmark, Bookmark), services)
@@ -68,20 +71,24 @@ class Memory:
             reach("memory.after_save")
 
     def companion(self, bookmark: Bookmark, services: Mapping[str, Service]) -> Companion | None:
-        """Return what keeps what differs from what is kept, None if nothing does.
+        """Return what keeps what differs from what is kept, None if nothing does; all after rows were lost.
 
         The bookmark moves along only if it has to: a stamp that is too old costs nothing, for the events since are
         told again and change nothing.
         """
         encoded = {name: msgspec.json.encode(service).decode() for name, service in services.items()}
-        changed = {name: body for name, body in encoded.items() if self._services.get(name) != body}
+        lost = self._losses()
+        afresh = lost != self._lost
+        changed = {name: body for name, body in encoded.items() if afresh or self._services.get(name) != body}
         dropped = [name for name in self._services if name not in encoded]
         mark = msgspec.json.encode(bookmark).decode()
-        if not changed and not dropped and self._same_place(bookmark):
+        if not afresh and not changed and not dropped and self._same_place(bookmark):
             return None
         project = self._project
 
         def write(connection: sqlite3.Connection) -> None:
+            if afresh:
+                connection.execute("DELETE FROM services WHERE project = ?", (project,))
             connection.execute("INSERT OR REPLACE INTO watching (project, body) VALUES (?, ?)", (project, mark))
             connection.executemany(
                 "INSERT OR REPLACE INTO services (project, name, body) VALUES (?, ?, ?)",
@@ -92,9 +99,17 @@ class Memory:
             )
 
         def kept() -> None:
-            self._services, self._bookmark = encoded, mark
+            self._services, self._bookmark, self._lost = encoded, mark, lost
 
         return Companion(write, kept)
+
+    def _losses(self) -> tuple[Path | None, int]:
+        """Return what changes when rows were lost: with a database set aside, or as changes too many to wait.
+
+        While changes wait still, nothing more is written for that: it would wait too, and push others out.
+        """
+        forgotten = self._lost[1] if self._journal.waiting else self._journal.forgotten_total
+        return self._store.set_aside, forgotten
 
     def _same_place(self, bookmark: Bookmark) -> bool:
         known = _decoded(self._bookmark, Bookmark)

@@ -45,6 +45,7 @@ class Journal:
         self._store = store
         self._order = asyncio.Lock()
         self._waiting: deque[Change] = deque()
+        self._forgets = False
         self.forgotten_total = 0
 
     @property
@@ -93,11 +94,15 @@ class Journal:
         if self._waiting:
             log.info("journal.caught_up", changes=len(self._waiting))
             self._waiting.clear()
+            self._forgets = False
 
     def _keep(self, change: Change, error: StoreError) -> None:
         if not self._waiting:
             log.error("journal.waiting", error=str(error))
         self._waiting.append(change)
+        if len(self._waiting) > MOST_WAITING and not self._forgets:
+            self._forgets = True
+            log.error("journal.forgetting", most_waiting=MOST_WAITING, error=str(error))
         while len(self._waiting) > MOST_WAITING:
             self._waiting.popleft()
             self.forgotten_total += 1

@@ -7,10 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from semsupervisor.daemon.upkeep import STALLED_INTERVALS, StoreWatch, works
 from semsupervisor.health.probing import ProbeReport
 from semsupervisor.kit.clock import Instant, SystemClock
+from semsupervisor.store import journal as journal_module
 from semsupervisor.store.database import Migration, Store
 from semsupervisor.store.journal import Journal
 
@@ -98,6 +100,23 @@ async def test_database_broken_while_running_is_written_again_once(tmp_path: Pat
     assert broken_twice[0].facts["set_aside"] is True
     assert again[0].evidence["moved_to"].startswith(f"{path}.broken-")
     assert saved.times >= 1
+
+
+async def test_what_was_forgotten_is_written_again_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When changes were too many to wait for the disk, everything is written after it works, and not before."""
+    monkeypatch.setattr(journal_module, "MOST_WAITING", 1)
+    blocker = tmp_path / "state"
+    blocker.write_text("")
+    store, journal, saved, watching = watch(blocker / "state.db")
+    for _ in range(3):
+        await journal.commit(lambda db: db.execute("INSERT OR IGNORE INTO words VALUES ('kept')"))
+    await watching.observe()
+    before = saved.times
+    blocker.unlink()
+    await watching.observe()
+    await watching.observe()
+    await store.close()
+    assert (before, saved.times) == (0, 1)
 
 
 def test_watchdog_is_fed_while_probes_end() -> None:

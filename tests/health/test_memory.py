@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from semsupervisor.errors import StoreError
 from semsupervisor.health.engines import Bookmark
 from semsupervisor.health.memory import MIGRATIONS, Memory, Remembered
 from semsupervisor.health.services import Ending, Service, ServiceState
+from semsupervisor.store import journal as journal_module
 from semsupervisor.store.database import Store
 from semsupervisor.store.journal import Journal
 from semsupervisor.systems.containers import Owner
@@ -77,3 +80,49 @@ async def test_a_row_of_another_version_counts_as_not_kept(memory: Memory, store
     await memory.save(MARK, {"nats": DEAD, "other": msgspec.structs.replace(ALIVE, name="other")})
     await store.write(lambda db: db.execute("UPDATE services SET body = '{}' WHERE name = 'nats'"))
     assert (await kept(store)).services.keys() == {"other"}
+
+
+async def test_a_database_begun_afresh_is_told_everything(memory: Memory, store: Store) -> None:
+    """What was kept in a database that broke is not kept any more, and is written again though nothing changed."""
+    await memory.save(MARK, {"nats": DEAD})
+
+    def break_it(connection: sqlite3.Connection) -> None:
+        error = sqlite3.DatabaseError("database disk image is malformed")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+    with pytest.raises(StoreError):
+        await store.write(break_it)
+    assert await kept(store) == Remembered(None, {})
+    await memory.save(MARK, {"nats": DEAD})
+    assert await kept(store) == Remembered(MARK, {"nats": DEAD})
+    assert memory.companion(MARK, {"nats": DEAD}) is None
+
+
+async def test_what_was_forgotten_while_it_waited_is_written_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the disk works again everything is written, and no row stays that should have gone."""
+    monkeypatch.setattr(journal_module, "MOST_WAITING", 1)
+    journal = Journal(store)
+    memory = Memory(store, journal, "project")
+    await memory.save(MARK, {"nats": DEAD})
+    full = True
+
+    def full_for_a_while(connection: sqlite3.Connection) -> None:
+        if full:
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+
+    await memory.save(MARK, {"nats": ALIVE})
+    await store.write(lambda db: db.execute("UPDATE services SET name = 'gone'"))
+    await journal.commit(full_for_a_while)
+    await journal.commit(full_for_a_while)
+    assert (journal.waiting, journal.forgotten_total) == (1, 1)
+    assert memory.companion(MARK, {"nats": ALIVE}) is None
+    full = False
+    assert await journal.catch_up()
+    await memory.save(MARK, {"nats": ALIVE})
+    assert await kept(store) == Remembered(MARK, {"nats": ALIVE})
+    assert memory.companion(MARK, {"nats": ALIVE}) is None

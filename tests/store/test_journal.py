@@ -150,8 +150,8 @@ async def test_a_faulty_change_is_its_callers_fault(kept: Kept) -> None:
     assert (followed, kept.journal.waiting) == ([], 0)
 
 
-async def test_memory_holds_only_so_many(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When too many wait, the oldest are forgotten, and that is counted."""
+async def test_memory_holds_only_so_many(kept: Kept, monkeypatch: pytest.MonkeyPatch, logs: Logs) -> None:
+    """When too many wait, the oldest are forgotten, and that is counted, and said once."""
     monkeypatch.setattr(journal_module, "MOST_WAITING", 3)
     kept.refuse()
     for number in range(5):
@@ -160,3 +160,4 @@ async def test_memory_holds_only_so_many(kept: Kept, monkeypatch: pytest.MonkeyP
     kept.allow()
     await kept.journal.catch_up()
     assert await kept.lines() == ["2", "3", "4"]
+    assert [entry["event"] for entry in logs] == ["journal.waiting", "journal.forgetting", "journal.caught_up"]
