@@ -20,7 +20,7 @@ from tests.support.rows import (
 )
 from tests.support.scene import both
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 HEALTH = "semstreams:semstreams"
 UNHEALTHY = ("container_unhealthy", SEMSTREAMS)

@@ -25,7 +25,7 @@ from tests.support.rows import (
 )
 from tests.support.scene import Scene, both, fires
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 START = compose("up", "--detach", "--wait")
 
@@ -116,7 +116,7 @@ ROWS = {
         STOPPED,
         START,
         words="semstreams was stopped by somebody",
-        evidence={"cause": "killed through the Docker API with SIGKILL, exit code 137; by whom is not known; removed"},
+        evidence={"cause": "killed through the Docker API with SIGKILL, exit code 137; by whom is not known"},
     ),
     "down": Row(compose("down", "--timeout", "2"), (*STOPPED, *both("container_stopped", NATS)), START),
 }

@@ -13,7 +13,7 @@ from tests.support.rows import DIED
 from tests.support.scene import both, watched
 from tests.support.waiting import eventually_sync
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 OPERATOR = "ops@example.org"
 GREYLISTED = "451 4.7.1 Greylisting in action, please come back later"

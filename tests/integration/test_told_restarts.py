@@ -16,7 +16,7 @@ from tests.support.rows import DIED, NATS, STOPPED
 from tests.support.scene import Scene, begun, both, ends, fires
 from tests.support.waiting import eventually_sync
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 SIGTERM_SECONDS = 5.0
 SET_ASIDE = ("supervisor_store_set_aside", "supervisor:store")

@@ -13,7 +13,7 @@ from tests.support.images import DemoImages
 from tests.support.rows import DIED, NATS, Plays, Row, from_host, idle
 from tests.support.scene import Scene, begun, both, ends, fires, watched
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 QUIET_RUN_SECONDS = 60.0
 REFUSED = ("supervisor_settings_refused", "supervisor:settings")
