@@ -69,7 +69,7 @@ class Outbox:
         self._dead: dict[str, int] = defaultdict(int)
         self._delivered_total: dict[str, int] = defaultdict(int)
         self._failed_total: dict[str, int] = defaultdict(int)
-        self._retried: set[int] = set()
+        self._raised: set[int] = set()  # dead letters that were sent again or dropped
         self._loaded = False
         # Ids give the order of the messages about one alert. While the table cannot be read, they begin above those of
         # all runs that could read it, and where, by chance, none of another such run are.
@@ -189,7 +189,7 @@ class Outbox:
         copies = [self.make(receiver, entry.notification) for receiver in receivers]
 
         def change(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM outbox WHERE id = ?", (entry.id,))
+            outbox_rows.forget(connection, entry.id)
             outbox_rows.save(connection, copies)
 
         self._leave(entry)
@@ -211,14 +211,13 @@ class Outbox:
 
     async def retry(self, entry_id: int) -> bool:
         """Queue a dead letter again, behind what waits; return whether there was one of that id. Raises: StoreError."""
-        old = await self._store.read(lambda connection: outbox_rows.dead_of_id(connection, entry_id))
-        if old is None or entry_id in self._retried:
+        old = await self._raise(entry_id)
+        if old is None:
             return False
-        self._retried.add(entry_id)
         fresh = self.make(old.receiver, old.notification)
 
         def requeue(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM outbox WHERE id = ?", (old.id,))
+            outbox_rows.forget(connection, old.id)
             outbox_rows.save(connection, [fresh])
 
         def requeued() -> None:
@@ -227,6 +226,26 @@ class Outbox:
 
         await self._journal.commit(requeue, requeued)
         return True
+
+    async def drop(self, entry_id: int) -> OutboxEntry | None:
+        """Forget a dead letter, and return it; None if there is none of that id. Raises: StoreError."""
+        old = await self._raise(entry_id)
+        if old is None:
+            return None
+
+        def dropped() -> None:
+            self._dead[old.receiver] -= 1
+
+        await self._journal.commit(lambda connection: outbox_rows.forget(connection, entry_id), dropped)
+        return old
+
+    async def _raise(self, entry_id: int) -> OutboxEntry | None:
+        """Return a dead letter that nobody has asked for yet; asked for twice, something happens to it once."""
+        old = await self._store.read(lambda connection: outbox_rows.dead_of_id(connection, entry_id))
+        if old is None or entry_id in self._raised:
+            return None
+        self._raised.add(entry_id)
+        return old
 
     async def dead_letters(self, limit: int) -> list[OutboxEntry]:
         """Return the newest dead letters. Raises: StoreError."""

@@ -48,6 +48,11 @@ def save(connection: sqlite3.Connection, entries: Iterable[OutboxEntry]) -> None
     )
 
 
+def forget(connection: sqlite3.Connection, entry_id: int) -> None:
+    """Remove one entry."""
+    connection.execute("DELETE FROM outbox WHERE id = ?", (entry_id,))
+
+
 def trim(connection: sqlite3.Connection, keep_entries: int) -> None:
     """Keep the newest delivered entries, at most `MOST_DELIVERED`; what is queued or dead is never removed here."""
     connection.execute(

@@ -153,9 +153,18 @@ async def reload(ask: Ask[None]) -> Reply:
 
 async def retry(ask: Ask[MessageParams]) -> Reply:
     """Queue a dead letter again."""
-    if not await ask.readings.acts.retry_dead_letter(ask.params.id):
+    return _dead_letter(ask, "queued again", done=await ask.readings.acts.retry_dead_letter(ask.params.id))
+
+
+async def drop(ask: Ask[MessageParams]) -> Reply:
+    """Forget a dead letter."""
+    return _dead_letter(ask, "dropped", done=await ask.readings.acts.drop_dead_letter(ask.params.id))
+
+
+def _dead_letter(ask: Ask[MessageParams], what: str, *, done: bool) -> Reply:
+    if not done:
         raise Refused(404, f"there is no dead letter {ask.params.id}", "see: semsupervisor outbox list")
-    return Reply(body=answers.DoneAnswer(done=(f"dead letter {ask.params.id} was queued again",)))
+    return Reply(body=answers.DoneAnswer(done=(f"dead letter {ask.params.id} was {what}",)))
 
 
 def _verdict(ask: Ask[None], judged: verdicts.Verdict) -> Reply:

@@ -100,14 +100,15 @@ class Acts(msgspec.Struct, frozen=True, kw_only=True):
 
     `test_receiver` sends a marked test to one of those in `testable` and returns what came back, in words; it raises
     TemporaryError or PermanentError with the receiver's answer. `reload` reads the settings again and returns what
-    changed, in words; it raises SettingsError and leaves the running settings. `retry_dead_letter` says whether
-    there was one of that number.
+    changed, in words; it raises SettingsError and leaves the running settings. `retry_dead_letter` and
+    `drop_dead_letter` say whether there was one of that number.
     """
 
     testable: Callable[[], Sequence[str]]
     test_receiver: Callable[[str], Awaitable[str]]
     reload: Callable[[], Awaitable[Sequence[str]]]
     retry_dead_letter: Callable[[int], Awaitable[bool]]
+    drop_dead_letter: Callable[[int], Awaitable[bool]]
 
 
 class Readings(msgspec.Struct, frozen=True, kw_only=True):

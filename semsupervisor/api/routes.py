@@ -84,4 +84,11 @@ ROUTES: tuple[Route, ...] = (
         "Queue a dead letter again",
         handlers.MessageParams,
     ),
+    _act(
+        "/v1/outbox/{id}/drop",
+        handlers.drop,
+        RELOAD_TIMEOUT_SECONDS,
+        "Forget a dead letter",
+        handlers.MessageParams,
+    ),
 )

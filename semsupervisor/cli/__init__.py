@@ -33,7 +33,7 @@ NOUNS = {
     "status": ("show the stack, its services, NATS, disks, alerts and receivers on one screen", "status"),
     "alerts": ("show alerts, rules and the past; test a receiver", "alerts"),
     "timeline": ("show what was seen, decided and done, the newest last", "timeline"),
-    "outbox": ("show messages that wait or were given up; try one again", "outbox"),
+    "outbox": ("show messages that wait or were given up; send or drop those", "outbox"),
     "settings": ("check, show or reload the settings", "settings"),
 }
 _EPILOG = (
@@ -48,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises: SystemExit for --help, --version and wrong usage, as argparse does.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    _have_streams()
     _accept_any_character()
     try:
         code = _run(words)
@@ -108,6 +109,13 @@ def _explain(error: SupervisorError) -> int:
         for line in (*error.problems, error.what_to_do):
             sys.stderr.write(f"  {line}\n" if line else "")
     return NOT_REACHABLE if isinstance(error, NotReachable) else REFUSED
+
+
+def _have_streams() -> None:
+    """Let what is said go nowhere if whoever started the command closed its output or its errors."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115 - pathlib is slow to import
 
 
 def _accept_any_character() -> None:

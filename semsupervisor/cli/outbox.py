@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from semsupervisor.cli.calling import add_common_options, ask
-from semsupervisor.cli.rendering import Paper, ago, cleaned, counted, print_json
+from semsupervisor.cli.rendering import Paper, ago, cleaned, counted, print_json, print_json_line
 
 FINE, FOUND = 0, 1
 INDENT = 2
@@ -16,21 +16,21 @@ MOST_SHOWN = 20
 
 def add_parser(subparsers: Any) -> None:
     """Add the commands to the parsers that `ArgumentParser.add_subparsers` returned."""
-    parser = subparsers.add_parser("outbox", help="show messages that wait or were given up; try one again")
+    parser = subparsers.add_parser("outbox", help="show messages that wait or were given up; send or drop those")
     add_common_options(parser)
     commands = parser.add_subparsers(dest="outbox_command", metavar="COMMAND")
     parser.set_defaults(outbox_command="list")
     text = "show messages that wait or were given up (the default); exits 1 if one was given up"
     add_common_options(commands.add_parser("list", help=text, description=text), below=True)
-    text = "queue a message that was given up again"
-    retry = commands.add_parser("retry", help=text, description=text)
-    add_common_options(retry, below=True)
-    retry.add_argument("id", metavar="NUMBER", type=int, help="its number in the list")
+    for act, text in (("retry", "queue messages that were given up again"), ("drop", "forget messages for good")):
+        command = commands.add_parser(act, help=text, description=f"{text}; exits 1 at the first that is not there")
+        add_common_options(command, below=True)
+        command.add_argument("ids", metavar="NUMBER", type=int, nargs="+", help="their numbers in the list")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
-    return _retry(arguments) if arguments.outbox_command == "retry" else _list(arguments)
+    return _list(arguments) if arguments.outbox_command == "list" else _act(arguments)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -51,7 +51,7 @@ def _print_list(answer: Mapping[str, Any], paper: Paper) -> None:
     if not queues:
         paper.line("nothing waits and nothing was given up")
     if any(one["dead"] for one in answer["messages"]):
-        paper.line("To try one again that was given up: semsupervisor outbox retry NUMBER")
+        paper.line("What was given up: semsupervisor outbox retry NUMBER, or drop NUMBER")
 
 
 def _print_queue(name: str, messages: Sequence[Mapping[str, Any]], now: str, paper: Paper) -> None:
@@ -75,12 +75,13 @@ def _message(one: Mapping[str, Any], now: str, paper: Paper) -> list[str]:
     return [f"{one['id']:>6}", state, ago(one["queued_at"], now), tries, f"{one['kind']}: {', '.join(one['alerts'])}"]
 
 
-def _retry(arguments: argparse.Namespace) -> int:
-    answer = ask(arguments).post("v1", "outbox", str(arguments.id), "retry")
-    if arguments.json:
-        print_json(answer)
-        return FINE
-    paper = Paper()
-    for text in cleaned(answer)["done"]:
-        paper.line(text)
+def _act(arguments: argparse.Namespace) -> int:
+    client, paper = ask(arguments), Paper()
+    for number in arguments.ids:
+        answer = client.post("v1", "outbox", str(number), arguments.outbox_command)
+        if arguments.json:
+            print_json_line(answer)
+            continue
+        for text in cleaned(answer)["done"]:
+            paper.line(text)
     return FINE

@@ -169,8 +169,18 @@ class Daemon:
                 test_receiver=self._in_force.test,
                 reload=self._reloading.apply,
                 retry_dead_letter=self._outbox.retry,
+                drop_dead_letter=self._drop,
             ),
         )
+
+    async def _drop(self, entry_id: int) -> bool:
+        """Forget a dead letter because somebody asked for it, and write that down."""
+        dropped = await self._outbox.drop(entry_id)
+        if dropped:
+            titles = ", ".join(alert.title for alert in dropped.notification.alerts)
+            text = f"a message that was given up was dropped by hand: {dropped.notification.kind.value}, {titles}"
+            await self._pipeline.note("outbox.dropped", Subject(SubjectKind.RECEIVER, dropped.receiver), text, {})
+        return dropped is not None
 
     async def _start(self) -> None:
         """Bring the parts up, from the state to the doors."""

@@ -112,6 +112,22 @@ async def test_a_dead_letter_is_kept_and_can_be_sent_again(post: Post) -> None:
     assert [entry.notification for entry in await post.reloaded()] == [MESSAGES[1], MESSAGES[0]]
 
 
+async def test_a_dead_letter_can_be_dropped(post: Post) -> None:
+    """Once, and then neither its receiver nor a later start knows of it; one that was sent again is none any more."""
+    first, second = await post.put("ops", *MESSAGES[:2])
+    await post.outbox.dead(first, "refused")
+    await post.outbox.dead(second, "refused")
+    dropped = await post.outbox.drop(first.id)
+    assert dropped is not None
+    assert dropped.notification == MESSAGES[0]
+    assert await post.outbox.drop(first.id) is None
+    assert not await post.outbox.retry(first.id)
+    assert [entry.id for entry in await post.outbox.dead_letters(10)] == [second.id]
+    assert post.outbox.depth("ops").dead == 1
+    assert await post.outbox.retry(second.id)
+    assert await post.outbox.drop(second.id) is None
+
+
 async def test_receivers_with_something_are_known(post: Post) -> None:
     """Queued or dead; looking at a queue does not make a receiver of it."""
     (entry,) = await post.put("ops", MESSAGES[0])

@@ -133,13 +133,15 @@ async def test_a_reload_that_is_refused_tells_every_problem() -> None:
     assert "stay as they were" in refused.value.what_to_do
 
 
-async def test_a_dead_letter_is_queued_again() -> None:
+async def test_a_dead_letter_is_queued_again_or_dropped() -> None:
     """The daemon is asked for it by its number; one that is not there is a 404."""
     world = World()
     world.dead = [message(5)]
     assert told(await handlers.retry(ask(world, MessageParams(id=5)))) == ("dead letter 5 was queued again",)
-    with pytest.raises(Refused, match="no dead letter 6"):
-        await handlers.retry(ask(world, MessageParams(id=6)))
+    assert told(await handlers.drop(ask(world, MessageParams(id=5)))) == ("dead letter 5 was dropped",)
+    for act in (handlers.retry, handlers.drop):
+        with pytest.raises(Refused, match="no dead letter 6"):
+            await act(ask(world, MessageParams(id=6)))
 
 
 async def test_the_page_is_html_and_the_metrics_are_text() -> None:

@@ -30,7 +30,7 @@ def test_messages_are_listed_with_their_fate(command: CommandLine, world: World)
         "     2  waiting  0 s ago  2 attempts  firing: service:nats: container died",
         "     3  waiting  0 s ago  2 attempts  firing: service:nats: container died",
         "",
-        "To try one again that was given up: semsupervisor outbox retry NUMBER",
+        "What was given up: semsupervisor outbox retry NUMBER, or drop NUMBER",
     ]
     assert [one["dead"] for one in command("outbox", "--json").json["messages"]] == [False, False, False, True]
 
@@ -44,6 +44,15 @@ def test_a_long_queue_is_cut(command: CommandLine, world: World) -> None:
         "    20  waiting  0 s ago  2 attempts  firing: service:nats: container died",
         "  (80 more: semsupervisor outbox --json)",
     ]
+
+
+def test_dead_letters_are_dropped(command: CommandLine, world: World) -> None:
+    """One after the other, until one of them is not there."""
+    world.dead = [message(7), message(8)]
+    said = command("outbox", "drop", "7", "8", "9", "7")
+    assert (said.code, said.lines) == (1, ["dead letter 7 was dropped", "dead letter 8 was dropped"])
+    assert "there is no dead letter 9" in said.err
+    assert world.asked == ["drop 7", "drop 8", "drop 9"]
 
 
 def test_a_dead_letter_is_tried_again(command: CommandLine, world: World) -> None:

@@ -225,6 +225,14 @@ def test_an_answer_that_cannot_be_written_is_said(control: str) -> None:
     assert done.stderr == "semsupervisor: cannot write the answer: No space left on device\n"
 
 
+@pytest.mark.parametrize(("closed", "words", "code"), [(">&-", "status", 0), ("2>&-", "outbox retry 99", 1)])
+def test_a_closed_stream_is_no_error(control: str, closed: str, words: str, code: int) -> None:
+    """Started without an output, as some service managers do, a command does its work and keeps its exit code."""
+    line = f"{' '.join(command(control, *words.split()))} {closed}"
+    done = run(["sh", "-c", line], check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
 def test_ctrl_c_ends_a_follower_in_silence(control: str, world: World) -> None:
     """Following ends with exit code 130 and no traceback."""
     world.entries = [entry(1)]

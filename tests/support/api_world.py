@@ -140,6 +140,7 @@ class World:
                 test_receiver=self._test,
                 reload=self._reload,
                 retry_dead_letter=self._retry,
+                drop_dead_letter=self._drop,
             ),
         )
 
@@ -189,6 +190,10 @@ class World:
         self.asked.append(f"retry {entry_id}")
         if entry_id == 13:
             raise PermanentError("an unlucky number")
+        return any(entry.id == entry_id for entry in self.dead)
+
+    async def _drop(self, entry_id: int) -> bool:
+        self.asked.append(f"drop {entry_id}")
         return any(entry.id == entry_id for entry in self.dead)
 
 
