@@ -18,7 +18,7 @@ _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _MAIL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@({_LABEL}(?:\.{_LABEL})*)")
-_SERVICE = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_SERVICE = r"[A-Za-z0-9][A-Za-z0-9._-]*(?:@[0-9]+)?"
 _CONTAINER = re.compile(rf"container:{_SERVICE}:([0-9]{{1,5}})(/[^\s?#]*)?")
 _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]*")
 

@@ -67,8 +67,11 @@ class Owner(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """Return what the part is called here: the service's name, with the number behind from the second replica."""
-        return self.service if self.number == 1 else f"{self.service}-{self.number}"
+        """Return what the part is called here: the service's name, such as `nats`, from the second replica on `nats@2`.
+
+        Compose allows no `@` in a service's name, so that no other service can be called so.
+        """
+        return self.service if self.number == 1 else f"{self.service}@{self.number}"
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

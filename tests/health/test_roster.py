@@ -268,9 +268,10 @@ def test_of_two_containers_the_running_one_counts() -> None:
 
 
 def test_replicas_are_apart() -> None:
-    """Each replica is a service of its own."""
-    roster = watched(container(), container(id="a2", owner=Owner("project", "app", number=2)))
-    assert sorted(roster.services) == ["app", "app-2"]
+    """Each replica is a service of its own, whatever other services are called."""
+    second, other = Owner("project", "app", number=2), Owner("project", "app-2")
+    roster = watched(container(), container(id="a2", owner=second), container(id="b1", owner=other))
+    assert sorted(roster.services) == ["app", "app-2", "app@2"]
 
 
 def test_what_others_depend_on_is_missing() -> None:

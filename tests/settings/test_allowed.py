@@ -70,7 +70,7 @@ TESTS: list[tuple[Callable[[str], bool], list[str], list[str]]] = [
     ),
     (
         allowed.is_target,
-        ["http://a:8080/health", "container:nats:8222", "container:my.nats_1:8222/healthz"],
+        ["http://a:8080/health", "container:nats:8222", "container:my.nats_1@2:8222/healthz"],
         [
             "container:nats",
             "container:nats:0",

@@ -120,7 +120,7 @@ def test_a_death() -> None:
     seen = docker_wire.event(told())
     assert seen is not None
     assert (seen.action, seen.id, seen.exit_code, seen.signal) == (Action.DIE, "43d8", 137, None)
-    assert (seen.owner.name, seen.name, seen.image) == ("nats-2", "semstreams-nats", "nats:2.14")
+    assert (seen.owner.name, seen.name, seen.image) == ("nats@2", "semstreams-nats", "nats:2.14")
     assert seen.time_nano == 1772366400123456789
 
 
