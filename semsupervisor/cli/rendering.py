@@ -17,7 +17,7 @@ from typing import Any, TextIO
 from semsupervisor.kit import amounts
 
 NARROWEST, WIDEST, USUAL_WIDTH = 60, 120, 80
-NARROWEST_COLUMN = 32
+NARROWEST_COLUMN = 36
 BELOW = 2
 LABEL_WIDTH = 12
 
