@@ -11,11 +11,14 @@ import json
 
 import aiohttp
 import msgspec
+import structlog
 
 from semsupervisor.errors import EngineError
 from semsupervisor.systems import docker_wire
 from semsupervisor.systems.containers import Action, Event
 from semsupervisor.systems.docker_errors import of_status, translated
+
+log = structlog.get_logger(__name__)
 
 URL = "http://docker/events"
 
@@ -118,4 +121,5 @@ def _event(socket: str, line: bytes) -> Event | None:
     try:
         return docker_wire.event(line)
     except msgspec.MsgspecError as error:
-        raise EngineError(f"{socket} tells an event that is none of a Docker engine: {error}") from error
+        log.warning("docker.event_unreadable", socket=socket, error=str(error))
+        return None

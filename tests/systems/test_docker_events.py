@@ -18,6 +18,7 @@ from semsupervisor.systems import docker_events
 from semsupervisor.systems.containers import Action
 from semsupervisor.systems.docker_events import EventStream, StreamEnded
 from tests.support.broken_engine import speaking
+from tests.support.logs import Logs
 
 DEATH = json.dumps({"Action": "die", "Actor": {"ID": "a1", "Attributes": {"exitCode": "3"}}, "timeNano": 5}).encode()
 EXEC = json.dumps({"Action": "exec_start: true", "Actor": {"ID": "a1"}, "timeNano": 5}).encode()
@@ -67,11 +68,13 @@ async def test_silence_is_none_and_loses_nothing(tmp_path: Path) -> None:
         assert await stream.next(0.01) is None
 
 
-async def test_nonsense_is_an_error(tmp_path: Path) -> None:
-    """What is no event does not come from an engine."""
-    async with stream_of(tmp_path, [b"<html>\n"], stay=True) as stream:
-        with pytest.raises(EngineError, match="none of a Docker engine"):
-            await stream.next(1.0)
+async def test_a_line_that_cannot_be_read_is_skipped(tmp_path: Path, logs: Logs) -> None:
+    """It is logged and no more: the events after it are told, and the engine counts as reached."""
+    async with stream_of(tmp_path, [b"<html>\n", b'{"Action": 5}\n', DEATH + b"\n"], stay=True) as stream:
+        told = await stream.next(1.0)
+    assert told is not None
+    assert told.action is Action.DIE
+    assert [entry["event"] for entry in logs] == ["docker.event_unreadable"] * 2
 
 
 async def test_a_stream_closed_by_another_task_ends(tmp_path: Path) -> None:
