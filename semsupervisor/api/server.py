@@ -7,6 +7,7 @@ import logging
 import os
 from pathlib import Path
 
+import msgspec
 import structlog
 from aiohttp import http_exceptions, web
 
@@ -15,25 +16,36 @@ from semsupervisor.api.access import Policy, host_name
 from semsupervisor.api.readings import Readings
 from semsupervisor.api.sockets import ControlSocket, group_id, open_control_socket
 from semsupervisor.errors import PermanentError
+from semsupervisor.health.setup import SetupFinding
 from semsupervisor.settings.model import ApiSettings
 
 log = structlog.get_logger(__name__)
 
 GRACE_SECONDS = 0.5
+RETRY_SECONDS = 60.0
+TCP_FIX = (
+    "free the port (`ss -tlnp` shows who has it), or set api.listen to another address, "
+    'or to "" for the control socket alone'
+)
 
 
 class Server:
-    """Listens from `start` to `stop`, which takes a second at most."""
+    """Listens from `start` to `stop`, which takes a second at most.
+
+    Any user of the host may take the TCP port first: then the control socket serves alone, `problem` says why and
+    stands among the findings, and `retry` opens TCP when it can be had.
+    """
 
     def __init__(self, readings: Readings, settings: ApiSettings) -> None:
-        self._readings = readings
+        self._readings = msgspec.structs.replace(readings, findings=lambda: [*readings.findings(), *self._findings()])
         self._settings = settings
         self._runner: web.AppRunner | None = None
         self._control: ControlSocket | None = None
         self.tcp_addresses: tuple[str, ...] = ()
+        self.problem = ""
 
     async def start(self) -> None:
-        """Open both doors. Raises: PermanentError when one cannot be opened, and then none is open."""
+        """Open both doors. Raises: PermanentError when the control socket cannot be opened, and then none is open."""
         gid = await asyncio.to_thread(group_id, self._settings.group)
         policy = Policy(
             own_uid=os.geteuid(), group=self._settings.group, group_gid=gid, hosts=_own_names(self._settings)
@@ -64,6 +76,16 @@ class Server:
             await asyncio.to_thread(self._control.close)
             self._control = None
         self.tcp_addresses = ()
+        self.problem = ""
+
+    async def retry(self) -> None:
+        """Wait a minute, then listen on TCP if that could not be had so far: one turn of a loop."""
+        await asyncio.sleep(RETRY_SECONDS)
+        if self.problem and self._runner is not None:
+            await self._open_tcp(self._runner)
+
+    def _findings(self) -> list[SetupFinding]:
+        return [SetupFinding("tcp_unavailable", self.problem, TCP_FIX)] if self.problem else []
 
     async def _open_control(self, runner: web.AppRunner, gid: int | None) -> None:
         self._control = await asyncio.to_thread(open_control_socket, Path(self._settings.socket), gid)
@@ -76,13 +98,19 @@ class Server:
         try:
             await site.start()
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise PermanentError(
-                f"cannot listen on {listen}: {reason}; free the port (ss -tlnp shows who has it), "
-                'or set api.listen to another address, or to "" for the control socket alone'
-            ) from error
+            await site.stop()
+            self._cannot(f"cannot listen on {listen}: {error.strerror or error}")
+            return
+        if self.problem:
+            log.info("api.tcp_available", listen=listen)
+            self.problem = ""
         addresses = [address for address in runner.addresses if not isinstance(address, str)]
         self.tcp_addresses = tuple(f"{_bracketed(address[0])}:{address[1]}" for address in addresses)
+
+    def _cannot(self, problem: str) -> None:
+        if not self.problem:
+            log.error("api.tcp_unavailable", problem=problem, fix=TCP_FIX)
+        self.problem = problem
 
 
 def _own_names(settings: ApiSettings) -> frozenset[str]:

@@ -19,6 +19,7 @@ from semsupervisor.api.server import Server
 from semsupervisor.errors import PermanentError
 from semsupervisor.settings.model import ApiSettings
 from tests.support.api_world import World, served
+from tests.support.logs import Logs
 
 
 def settings(folder: Path, listen: str = "", group: str = "") -> ApiSettings:
@@ -74,21 +75,43 @@ async def test_the_control_socket_belongs_to_the_group(tmp_path: Path) -> None:
     assert found.st_gid == grp.getgrnam("daemon").gr_gid
 
 
-async def test_a_port_that_is_taken_is_named_with_its_remedy(tmp_path: Path) -> None:
-    """The message names address and remedy, and the control socket is closed again."""
+async def status_by_socket(folder: Path) -> str:
+    """Return what the control socket says of the status."""
+    connector = aiohttp.UnixConnector(str(folder / "control.sock"))
+    async with aiohttp.ClientSession(connector=connector) as local, local.get("http://localhost/v1/status") as answer:
+        assert answer.status == 200
+        return await answer.text()
+
+
+async def test_a_port_that_is_taken_leaves_the_control_socket(
+    tmp_path: Path, logs: Logs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The status names address and remedy, an error is logged once, and TCP is opened when the port is free again."""
+    monkeypatch.setattr("semsupervisor.api.server.RETRY_SECONDS", 0.0)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
         server = Server(World().readings(), settings(tmp_path, listen))
-        with pytest.raises(PermanentError, match=rf"cannot listen on {listen}: .*in use.*api\.listen"):
-            await server.start()
-    assert not (tmp_path / "control.sock").exists()
+        await server.start()
+        await server.retry()
+        assert server.tcp_addresses == ()
+        status = await status_by_socket(tmp_path)
+        assert "tcp_unavailable" in status
+        assert f"cannot listen on {listen}: " in status
+        assert "api.listen" in status
+    await server.retry()
+    assert (server.tcp_addresses, server.problem) == ((listen,), "")
+    assert "tcp_unavailable" not in await status_by_socket(tmp_path)
+    await server.stop()
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["api.tcp_unavailable"]
 
 
 async def test_an_address_that_is_not_the_hosts_is_named(tmp_path: Path) -> None:
-    """An address of another host cannot be listened on, and the message says which setting it is."""
+    """An address of another host cannot be listened on, and the control socket serves alone."""
     server = Server(World().readings(), settings(tmp_path, "192.0.2.1:9797"))
-    with pytest.raises(PermanentError, match=r"cannot listen on 192\.0\.2\.1:9797.*api\.listen"):
-        await server.start()
+    await server.start()
+    assert server.problem.startswith("cannot listen on 192.0.2.1:9797: ")
+    await server.stop()
+    assert server.problem == ""
 
 
 @pytest.mark.parametrize("listen", ["localhost", "localhost:", "localhost:http", "localhost:70000"])
