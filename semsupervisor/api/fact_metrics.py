@@ -19,6 +19,8 @@ from semsupervisor.health.observation import FactValue, SubjectKind, Unknown
 
 OTHER_STATE = "other"
 LONGEST_LABEL = 100
+# Free text of others: each new wording would be another series.
+FREE_TEXTS = frozenset({"flows"})
 
 # Those of the supervisor itself have metrics of their own, by the names that its parts go by.
 OWN_KINDS = frozenset({SubjectKind.SUPERVISOR, SubjectKind.PROBE, SubjectKind.RECEIVER})
@@ -36,7 +38,6 @@ _WORDS = {
     "deaths_recent": "How often it died in the last 10 minutes.",
     "died": "Whether it is not running although nobody asked for that.",
     "exit_code": "Exit code of the last end of its main process.",
-    "flows": "How it says that its flows are.",
     "free_bytes": "Space that is free for the supervisor's user.",
     "healthy": "Whether it says that it is healthy.",
     "image": "The image that it runs.",
@@ -85,6 +86,8 @@ def _by_fact(subjects: Iterable[Known]) -> dict[tuple[SubjectKind, str], dict[st
     found: dict[tuple[SubjectKind, str], dict[str, FactValue]] = {}
     for one in subjects:
         for fact, value in one.facts.items():
+            if fact in FREE_TEXTS:
+                continue
             found.setdefault((one.subject.kind, fact), {})[one.subject.name] = value
     return found
 

@@ -7,7 +7,7 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from semsupervisor.alerts.facts import FACTS
-from semsupervisor.api.fact_metrics import OWN_KINDS, families
+from semsupervisor.api.fact_metrics import FREE_TEXTS, OWN_KINDS, families
 from semsupervisor.api.families import Rendering
 from semsupervisor.health.observation import FactValue, SubjectKind, Unknown
 from tests.support.api_world import World
@@ -54,6 +54,13 @@ def test_a_state_has_a_series_for_each_that_it_may_have() -> None:
     known = FACTS[SubjectKind.SERVICE]["state"]
     assert isinstance(known, tuple)
     assert len(states) == 2 * (len(known) + 1)
+
+
+def test_free_text_is_no_label() -> None:
+    """What SemStreams says of its flows may be worded anew each time: no metric holds it."""
+    world = World()
+    world.see(SubjectKind.SEMSTREAMS, "semstreams", {"flows": "3 of 7 running"})
+    assert "flows" not in rendered(world)
 
 
 def test_other_texts_are_labels_of_an_info() -> None:
@@ -126,6 +133,6 @@ def test_every_fact_of_the_vocabulary_is_a_metric() -> None:
         world.see(kind, "x", facts)
     page = rendered(world)
     for kind in set(SubjectKind) - OWN_KINDS:
-        for fact in FACTS[kind]:
+        for fact in FACTS[kind].keys() - FREE_TEXTS:
             assert f"semsupervisor_{kind.value}_{fact.removesuffix('_at')}" in page
     assert "the fact " not in page
