@@ -147,9 +147,9 @@ async def test_replicas_are_services_of_their_own(project: Project, tmp_path: Pa
     """A second replica has a name of its own, and its removal is a request."""
     async with watcher_of(project, tmp_path) as watcher:
         await project.compose("up", "--detach", "--scale", "worker=2")
-        await watcher.until("worker-2", "state", "running")
+        await watcher.until("worker@2", "state", "running")
         await project.compose("up", "--detach", "--scale", "worker=1")
-        await watcher.until("worker-2", "stopped_on_request", True)
+        await watcher.until("worker@2", "stopped_on_request", True)
         assert {fact: watcher.record.values("worker", fact) for fact in CALM} == CALM
 
 
