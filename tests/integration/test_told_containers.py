@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -21,9 +21,10 @@ from tests.support.rows import (
     docker,
     fault,
     from_host,
+    signal_from_host,
     up_as,
 )
-from tests.support.scene import Scene, both, fires
+from tests.support.scene import Scene, both, fires, watched
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -132,6 +133,11 @@ services:
     healthcheck: {test: ["CMD-SHELL", "test ! -e /tmp/unwell"], interval: 1s, retries: 2}
 """
 WORKER = "service:worker"
+SOON_OUT_OF_MEMORY = """
+[rules]
+memory_high = {above = 0.6, for = "2s"}
+memory_critical = {above = 0.7, for = "2s"}
+"""
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
@@ -152,10 +158,23 @@ def test_a_service_of_another_name_is_watched_as_well(healthy_stack: DemoStack, 
         scene.await_told(fires("container_unhealthy", WORKER))
         stack.engine.docker("exec", worker, "rm", "/tmp/unwell")
         scene.await_told(*both("container_unhealthy", WORKER))
-        os.kill(int(stack.engine.docker("inspect", "--format", "{{.State.Pid}}", worker)), signal.SIGKILL)
+        signal_from_host(int(stack.engine.docker("inspect", "--format", "{{.State.Pid}}", worker)), signal.SIGKILL)
         scene.await_told(*both("container_died", WORKER))
         scene.await_calm()
         assert scene.told == [*both("container_unhealthy", WORKER), *both("container_died", WORKER)]
     finally:
         stack.compose("rm", "--stop", "--force", "worker")
         stack.files.remove("extra.yml")
+
+
+def test_memory_that_runs_out_is_told_by_its_worst_degree(healthy_stack: DemoStack, tmp_path: Path) -> None:
+    """Above the limit that is critical a container's memory is not told as high as well; using less ends it."""
+    critical = both("memory_critical", SEMSTREAMS)
+    with watched(healthy_stack, tmp_path, SOON_OUT_OF_MEMORY) as scene:
+        healthy_stack.fault("leak", mib_per_second=200.0, until_mib=112.0)
+        scene.await_told(critical[0])
+        assert scene.alert(critical[0])["summary"].endswith("of 128.0 MiB).")
+        healthy_stack.clear_faults()
+        scene.await_told(*critical)
+        scene.await_calm()
+        assert scene.told == [*critical]

@@ -106,3 +106,20 @@ def test_an_engine_that_stays_away_is_one_message(stack: DemoStack, tmp_path: Pa
         scene.await_told(*both(*ENGINE))
         scene.await_calm()
         assert scene.told == [*both(*ENGINE)]
+
+
+def test_a_container_that_is_gone_with_its_engines_memory_is_missing(stack: DemoStack, tmp_path: Path) -> None:
+    """When nobody watched its removal, and the engine has forgotten it, that a container is not there is told."""
+    missing = both("container_missing", "service:semstreams")
+    with watched(stack, tmp_path, IMPATIENT) as scene:
+        scene.daemon.stop()
+        stack.engine.docker("rm", "--force", stack.container("semstreams"))
+        engine_of(stack).stop()
+        engine_of(stack).start()
+        scene.daemon.start()
+        scene.await_told(missing[0])
+        assert "nobody was seen to remove it" in scene.alert(missing[0])["evidence"]["cause"]
+        stack.up()
+        scene.await_told(*missing)
+        scene.await_calm()
+        assert scene.told == [*missing]
