@@ -136,12 +136,6 @@ class ProbeRunner:
         )
         self._guarded[probe.name] = _Guarded(probe, report, known.seen)
 
-    async def remove(self, name: str) -> None:
-        """Forget a probe; what only it saw is handed on as gone. Raises: KeyError when there is none of that name."""
-        guarded = self._guarded.pop(name)
-        if gone := self._gone(guarded, guarded.seen):
-            await self._sink(gone)
-
     async def run(self, name: str) -> None:
         """Run a probe once; while it runs already the run is refused and counted.
 

@@ -48,7 +48,6 @@ class LoopLag:
         self._lags = Lags(WINDOW_SECONDS)
         self._due: float | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._last_seconds = 0.0
 
     def start(self) -> None:
         """Begin to sample the loop that runs now."""
@@ -60,11 +59,6 @@ class LoopLag:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._due = None
-
-    @property
-    def current_seconds(self) -> float:
-        """How late the last sample came, or how late the next one is already."""
-        return max(self._last_seconds, self._overdue())
 
     @property
     def largest_seconds(self) -> float:
@@ -79,6 +73,5 @@ class LoopLag:
         return 0.0 if self._due is None else max(0.0, self._clock.monotonic() - self._due)
 
     def _sample(self) -> None:
-        self._last_seconds = self._overdue()
-        self._lags.add(Lag(self._clock.monotonic(), self._last_seconds))
+        self._lags.add(Lag(self._clock.monotonic(), self._overdue()))
         self.start()

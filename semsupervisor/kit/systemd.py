@@ -59,10 +59,6 @@ class Notifier:
         """Feed the watchdog."""
         self._send("WATCHDOG=1")
 
-    def needs_longer(self, seconds: float) -> None:
-        """Ask for this much more time from now to start, reload or stop."""
-        self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}")
-
     def _send(self, *lines: str) -> None:
         if not self._address:
             return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -78,11 +77,6 @@ def filesystem_of(path: str, table: Sequence[Mount]) -> Filesystem | None:
 def boot_id() -> str:
     """Return what the kernel drew by lot at this boot. Raises: OSError."""
     return BOOT_ID.read_text().strip()
-
-
-def host_name() -> str:
-    """Return the name that the host goes by."""
-    return socket.gethostname()
 
 
 async def is_shutting_down(timeout_seconds: float = 1.0) -> bool:

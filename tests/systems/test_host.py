@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
 import pytest
@@ -124,11 +123,10 @@ def test_a_mount_point_that_is_gone_is_an_error() -> None:
         host.filesystem_of("/nowhere/x", (ROOT, Mount("/dev/sdz", "/nowhere", "ext4")))
 
 
-def test_the_boot_and_the_name_are_known() -> None:
-    """The boot's id is the kernel's, the name is the system's."""
+def test_the_boot_is_known() -> None:
+    """The boot's id is the kernel's and stays."""
     assert len(host.boot_id()) == 36
     assert host.boot_id() == host.boot_id()
-    assert host.host_name() == socket.gethostname()
 
 
 @pytest.mark.parametrize(
