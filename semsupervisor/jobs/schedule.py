@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
 import structlog
-from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_SCHEDULER_SHUTDOWN, JobSubmissionEvent, SchedulerEvent
+from apscheduler.events import EVENT_SCHEDULER_SHUTDOWN, SchedulerEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.schedulers.base import STATE_RUNNING
 from apscheduler.triggers.base import BaseTrigger
@@ -45,7 +43,7 @@ class Schedule:
     """Starts jobs at their times, each in a task of its own that `owner` guards, and never two runs of one at a time.
 
     A job runs first within `FIRST_WITHIN_SECONDS` of its start, each at another moment. A run that is due while the
-    last one is under way is left out and counted in `skipped`.
+    last one is under way is left out.
     """
 
     def __init__(self, clock: Clock, owner: TaskOwner) -> None:
@@ -53,25 +51,10 @@ class Schedule:
         self._owner = owner
         self._jobs: dict[str, Job] = {}
         self._running: set[asyncio.Task[Any]] = set()
-        self._skipped: Counter[str] = Counter()
         self._scheduler = _Scheduler(self._follow_the_clock)
-        self._scheduler.add_listener(self._count_skipped, EVENT_JOB_MAX_INSTANCES)
         self._scheduler.add_listener(self._note_stopped, EVENT_SCHEDULER_SHUTDOWN)
         self._stopped = asyncio.Event()
         self._offset_seconds = 0.0
-
-    @property
-    def skipped(self) -> Mapping[str, int]:
-        """Return how often each job was due while it ran still."""
-        return MappingProxyType(self._skipped)
-
-    def add(self, name: str, interval_seconds: float, run: Callable[[], Awaitable[None]]) -> None:
-        """Run this from now on, or from the start on. Raises: ValueError when the name is taken."""
-        if name in self._jobs:
-            raise ValueError(f"there is a job {name} already")
-        self._jobs[name] = Job(name, interval_seconds, run)
-        if self._scheduler.running:
-            self._plan(self._jobs[name])
 
     def replace(self, jobs: Sequence[Job]) -> None:
         """Run these and no others; those whose interval stays keep their next time, and runs under way go on."""
@@ -132,9 +115,6 @@ class Schedule:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         await asyncio.wait({task})
-
-    def _count_skipped(self, event: JobSubmissionEvent) -> None:
-        self._skipped[event.job_id] += 1
 
     def _note_stopped(self, _: SchedulerEvent) -> None:
         self._stopped.set()
