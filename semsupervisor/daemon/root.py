@@ -196,6 +196,7 @@ class Daemon:
         self._schedule.start()
         self._owner.loop("reload", self._reloading.when_asked)
         await self._server.start()
+        self._owner.loop("api.retry", self._server.retry)
         if self._notifier.watchdog_seconds:
             self._owner.loop("watchdog", self._feed_watchdog)
         self._notifier.ready(self._in_force.status)

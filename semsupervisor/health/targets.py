@@ -16,7 +16,8 @@ _URL = re.compile(r"https?://[^/\s]\S*")
 AddressOf = Callable[[str], str | None]
 """Where a service is now: the network address of its container, or None when that cannot be said.
 
-It may raise: EngineError while the engine does not tell, TargetStopped when the container is known not to run.
+It may raise: EngineError while the engine does not tell, TargetStopped when the container is known not to run,
+TargetAbsent when there is no such service.
 """
 
 
@@ -26,6 +27,10 @@ class TargetUnknown(TemporaryError):
 
 class TargetStopped(TargetUnknown):
     """The target's container is known not to run, so nothing can answer there."""
+
+
+class TargetAbsent(TargetUnknown):
+    """There is no such service: nothing is there to look at, which the findings about the set-up say."""
 
 
 class UrlTarget(msgspec.Struct, frozen=True):

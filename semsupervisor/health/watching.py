@@ -21,7 +21,7 @@ from semsupervisor.health.memory import Memory
 from semsupervisor.health.observation import Observation
 from semsupervisor.health.roster import Roster
 from semsupervisor.health.services import Service
-from semsupervisor.health.targets import TargetStopped
+from semsupervisor.health.targets import TargetAbsent, TargetStopped
 from semsupervisor.health.telling import EngineTrouble, HandOn, IsShuttingDown, Teller, WriteNote, never_shuts_down
 from semsupervisor.kit.clock import Clock
 from semsupervisor.store.journal import Companion
@@ -85,7 +85,8 @@ class Watching:
     def address(self, service: str) -> str | None:
         """Return a network address of a service's container, None if it has none.
 
-        Raises: EngineError (EngineForbidden) while the engine does not answer; TargetStopped when it does not run.
+        Raises: EngineError (EngineForbidden) while the engine does not answer; TargetStopped when it does not run;
+        TargetAbsent when there is no such service.
         """
         if self._teller.trouble is not None:
             raise self._teller.trouble
@@ -93,6 +94,8 @@ class Watching:
         if known is not None and not known.lives:
             raise TargetStopped(f"the container of {service} does not run: {known.cause or known.state.value}")
         container = self._roster.containers.get(service)
+        if known is None and container is None:
+            raise TargetAbsent(f"there is no container of the service {service}")
         return next(iter(container.addresses.values()), None) if container else None
 
     async def follow(self) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from semsupervisor.health.freshness import FailingLoop, loops_text, stale_intervals
-from semsupervisor.health.observation import Observation, Subject, SubjectKind
+from semsupervisor.health.observation import Observation, Subject, SubjectKind, Unknown
 from semsupervisor.health.probing import ProbeReport, ProbeRunner
 from semsupervisor.kit.clock import Clock, Instant
 from semsupervisor.kit.looplag import LoopLag
 from semsupervisor.kit.tasks import TaskOwner
 
+PATIENCE_INTERVALS = 6.0
 LOOPS = Subject(SubjectKind.SUPERVISOR, "loops")
 
 
@@ -24,18 +25,12 @@ class Freshness:
         self._runner = runner
         self._owner = owner
         self._lag = lag
-        self._seen: set[str] = set()
 
     async def observe(self) -> Sequence[Observation]:
-        """Look at the reports; a probe that was removed is gone."""
+        """Look at the reports of all others, and at the loops."""
         at = self._clock.instant()
-        reports = {name: report for name, report in self._runner.reports.items() if name != self.name}
-        gone = [
-            Observation(source=self.name, subject=Subject(SubjectKind.PROBE, name), at=at, facts={}, gone=True)
-            for name in sorted(self._seen - reports.keys())
-        ]
-        self._seen = set(reports)
-        return [*(self._of_probe(at, report) for report in reports.values()), *gone, self._of_loops(at)]
+        reports = [report for name, report in self._runner.reports.items() if name != self.name]
+        return [*(self._of_probe(at, report) for report in reports), self._of_loops(at)]
 
     def _of_probe(self, at: Instant, report: ProbeReport) -> Observation:
         conclusive = report.last_conclusive
@@ -45,11 +40,13 @@ class Freshness:
             interval_seconds=report.interval_seconds,
             now=at.monotonic,
         )
+        early = conclusive is None and stale <= PATIENCE_INTERVALS
+        found = Unknown("it was started a short time ago") if early else stale
         evidence = {"last_result": "never" if conclusive is None else conclusive.wall.isoformat(timespec="seconds")}
         if report.last_error:
             evidence["error"] = report.last_error
         subject = Subject(SubjectKind.PROBE, report.name)
-        return Observation(self.name, subject, at, {"stale_intervals": stale}, evidence)
+        return Observation(self.name, subject, at, {"stale_intervals": found}, evidence)
 
     def _of_loops(self, at: Instant) -> Observation:
         failing = [

@@ -8,6 +8,7 @@ from datetime import UTC
 from semsupervisor.errors import SupervisorError
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.reaching import Endpoint, Unreachable
+from semsupervisor.health.targets import TargetAbsent
 from semsupervisor.kit.clock import Clock
 from semsupervisor.systems.bodies import NotOffered, Unreadable
 from semsupervisor.systems.http import Answer
@@ -33,6 +34,8 @@ class NatsVarz:
             answer = await self._endpoint.ask(self._timeout_seconds, VARZ_PATH)
         except Unreachable as error:
             return [self._unseen(Outcome.DOWN, str(error))]
+        except TargetAbsent as error:
+            return [self._unseen(Outcome.NOT_OFFERED, str(error))]
         except SupervisorError as error:
             return [self._unseen(Outcome.UNKNOWN, str(error))]
         try:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from semsupervisor.errors import SupervisorError
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.reaching import Endpoint, Unreachable
+from semsupervisor.health.targets import TargetAbsent
 from semsupervisor.kit.clock import Clock
 from semsupervisor.systems.bodies import Unreadable
 from semsupervisor.systems.http import Answer, BodyTooLarge
@@ -34,6 +35,8 @@ class SemstreamsHealth:
             return [self._unseen(Outcome.DOWN, str(error), reachable=False)]
         except BodyTooLarge as error:
             return [self._unseen(Outcome.UNKNOWN, str(error), error.answer, reachable=True)]
+        except TargetAbsent as error:
+            return [self._unseen(Outcome.NOT_OFFERED, str(error), reachable=Unknown(str(error)))]
         except SupervisorError as error:
             return [self._unseen(Outcome.UNKNOWN, str(error), reachable=Unknown(str(error)))]
         if answer.status == NOT_FOUND:

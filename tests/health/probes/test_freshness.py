@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from semsupervisor.errors import EngineError
-from semsupervisor.health.observation import Observation, Outcome, Subject, SubjectKind
+from semsupervisor.health.observation import Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.probes.freshness import LOOPS, Freshness
 from semsupervisor.health.probing import ProbeRunner
 from semsupervisor.kit.looplag import SAMPLE_SECONDS, LoopLag
@@ -75,6 +75,7 @@ async def test_a_probe_grows_stale_without_certain_results(stage: Stage) -> None
     """Unknown and failure do not count, down does; a result makes it fresh again."""
     probe = Scripted("a")
     stage.runner.add(probe, 10.0, 5.0)
+    await stage.runner.run("a")
     assert await stage.stale("a") == 0
     stage.clock.advance(20.0)
     assert await stage.stale("a") == 2
@@ -86,6 +87,25 @@ async def test_a_probe_grows_stale_without_certain_results(stage: Stage) -> None
     stage.clock.advance(10.0)
     assert await stage.stale("a") == 3
     probe.error, probe.outcome = None, Outcome.DOWN
+    await stage.runner.run("a")
+    assert await stage.stale("a") == 0
+
+
+async def test_a_probe_that_was_just_started_is_given_time(stage: Stage) -> None:
+    """Before its first certain result it is unknown how stale it is, so that a restart ends no alert; not for ever."""
+    probe = Scripted("a", Outcome.UNKNOWN)
+    stage.runner.add(probe, 10.0, 5.0)
+    await stage.runner.run("a")
+    stage.clock.advance(60.0)
+    assert isinstance(await stage.stale("a"), Unknown)
+    stage.clock.advance(10.0)
+    assert await stage.stale("a") == 7
+
+
+async def test_a_service_that_does_not_exist_makes_nothing_stale(stage: Stage) -> None:
+    """What is not offered is certain: the findings about the set-up say what is missing."""
+    probe = Scripted("a", Outcome.NOT_OFFERED)
+    stage.runner.add(probe, 10.0, 5.0)
     await stage.runner.run("a")
     assert await stage.stale("a") == 0
 
@@ -103,16 +123,6 @@ async def test_the_evidence_says_since_when_and_why(stage: Stage) -> None:
         "last_result": "2026-03-01T12:00:00+00:00",
         "error": "the engine is away",
     }
-
-
-async def test_a_removed_probe_is_gone(stage: Stage) -> None:
-    """It is told once that it is gone; the probe of the probes does not judge itself."""
-    stage.runner.add(Scripted("a"), 10.0, 5.0)
-    stage.runner.add(stage.freshness, 10.0, 5.0)
-    assert set(await stage.see()) == {"probe:a", "supervisor:loops"}
-    await stage.runner.remove("a")
-    assert (await stage.see())["probe:a"].gone
-    assert set(await stage.see()) == {"supervisor:loops"}
 
 
 async def test_failing_loops_are_counted_and_named(stage: Stage) -> None:
