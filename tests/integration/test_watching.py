@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from semsupervisor.health.targets import TargetStopped
+from semsupervisor.health.targets import TargetAbsent, TargetStopped
 from semsupervisor.systems import cgroups
 from tests.support.waiting import eventually
 from tests.support.watcher import ENGINE, Services, Watcher
@@ -335,7 +335,8 @@ async def test_where_a_service_is(services: Services, tmp_path: Path) -> None:
         address = services.engine.docker("inspect", "--format", form, services.name("app"))
         assert watcher.watching.address("app") == address
         assert watcher.watching.address("island") is None
-        assert watcher.watching.address("nobody") is None
+        with pytest.raises(TargetAbsent, match="no container of the service nobody"):
+            watcher.watching.address("nobody")
         await services.do("stop", "app")
         await watcher.until("app", "state", "exited")
         with pytest.raises(TargetStopped, match="stopped through the Docker API"):

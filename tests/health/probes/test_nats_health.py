@@ -7,6 +7,7 @@ import pytest
 from semsupervisor.errors import SupervisorError
 from semsupervisor.health.observation import Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.probes.nats_health import NatsHealth
+from semsupervisor.health.targets import TargetAbsent
 from semsupervisor.systems.connecting import Garbled, Refused, TimedOut
 from semsupervisor.systems.http import Answer
 from semsupervisor.systems.nats_monitor import FULL_CHECK_PATH, LIVENESS_PATH
@@ -152,3 +153,11 @@ async def test_what_is_not_seen_is_unknown(
     assert observation.evidence == ({"error": error} if body is None else {"error": error, "body": body})
     stage.live, stage.full = WELL, WELL
     assert (await stage.look(0.1)).facts["healthy"] is True
+
+
+async def test_a_service_that_is_not_there_is_not_looked_at() -> None:
+    """Nothing is said of it, and that is certain: no check goes stale over it."""
+    answering = Answering(TargetAbsent("no such service"))
+    (seen,) = await NatsHealth(answering.clock, answering.endpoint, "app", 3.0).observe()
+    assert seen.outcome is Outcome.NOT_OFFERED
+    assert seen.facts["reachable"] == Unknown("no such service")

@@ -9,6 +9,7 @@ import pytest
 from semsupervisor.errors import SupervisorError
 from semsupervisor.health.observation import Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.probes.nats_varz import FACTS, NatsVarz
+from semsupervisor.health.targets import TargetAbsent
 from semsupervisor.systems.connecting import Garbled, Refused, TimedOut
 from semsupervisor.systems.http import Answer
 from tests.support.asked import Answering, answer
@@ -47,6 +48,7 @@ async def test_the_figures_are_facts() -> None:
         (Refused("refused"), Outcome.DOWN, {"error": "refused"}),
         (TimedOut("silent"), Outcome.DOWN, {"error": "silent"}),
         (Garbled("not HTTP"), Outcome.UNKNOWN, {"error": "not HTTP"}),
+        (TargetAbsent("no such service"), Outcome.NOT_OFFERED, {"error": "no such service"}),
         (
             answer(b"no", 404),
             Outcome.NOT_OFFERED,

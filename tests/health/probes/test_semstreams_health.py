@@ -9,6 +9,7 @@ import pytest
 from semsupervisor.errors import SupervisorError
 from semsupervisor.health.observation import Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.probes.semstreams_health import SemstreamsHealth
+from semsupervisor.health.targets import TargetAbsent
 from semsupervisor.systems.connecting import Garbled, Refused, TimedOut
 from semsupervisor.systems.http import Answer, BodyTooLarge
 from tests.support.asked import ELAPSED_SECONDS, Answering, answer
@@ -151,3 +152,11 @@ async def test_an_unreadable_body_is_unknown(outcome: Answer | SupervisorError, 
     assert isinstance(observation.facts["offered"], Unknown)
     assert observation.evidence["body"].startswith(body)
     assert observation.evidence["error"]
+
+
+async def test_a_service_that_is_not_there_is_not_looked_at() -> None:
+    """Nothing is said of it, and that is certain: no check goes stale over it."""
+    answering = Answering(TargetAbsent("no such service"))
+    (seen,) = await SemstreamsHealth(answering.clock, answering.endpoint, "app", 3.0).observe()
+    assert seen.outcome is Outcome.NOT_OFFERED
+    assert seen.facts["reachable"] == Unknown("no such service")
