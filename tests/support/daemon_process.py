@@ -43,6 +43,7 @@ timeout = "1500ms"
 [delivery]
 first_retry = "100ms"
 longest_retry = "1s"
+give_up_refused = "0s"
 
 [state]
 directory = {state}

@@ -69,6 +69,7 @@ def signal_from_host(pid: int, number: signal.Signals) -> None:
     """Send a signal to a container's process from outside of Docker."""
     if os.geteuid() != 0:
         pytest.skip("to signal a container's process from the host needs root")
+    assert pid > 0, "the container does not run"  # 0 would be this process and all of its group
     os.kill(pid, number)
 
 

@@ -64,11 +64,11 @@ class Scene:
 
     def await_told(self, *wanted: Told, within_seconds: float = TOLD_SECONDS) -> None:
         """Wait until all of these have arrived, each as often as it is given."""
-        _until(lambda: not _without(wanted, self.told), within_seconds)
+        self._until(lambda: not _without(wanted, self.told), within_seconds)
 
     def await_muted(self, *wanted: tuple[str, str], within_seconds: float = TOLD_SECONDS) -> None:
         """Wait until these alerts, by rule and subject, fire and are muted."""
-        _until(lambda: set(wanted) <= self.muted().keys(), within_seconds)
+        self._until(lambda: set(wanted) <= self.muted().keys(), within_seconds)
 
     def muted(self) -> dict[tuple[str, str], str]:
         """Return the alerts that fire and are told to nobody, with the reason."""
@@ -80,12 +80,12 @@ class Scene:
 
     def await_healthy(self, within_seconds: float = CALM_SECONDS) -> None:
         """Wait until the daemon says that the stack is well."""
-        _until(lambda: self.daemon.verdict("/v1/health") == "healthy", within_seconds)
+        self._until(lambda: self.daemon.verdict("/v1/health") == "healthy", within_seconds)
 
     def await_looks(self) -> None:
         """Wait until each scheduled check has ended twice more."""
         counts = {probe["name"]: sum(probe["outcomes"].values()) for probe in self._probes()}
-        _until(
+        self._until(
             lambda: all(sum(probe["outcomes"].values()) >= counts[probe["name"]] + 2 for probe in self._probes()),
             CALM_SECONDS,
         )
@@ -105,6 +105,13 @@ class Scene:
                 raise AssertionError(f"no calm within {within_seconds:g} s: {sorted(open_)} for {sorted(wanted)}")
             time.sleep(PAUSE_SECONDS)
 
+    def _until(self, look: Callable[[], bool], within_seconds: float) -> None:
+        def seen() -> bool:
+            assert self.daemon.runs, "the daemon has ended, and not because the test asked it to"
+            return look()
+
+        eventually_sync(seen, within_seconds, pause_seconds=PAUSE_SECONDS)
+
     def _waiting(self) -> bool:
         return any(not message["dead"] for message in self.daemon.get("/v1/outbox")["messages"])
 
@@ -119,10 +126,6 @@ class Scene:
         later = [update["evidence"] for update in updates if update["id"] == alert["id"]]
         alert["evidence"] = {key: text for known in (alert["evidence"], *later) for key, text in known.items()}
         return alert
-
-
-def _until(look: Callable[[], bool], within_seconds: float) -> None:
-    eventually_sync(look, within_seconds, pause_seconds=PAUSE_SECONDS)
 
 
 def _told(body: dict[str, Any]) -> Told:
