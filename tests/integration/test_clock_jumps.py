@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 PROGRAM = """
 import asyncio
-from semsupervisor.jobs.schedule import Schedule
+from semsupervisor.jobs.schedule import Job, Schedule
 from semsupervisor.kit.clock import SystemClock
 from semsupervisor.kit.tasks import TaskOwner
 
@@ -29,7 +29,7 @@ async def main():
         print(clock.now().isoformat(), flush=True)
     async with asyncio.TaskGroup() as group:
         schedule = Schedule(clock, TaskOwner(group, clock))
-        schedule.add("beat", 0.2, run)
+        schedule.replace([Job("beat", 0.2, run)])
         schedule.start()
         await asyncio.Event().wait()
 

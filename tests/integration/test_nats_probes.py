@@ -17,7 +17,7 @@ from semsupervisor.health.probes.nats_varz import FACTS, NatsVarz
 from semsupervisor.health.probing import ProbeRunner
 from semsupervisor.health.reaching import Endpoint
 from semsupervisor.health.targets import parse
-from semsupervisor.jobs.schedule import Schedule
+from semsupervisor.jobs.schedule import Job, Schedule
 from semsupervisor.kit.clock import SystemClock
 from semsupervisor.kit.looplag import LoopLag
 from semsupervisor.kit.tasks import TaskOwner
@@ -217,8 +217,7 @@ async def test_a_silent_server_delays_no_other(tmp_path: Path, http: HttpClient,
         async with asyncio.TaskGroup() as group:
             owner = TaskOwner(group, clock)
             schedule = Schedule(clock, owner)
-            schedule.add("silent", 0.1, at_silent.look_at_health)
-            schedule.add("well", 0.1, at_well.look_at_health)
+            schedule.replace([Job("silent", 0.1, at_silent.look_at_health), Job("well", 0.1, at_well.look_at_health)])
             schedule.start()
             await eventually(lambda: at_silent.outcomes["down"] >= 2)
             silent_ended, well_ended = at_silent.outcomes["down"], at_well.outcomes["ok"]
