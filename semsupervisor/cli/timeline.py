@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Mapping
+from time import sleep
 from typing import Any
 
 from semsupervisor.api.client import Client, NotReachable
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     newest = entries[-1]["id"] if entries else 0
     while True:
         paper.flush()
-        time.sleep(FOLLOW_SECONDS)
+        sleep(FOLLOW_SECONDS)
         fresh = _after(client, newest, wanted)
         _print(fresh, paper, json=arguments.json)
         newest = fresh[-1]["id"] if fresh else newest
@@ -63,7 +63,7 @@ def _after(client: Client, newest: int, wanted: Mapping[str, str | None]) -> lis
             if not said:
                 sys.stderr.write(f"semsupervisor: {error}; waiting for it\n")
             said = True
-            time.sleep(FOLLOW_SECONDS)
+            sleep(FOLLOW_SECONDS)
         else:
             entries: list[dict[str, Any]] = found["entries"][::-1]
             return entries

@@ -24,7 +24,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                 raise KeyboardInterrupt
             left.pop(0)()
 
-        monkeypatch.setattr("semsupervisor.cli.timeline.time.sleep", pause)
+        monkeypatch.setattr("semsupervisor.cli.timeline.sleep", pause)
 
     return happen
 
