@@ -28,7 +28,7 @@ from tests.bench.disk import mounted_copy, synced_append_seconds
 from tests.bench.figures import Target, percentile, surroundings, table, times
 from tests.bench.receiver import is_death
 from tests.bench.supervisor import Supervisor
-from tests.bench.world import CANNOT_RUN, CannotRun, World
+from tests.bench.world import World, run_bench
 
 COPIES = 8
 PAUSES_SECONDS = (1.3, 2.3)
@@ -240,11 +240,7 @@ def main() -> int:
     parser.add_argument("--deaths", type=int, default=120, metavar="N", help="how many (120)")
     parser.add_argument("--python", default=sys.executable, metavar="PATH", help="what runs the daemon (this Python)")
     arguments = parser.parse_args()
-    try:
-        return 0 if run(arguments.deaths, arguments.python) else 1
-    except CannotRun as reason:
-        print(f"tests/bench/detect: cannot run here: {reason}")
-        return CANNOT_RUN
+    return run_bench(parser.prog, lambda: run(arguments.deaths, arguments.python))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import msgspec
 from tests.bench import processes, product
 from tests.bench.figures import Target, percentile, surroundings, table, times
 from tests.bench.supervisor import PORT, Supervisor
-from tests.bench.world import CANNOT_RUN, CannotRun, World, end
+from tests.bench.world import World, end, run_bench
 from tests.support.commands import REPOSITORY, run
 
 PEER_PORT = 9798
@@ -69,8 +69,8 @@ def measured(world: World, seconds: float, pid: int = 0, logged: Callable[[], in
     return Stretch(took, engine / took, used / took, int(device), int(written), int(log))
 
 
-def weigh(minutes: float, python: str) -> list[Target]:
-    """Run the bench, print what it found, and return what was promised with what holds of it."""
+def weigh(minutes: float, python: str) -> bool:
+    """Run the bench and print what it found, and what was promised with what holds of it; return that it could."""
     with World(health_interval="30s") as world:
         print(f"{surroundings()}\nthe engine alone, then with a bare poller", flush=True)
         alone = measured(world, minutes * 60 / 5)
@@ -96,7 +96,7 @@ def weigh(minutes: float, python: str) -> list[Target]:
         targets += [*_status(supervisor), *_pages(world, supervisor)]
         print(f"{surroundings()}\n\npromised", flush=True)
         print("\n".join(target.line() for target in targets))
-        return targets
+    return True
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -232,12 +232,7 @@ def main() -> int:
     parser.add_argument("--python", metavar="PATH", help="what runs the daemon (an environment of the product's own)")
     arguments = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode
-    try:
-        weigh(arguments.minutes, arguments.python or product.python())
-    except CannotRun as reason:
-        print(f"tests/bench/footprint: cannot run here: {reason}")
-        return CANNOT_RUN
-    return 0
+    return run_bench(parser.prog, lambda: weigh(arguments.minutes, arguments.python or product.python()))
 
 
 if __name__ == "__main__":

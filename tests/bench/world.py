@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Self
 
@@ -102,6 +103,19 @@ class World:
         (self.stack.folder / COPIES).write_text(f"services:\n{copies}")
         self.stack.files.append(COPIES)
         self.stack.up()
+
+
+def run_bench(name: str, bench: Callable[[], bool]) -> int:
+    """Run a bench and return its exit code: 0 if it returned true, else 1; `CANNOT_RUN` where it cannot run.
+
+    When it is asked to end, by SIGTERM as well, it takes away what it made.
+    """
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        return 0 if bench() else 1
+    except CannotRun as reason:
+        print(f"{name}: cannot run here: {reason}")
+        return CANNOT_RUN
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
