@@ -21,7 +21,6 @@ from tests.support.rows import (
     docker,
     fault,
     from_host,
-    signal_from_host,
     up_as,
 )
 from tests.support.scene import Scene, both, fires, watched
@@ -158,7 +157,7 @@ def test_a_service_of_another_name_is_watched_as_well(healthy_stack: DemoStack, 
         scene.await_told(fires("container_unhealthy", WORKER))
         stack.engine.docker("exec", worker, "rm", "/tmp/unwell")
         scene.await_told(*both("container_unhealthy", WORKER))
-        signal_from_host(int(stack.engine.docker("inspect", "--format", "{{.State.Pid}}", worker)), signal.SIGKILL)
+        stack.engine.signal_from_host(worker, signal.SIGKILL)
         scene.await_told(*both("container_died", WORKER))
         scene.await_calm()
         assert scene.told == [*both("container_unhealthy", WORKER), *both("container_died", WORKER)]

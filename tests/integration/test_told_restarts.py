@@ -11,7 +11,7 @@ import pytest
 from tests.support.daemon_process import IMPATIENT, DaemonProcess
 from tests.support.demo_stack import DemoStack
 from tests.support.disks import SmallDisk
-from tests.support.rows import DIED, NATS, STOPPED, signal_from_host
+from tests.support.rows import DIED, NATS, STOPPED
 from tests.support.scene import Scene, begun, both, ends, fires
 from tests.support.waiting import eventually_sync
 
@@ -33,7 +33,7 @@ def stop(stack: DemoStack) -> None:
 def die(stack: DemoStack) -> None:
     """Kill SemStreams from outside of Docker, and wait until its restart policy has healed that."""
     before = stack.inspect("semstreams")["State"]["Pid"]
-    signal_from_host(before, signal.SIGKILL)
+    stack.engine.signal_from_host(stack.container("semstreams"), signal.SIGKILL)
     eventually_sync(lambda: stack.inspect("semstreams")["State"]["Pid"] not in (0, before))
     stack.wait_until_ready()
 

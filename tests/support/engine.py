@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -44,6 +45,20 @@ class Engine:
         """Run `docker compose ARGUMENTS` for the compose file in `folder` and return its output."""
         command = ("compose", "--project-name", project, "--project-directory", str(folder), *arguments)
         return self.docker(*command, timeout_seconds=timeout_seconds)
+
+    def signal_from_host(self, container: str, number: signal.Signals) -> None:
+        """Send a signal to a container's main process from outside of Docker, and to no other process. Needs root."""
+        if os.geteuid() != 0:
+            pytest.skip("to signal a container's process from the host needs root")
+        identity, pid = self.docker("inspect", "--format", "{{.Id}} {{.State.Pid}}", container).split()
+        assert pid != "0", f"{container} does not run"
+        process = os.pidfd_open(int(pid))
+        try:
+            # Its number may be another process's by now: what is held open here is looked at before it is sent to.
+            assert identity in Path(f"/proc/{pid}/cgroup").read_text(), f"{container} has ended meanwhile"
+            signal.pidfd_send_signal(process, number)
+        finally:
+            os.close(process)
 
     def trouble(self) -> str:
         """Say why this engine cannot be used; empty when it answers."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -65,17 +64,9 @@ def behave(stack: DemoStack) -> None:
     stack.clear_faults()
 
 
-def signal_from_host(pid: int, number: signal.Signals) -> None:
-    """Send a signal to a container's process from outside of Docker."""
-    if os.geteuid() != 0:
-        pytest.skip("to signal a container's process from the host needs root")
-    assert pid > 0, "the container does not run"  # 0 would be this process and all of its group
-    os.kill(pid, number)
-
-
 def from_host(service: str, number: signal.Signals) -> Act:
     """Send a signal to a service's main process from outside of Docker."""
-    return lambda stack: signal_from_host(int(stack.inspect(service)["State"]["Pid"]), number)
+    return lambda stack: stack.engine.signal_from_host(stack.container(service), number)
 
 
 def docker(command: str, service: str, *options: str) -> Act:
