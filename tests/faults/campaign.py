@@ -45,6 +45,9 @@ PAUSE_SECONDS = 0.1
 SKIPPED = 77
 SKIPPED_POWER_CUTS = 76
 BAD_RECEIVER = 0.2
+# What `Hand.hurt_all` does, and what may have been answered just before nobody could ask any more.
+LEAST_HURT, MOST_HURT = 5, 7
+NOTHING = range(1)
 BUSY_WHILE_DEAD = 0.3
 ROUNDS_A_FAILPOINT = 20
 
@@ -106,7 +109,7 @@ class Campaign:
         if not self.daemon.await_ready():
             raise Violation("the daemon does not become ready")
         self._hand.heal_all()
-        self._until_quiet()
+        self._until_quiet(NOTHING)
         self.daemon.end()
         self._begin = time.time()
 
@@ -118,9 +121,10 @@ class Campaign:
         self.daemon.start()
         if not self.daemon.await_ready():
             raise Violation("the daemon does not become ready")
-        for change in (self._hand.hurt_all, self._hand.heal_all):
-            change()
-            self._until_quiet()
+        self._hand.hurt_all()
+        self._until_quiet(range(LEAST_HURT, MOST_HURT + 1))
+        self._hand.heal_all()
+        self._until_quiet(NOTHING)
         engine = Forgetting(read_stamps(self._stack.stamps), self.daemon.runs, time.time())
         self.deaths = matching.compare(self.episodes, self._truth(), engine, self._begin)
         self.daemon.end()
@@ -201,12 +205,16 @@ class Campaign:
     def _powerless(self) -> bool:
         return self._disk is not None and self._disk.blocks.still.is_set()
 
-    def _until_quiet(self) -> None:
+    def _until_quiet(self, holding: range) -> None:
+        """Wait until so many rules hold as far as the witnesses know, and the receiver knows just that."""
         deadline = time.monotonic() + SETTLES_WITHIN_SECONDS
         while True:
             self.listen()
+            truth_now = self._truth()
             try:
-                matching.hold_quiet(self.episodes, self._truth(), time.time())
+                if truth_now.holding not in holding:
+                    raise Violation(f"the witnesses saw that {truth_now.holding} rules hold, not {holding}")
+                matching.hold_quiet(self.episodes, truth_now, time.time())
                 return
             except Violation:
                 if time.monotonic() > deadline:
@@ -277,6 +285,7 @@ def summary(campaign: Campaign, rounds: int, seconds: float) -> str:
     lines += [f"{name}: {count}" for name, count in sorted(campaign.counts.items())]
     lines += [
         f"alerts told: {len(episodes.by_id)}, of which resolved: {resolved}",
+        f"alerts open at the end, and true: {', '.join(' of '.join(topic) for topic in sorted(episodes.open))}",
         f"messages: {len(episodes.keys)} in {episodes.arrivals} requests",
         f"messages that came again: {episodes.repeated}, though taken: {episodes.repeated_though_taken}",
         f"deaths of containers: {sum(campaign.deaths.values())}",
@@ -319,19 +328,22 @@ def main() -> int:
     again = f"tests/faults/run --rounds {asked.rounds} --seed {asked.seed}"
     print(f"fault campaign: {again}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="semsupervisor-faults-"))
-    with contextlib.ExitStack() as undo:
-        try:
+    keep = asked.keep
+    try:
+        with contextlib.ExitStack() as undo:
             campaign = Campaign(machines_engine(folder), folder, undo)
             conduct(campaign, asked.rounds, asked.seed, verbose=asked.verbose)
-        except CannotRun as error:
+    except CannotRun as error:
+        print(f"skipped: {error}")
+        return SKIPPED
+    except AssertionError as error:
+        keep = True
+        what = "VIOLATION" if isinstance(error, Violation) else "the campaign itself failed"
+        print(f"{what}: {error}\nthe logs are in {folder}\nagain with: {again}", flush=True)
+        return 1
+    finally:
+        if not keep:
             shutil.rmtree(folder)
-            print(f"skipped: {error}")
-            return SKIPPED
-        except Violation as error:
-            print(f"VIOLATION: {error}\nthe logs are in {folder}\nagain with: {again}", flush=True)
-            return 1
-    if not asked.keep:
-        shutil.rmtree(folder)
     if campaign.no_power_cuts:
         print(f"skipped: power cuts: {campaign.no_power_cuts}")
         return SKIPPED_POWER_CUTS

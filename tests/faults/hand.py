@@ -14,6 +14,8 @@ from tests.support.commands import REPOSITORY, CommandFailed
 
 HEALTH_MOODS = ("healthy", "unhealthy", "down", "degraded")
 BAD_MOODS = ("fails", "deaf", "drops", "down")
+# It had been killed, and the engine had not noticed yet.
+JUST_DIED = ("is restarting", "is not running")
 CURES = {"stopped": "start", "paused": "unpause"}
 ENDS_WITHIN_SECONDS = 5.0
 
@@ -121,10 +123,10 @@ class Hand:
             case _:
                 try:
                     self._lasting(service, act)
-                except CommandFailed:
-                    if self._stack.state(service).startswith("running"):
+                except CommandFailed as error:
+                    if not any(words in str(error) for words in JUST_DIED):
                         raise
-                    return f"{service}:{act} too late"  # it had been killed, and the engine had not noticed yet
+                    return f"{service}:{act} too late"
         return f"{service}:{act}"
 
     def _lasting(self, service: str, act: str) -> None:

@@ -83,14 +83,23 @@ class Stack:
         self._engine.docker(act, *options, self.name(service))
 
     def signal(self, service: str, number: signal.Signals) -> bool:
-        """Send a signal from the host to a service's main process; return whether there was one."""
-        pid = int(self._inspected(service, "{{.State.Pid}}"))
-        if not pid:
+        """Send a signal from the host to a service's main process, and to no other; return whether there was one."""
+        identity, pid = self._inspected(service, "{{.Id}} {{.State.Pid}}").split()
+        if pid == "0":
             return False
         try:
-            os.kill(pid, number)
+            process = os.pidfd_open(int(pid))
         except ProcessLookupError:
             return False
+        try:
+            # Its number may be another process's by now: what is held open here is looked at before it is sent to.
+            if identity not in Path(f"/proc/{pid}/cgroup").read_text():
+                return False
+            signal.pidfd_send_signal(process, number)
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        finally:
+            os.close(process)
         return True
 
     def state(self, service: str) -> str:

@@ -61,6 +61,11 @@ class Truth:
         known = self.periods.get((rule, subject), [])
         return bool(known) and known[-1].end is None
 
+    @property
+    def holding(self) -> int:
+        """Return how many rules hold at the end of what is known, loops not counted."""
+        return sum(1 for periods in self.periods.values() if periods[-1].end is None)
+
     def deaths(self, subject: str) -> list[float]:
         """Return when a service died that nobody had asked to end."""
         return [period.begin for period in self.periods.get((DIED, subject), [])]
