@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from semsupervisor.settings.model import Duration, Size
+from semsupervisor.settings.forms import Duration, Size
 
 DURATION_EXAMPLES = 'a duration in quotes such as "500ms", "30s", "5m", "24h", "7d" or "1h30m"'
 SIZE_EXAMPLES = 'a size in quotes such as "512KiB", "256MiB" or "2GiB"'

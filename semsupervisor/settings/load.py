@@ -15,7 +15,7 @@ import msgspec
 from semsupervisor.errors import SettingsError
 from semsupervisor.settings.allowed import is_absolute_path
 from semsupervisor.settings.consistency import contradictions, weaknesses
-from semsupervisor.settings.model import NatsCheck, SemstreamsCheck, Settings, StackSettings
+from semsupervisor.settings.model import Settings, StackSettings
 from semsupervisor.settings.problems import Problem, found_text, join, told
 from semsupervisor.settings.reading import DEFAULT, Notes, read_section
 
@@ -121,10 +121,10 @@ def _derived(settings: Settings, notes: Notes) -> Settings:
         notes.origins["stack.project"] = "the name of stack.directory"
     if _follows("checks.semstreams.health", "stack.semstreams_service", notes):
         health = checks.semstreams.health.replace(f":{shipped.semstreams_service}:", f":{stack.semstreams_service}:")
-        checks = msgspec.structs.replace(checks, semstreams=SemstreamsCheck(health=health))
+        checks = msgspec.structs.replace(checks, semstreams=msgspec.structs.replace(checks.semstreams, health=health))
     if _follows("checks.nats.monitor", "stack.nats_service", notes):
         monitor = checks.nats.monitor.replace(f":{shipped.nats_service}:", f":{stack.nats_service}:")
-        checks = msgspec.structs.replace(checks, nats=NatsCheck(monitor=monitor))
+        checks = msgspec.structs.replace(checks, nats=msgspec.structs.replace(checks.nats, monitor=monitor))
     return msgspec.structs.replace(settings, stack=stack, checks=checks)
 
 

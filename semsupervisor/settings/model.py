@@ -10,102 +10,37 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from semsupervisor.settings import allowed
-from semsupervisor.settings.allowed import Allowed, between, matching
-
-
-class Duration(float):
-    """Seconds, written in the file as "30s", "5m", "24h", "7d" or a sum such as "1h30m"."""
-
-
-class Size(int):
-    """Bytes, written in the file as "512KiB", "256MiB" or "2GiB"."""
-
-
-class Secret(msgspec.Struct, frozen=True):
-    """A secret that was read from a file, a systemd credential or the environment; never printed.
-
-    `origin` says from where, in words.
-    """
-
-    value: str
-    origin: str
-
-    def __repr__(self) -> str:
-        return f"Secret({self.origin})"
-
-    __str__ = __repr__
-
-
-# An alert's `for` counts the time between two looks only if they are at most two minutes apart (alerts.lifecycle);
-# with a longer interval nothing would ever fire.
-Interval = Annotated[Duration, between(1, 60, "from 1s to 1m")]
-Timeout = Annotated[Duration, between(0.1, 600, "from 100ms to 10m")]
-Pause = Annotated[Duration, between(0.1, 86_400, "from 100ms to 1d")]
-Settling = Annotated[Duration, between(0, 60, "from 0s to 1m")]
-Patience = Annotated[Duration, between(1, 365 * 86_400, "from 1s to 365d")]
-RefusedPatience = Annotated[Duration, between(0, 7 * 86_400, "from 0s to 7d")]
-Holding = Annotated[Duration, between(0, 7 * 86_400, "from 0s to 7d")]
-
-Line = Annotated[str, Allowed("one line of text", allowed.is_line)]
-OptionalLine = Annotated[str, Allowed("one line of text", lambda text: not text or allowed.is_line(text))]
-Paragraph = Annotated[str, Allowed("a text that is not empty", lambda text: bool(text.strip()))]
-AbsolutePath = Annotated[str, Allowed('a path that begins with "/"', allowed.is_absolute_path)]
-OptionalPath = Annotated[
-    str, Allowed('a path that begins with "/"', lambda text: not text or allowed.is_absolute_path(text))
-]
-SocketPath = Annotated[str, Allowed('a path that begins with "/", at most 107 bytes long', allowed.is_socket_path)]
-ServiceName = Annotated[str, matching("[A-Za-z0-9][A-Za-z0-9._-]*", "the name of a service in the compose file")]
-ProjectName = Annotated[
-    str, matching("(?:[a-z0-9][a-z0-9_-]*)?", "a compose project (a-z, 0-9, _ and -), or empty for the folder's name")
-]
-GroupName = Annotated[
-    str, matching(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*\$?)?", "the name of a group of users, or empty for none")
-]
-TargetAddress = Annotated[
-    str,
-    Allowed(
-        'an http or https address without user and password, or "container:<service>:<port><path>" such as '
-        '"container:semstreams:8080/health"',
-        allowed.is_target,
-    ),
-]
-RootTargetAddress = Annotated[
-    str,
-    Allowed(
-        'an http or https address without user, password and path, or "container:<service>:<port>" such as '
-        '"container:nats:8222"',
-        allowed.is_root_target,
-    ),
-]
-ListenAddress = Annotated[
-    str,
-    Allowed(
-        'host:port such as "127.0.0.1:9797" or "[::1]:9797", or empty for no TCP',
-        lambda text: not text or allowed.is_listen_address(text),
-    ),
-]
-HostHeader = Annotated[str, Allowed('a host as in a Host header such as "edge7.lan"', allowed.is_host_header)]
-HostName = Annotated[str, Allowed("a host name or an IP address", allowed.is_host)]
-MailAddress = Annotated[str, Allowed('an e-mail address such as "ops@example.org"', allowed.is_mail_address)]
-Recipients = Annotated[
-    tuple[MailAddress, ...],
-    Allowed(
-        "one e-mail address or more, each only once",
-        lambda addresses: len(addresses) > 0 and allowed.each_once(addresses),
-    ),
-]
-WebAddress = Annotated[
-    str, Allowed("an address that begins with http:// or https://, without user and password", allowed.is_url)
-]
-SomePatterns = Annotated[
-    tuple[Line, ...], Allowed("one pattern or more; leave the key out for all subjects", lambda all_: len(all_) > 0)
-]
-SeverityName = Literal["critical", "warning", "info"]
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The base of every table in the file: frozen, and unknown keys are refused."""
+from semsupervisor.settings.allowed import between
+from semsupervisor.settings.checks import CheckSettings
+from semsupervisor.settings.forms import (
+    AbsolutePath,
+    Duration,
+    GroupName,
+    Holding,
+    HostHeader,
+    HostName,
+    Interval,
+    Line,
+    ListenAddress,
+    MailAddress,
+    OptionalLine,
+    OptionalPath,
+    Paragraph,
+    Patience,
+    Pause,
+    ProjectName,
+    Recipients,
+    RefusedPatience,
+    Secret,
+    Section,
+    ServiceName,
+    Settling,
+    SeverityName,
+    SocketPath,
+    SomePatterns,
+    Timeout,
+    WebAddress,
+)
 
 
 class HostSettings(Section, frozen=True, kw_only=True):
@@ -130,37 +65,6 @@ class DockerSettings(Section, frozen=True, kw_only=True):
     timeout_seconds: Timeout = msgspec.field(default=Duration(5), name="timeout")
     ping_interval_seconds: Interval = msgspec.field(default=Duration(5), name="ping_interval")
     settle_seconds: Settling = msgspec.field(default=Duration(5), name="settle")
-
-
-class SemstreamsCheck(Section, frozen=True, kw_only=True):
-    """SemStreams' /health: a URL, or `container:<service>:<port><path>` resolved through Docker.
-
-    If it is not given it follows `stack.semstreams_service`.
-    """
-
-    health: TargetAddress = "container:semstreams:8080/health"
-
-
-class NatsCheck(Section, frozen=True, kw_only=True):
-    """The NATS server's monitoring address, without a path. If it is not given it follows `stack.nats_service`."""
-
-    monitor: RootTargetAddress = "container:nats:8222"
-
-
-class FilesystemCheck(Section, frozen=True, kw_only=True):
-    """Folders whose file systems are watched beside /, the stack's, Docker's and the state's."""
-
-    paths: tuple[AbsolutePath, ...] = ()
-
-
-class CheckSettings(Section, frozen=True, kw_only=True):
-    """The probes: how often, how long one may take, and where they look."""
-
-    interval_seconds: Interval = msgspec.field(default=Duration(10), name="interval")
-    timeout_seconds: Timeout = msgspec.field(default=Duration(5), name="timeout")
-    semstreams: SemstreamsCheck = SemstreamsCheck()
-    nats: NatsCheck = NatsCheck()
-    filesystems: FilesystemCheck = FilesystemCheck()
 
 
 class RuleSettings(Section, frozen=True, kw_only=True):
@@ -270,9 +174,9 @@ class Settings(Section, frozen=True, kw_only=True):
     stack: StackSettings = StackSettings()
     docker: DockerSettings = DockerSettings()
     checks: CheckSettings = CheckSettings()
-    rules: dict[str, RuleSettings] = {}
+    rules: dict[str, RuleSettings] = msgspec.field(default_factory=dict)
     delivery: DeliverySettings = DeliverySettings()
-    receivers: dict[str, Receiver] = {}
+    receivers: dict[str, Receiver] = msgspec.field(default_factory=dict)
     state: StateSettings = StateSettings()
     api: ApiSettings = ApiSettings()
     log: LogSettings = LogSettings()

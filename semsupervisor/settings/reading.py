@@ -13,7 +13,8 @@ from msgspec.structs import FieldInfo
 from semsupervisor.kit.text import did_you_mean, listed
 from semsupervisor.settings import secret, values
 from semsupervisor.settings.allowed import matching
-from semsupervisor.settings.model import Receiver, Secret, Section
+from semsupervisor.settings.forms import Secret, Section
+from semsupervisor.settings.model import Receiver
 from semsupervisor.settings.problems import Problem, found_text, join
 from semsupervisor.settings.references import how, references
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from semsupervisor.settings.model import Secret
+from semsupervisor.settings.forms import Secret
 from semsupervisor.settings.problems import found_text
 
 LARGEST_SECRET_BYTES = 64 * 1024

@@ -10,8 +10,8 @@ import msgspec
 
 from semsupervisor.kit.text import mask_receiver, mask_target
 from semsupervisor.settings.durations import format_duration, format_size
+from semsupervisor.settings.forms import Duration, Secret, Section, Size
 from semsupervisor.settings.load import Loaded
-from semsupervisor.settings.model import Duration, Secret, Section, Size
 from semsupervisor.settings.problems import join
 from semsupervisor.settings.references import references
 

@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from semsupervisor.kit.text import listed
 from semsupervisor.settings.durations import DURATION_EXAMPLES, SIZE_EXAMPLES, parse_duration, parse_size
-from semsupervisor.settings.model import Duration, Size
+from semsupervisor.settings.forms import Duration, Size
 from semsupervisor.settings.problems import found_text
 
 _WORDS = {

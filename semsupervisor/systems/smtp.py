@@ -18,7 +18,7 @@ import aiosmtplib
 import msgspec
 
 from semsupervisor.errors import PermanentError, TemporaryError
-from semsupervisor.settings.model import Secret
+from semsupervisor.settings.forms import Secret
 from semsupervisor.systems import names
 from semsupervisor.systems.connecting import (
     LONGEST_REASON,

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from semsupervisor.alerts.attempts import Failure, next_pause
 from semsupervisor.alerts.notification import NotificationKind, OutboxEntry
-from semsupervisor.settings.model import DeliverySettings, Duration
+from semsupervisor.settings.forms import Duration
+from semsupervisor.settings.model import DeliverySettings
 from tests.support.clock import START
 from tests.support.told import told
 

@@ -9,7 +9,8 @@ import pytest
 from semsupervisor.alerts.definition import ANY_COMPARISON, define, faults, merged, missing, number
 from semsupervisor.alerts.rules import Comparison, Severity
 from semsupervisor.health.observation import SubjectKind
-from semsupervisor.settings.model import Duration, RuleSettings
+from semsupervisor.settings.forms import Duration
+from semsupervisor.settings.model import RuleSettings
 
 WHOLE = RuleSettings(
     kind="service",

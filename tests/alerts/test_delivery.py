@@ -18,7 +18,8 @@ from semsupervisor.errors import PermanentError, TemporaryError
 from semsupervisor.health.observation import Observation, SubjectKind
 from semsupervisor.kit.clock import SystemClock
 from semsupervisor.kit.tasks import TaskOwner
-from semsupervisor.settings.model import DeliverySettings, Duration, EmailReceiver, Receiver, WebhookReceiver
+from semsupervisor.settings.forms import Duration
+from semsupervisor.settings.model import DeliverySettings, EmailReceiver, Receiver, WebhookReceiver
 from semsupervisor.systems.http import HttpClient
 from tests.support.clock import ManualClock
 from tests.support.mail import mail_server

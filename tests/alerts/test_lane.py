@@ -19,7 +19,8 @@ from semsupervisor.alerts.lane import Lane
 from semsupervisor.alerts.notification import Notification, NotificationKind
 from semsupervisor.alerts.sending import Fanout, RetryLater, Sender
 from semsupervisor.errors import PermanentError, TemporaryError
-from semsupervisor.settings.model import DeliverySettings, Duration
+from semsupervisor.settings.forms import Duration
+from semsupervisor.settings.model import DeliverySettings
 from tests.support.clock import ManualClock
 from tests.support.logs import Logs
 from tests.support.post import Post, Scripted

@@ -13,7 +13,8 @@ from semsupervisor.alerts.facts import FACTS
 from semsupervisor.alerts.rules import Comparison, Finding, Rule, Severity, Verdict, look
 from semsupervisor.errors import SettingsError
 from semsupervisor.health.observation import Observation, Subject, SubjectKind
-from semsupervisor.settings.model import Duration, RuleSettings, Settings, StackSettings, StateSettings
+from semsupervisor.settings.forms import Duration
+from semsupervisor.settings.model import RuleSettings, Settings, StackSettings, StateSettings
 from tests.support.clock import ManualClock
 
 EXPECTED = [

@@ -12,7 +12,7 @@ from semsupervisor.alerts.rules import Severity, Verdict
 from semsupervisor.api import present
 from semsupervisor.api.verdicts import State
 from semsupervisor.health.observation import SubjectKind, Unknown
-from semsupervisor.settings.model import Duration
+from semsupervisor.settings.forms import Duration
 from tests.support.api_world import ServiceStandIn, World, alert, entry, rule
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from semsupervisor.daemon.parts import ENGINE_ROOT, paths
-from semsupervisor.settings.model import CheckSettings, FilesystemCheck, Settings, StackSettings
+from semsupervisor.settings.checks import CheckSettings, FilesystemCheck
+from semsupervisor.settings.model import Settings, StackSettings
 
 
 def test_file_systems_that_matter_are_watched(tmp_path: Path) -> None:

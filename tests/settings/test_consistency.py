@@ -5,15 +5,8 @@ from __future__ import annotations
 import pytest
 
 from semsupervisor.settings.consistency import contradictions, weaknesses
-from semsupervisor.settings.model import (
-    DeliverySettings,
-    Duration,
-    EmailReceiver,
-    Receiver,
-    Secret,
-    Settings,
-    WebhookReceiver,
-)
+from semsupervisor.settings.forms import Duration, Secret
+from semsupervisor.settings.model import DeliverySettings, EmailReceiver, Receiver, Settings, WebhookReceiver
 
 SECRET = Secret("s3cret", "file /etc/x")
 BAD_RETRIES = Settings(

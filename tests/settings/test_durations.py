@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semsupervisor.settings.durations import format_duration, format_size, parse_duration, parse_size
-from semsupervisor.settings.model import Duration, Size
+from semsupervisor.settings.forms import Duration, Size
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import pytest
 
 from semsupervisor.errors import SettingsError
 from semsupervisor.settings import load as loading
+from semsupervisor.settings.forms import Duration
 from semsupervisor.settings.load import load, load_collecting, project_of
-from semsupervisor.settings.model import Duration, EmailReceiver, Settings
+from semsupervisor.settings.model import EmailReceiver, Settings
 from tests.support.certificates import self_signed
 
 WHOLE = """

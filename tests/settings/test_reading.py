@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from semsupervisor.settings.model import CheckSettings, Duration, EmailReceiver, Settings, WebhookReceiver
+from semsupervisor.settings.checks import CheckSettings
+from semsupervisor.settings.forms import Duration
+from semsupervisor.settings.model import EmailReceiver, Settings, WebhookReceiver
 from semsupervisor.settings.reading import Notes, read_section
 
 MAIL = {"type": "email", "host": "mail.example.org", "from": "a@example.org", "to": ["ops@example.org"]}

@@ -10,8 +10,9 @@ from typing import cast
 import msgspec
 import pytest
 
+from semsupervisor.settings.forms import Section, Size
 from semsupervisor.settings.load import Loaded, load
-from semsupervisor.settings.model import Section, Settings, Size
+from semsupervisor.settings.model import Settings
 from semsupervisor.settings.show import as_plain, as_text, entries
 
 TEXT = """

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from semsupervisor.settings import values
 from semsupervisor.settings.allowed import Allowed, between
-from semsupervisor.settings.model import Duration, Size
+from semsupervisor.settings.forms import Duration, Size
 
 Few = Annotated[int, between(1, 3, "from 1 to 3")]
 Two = Annotated[tuple[Few, ...], Allowed("two of them", lambda numbers: len(numbers) == 2)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from semsupervisor.errors import PermanentError, TemporaryError
-from semsupervisor.settings.model import Secret
+from semsupervisor.settings.forms import Secret
 from semsupervisor.systems import names
 from semsupervisor.systems.connecting import Broken, Refused, TimedOut, TlsFailed
 from semsupervisor.systems.smtp import MailDeferred, MailRefused, SmtpClient, SmtpServer

@@ -27,7 +27,8 @@ from semsupervisor.alerts.sending import RetryLater
 from semsupervisor.errors import PermanentError
 from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.text import mask_receiver, shortened
-from semsupervisor.settings.model import Secret, WebhookReceiver
+from semsupervisor.settings.forms import Secret
+from semsupervisor.settings.model import WebhookReceiver
 from semsupervisor.systems.http import Answer, BodyTooLarge, HttpClient
 
 PATIENCE_SECONDS = 0.02

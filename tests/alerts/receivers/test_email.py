@@ -17,7 +17,8 @@ from semsupervisor.alerts.notification import Notification, NotificationKind
 from semsupervisor.alerts.receivers.email import EmailSender, letter, message_id
 from semsupervisor.alerts.rules import Rule, Severity
 from semsupervisor.errors import PermanentError, TemporaryError
-from semsupervisor.settings.model import EmailReceiver, Secret
+from semsupervisor.settings.forms import Secret
+from semsupervisor.settings.model import EmailReceiver
 from tests.support.certificates import Certificate, self_signed
 from tests.support.clock import START, ManualClock
 from tests.support.mail import mail_server

@@ -17,7 +17,8 @@ from semsupervisor.alerts.notification import NotificationKind
 from semsupervisor.alerts.receivers.webhook import WebhookSender, judge, retry_after_seconds
 from semsupervisor.alerts.sending import RetryLater
 from semsupervisor.errors import PermanentError, TemporaryError
-from semsupervisor.settings.model import Duration, Secret, WebhookReceiver
+from semsupervisor.settings.forms import Duration, Secret
+from semsupervisor.settings.model import WebhookReceiver
 from semsupervisor.systems.connecting import Broken, Refused, TimedOut, TlsFailed
 from semsupervisor.systems.http import Answer, HttpClient
 from tests.support.certificates import self_signed
