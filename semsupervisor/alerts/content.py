@@ -38,6 +38,10 @@ _THINGS = {
     SubjectKind.SERVICE: "service",
     SubjectKind.NATS: "NATS, service",
     SubjectKind.SEMSTREAMS: "SemStreams, service",
+    SubjectKind.STREAM: "stream",
+    SubjectKind.CONSUMER: "consumer",
+    SubjectKind.CERTIFICATE: "certificate of",
+    SubjectKind.CHECK: "check of your own",
     SubjectKind.PROBE: "check",
     SubjectKind.RECEIVER: "receiver",
 }

@@ -61,6 +61,10 @@ FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
         "server_id": str,
         "started_at": str,
     },
+    SubjectKind.STREAM: {},
+    SubjectKind.CONSUMER: {},
+    SubjectKind.CERTIFICATE: {},
+    SubjectKind.CHECK: {},
     SubjectKind.PROBE: {"stale_intervals": float},
     SubjectKind.SUPERVISOR: {
         "failing_loops": float,

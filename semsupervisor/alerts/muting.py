@@ -45,8 +45,8 @@ def upstream(subject: Subject, topology: Topology) -> tuple[Subject, ...]:
     nats = topology.nats_service
     nats_chain = (Subject(SubjectKind.NATS, nats), Subject(SubjectKind.SERVICE, nats), ENGINE, HOST)
     match subject.kind:
-        case SubjectKind.HOST | SubjectKind.FILESYSTEM | SubjectKind.RECEIVER:
-            return ()
+        case SubjectKind.STREAM | SubjectKind.CONSUMER:
+            return nats_chain
         case SubjectKind.SUPERVISOR:
             return (ENGINE, HOST)
         case SubjectKind.ENGINE:
@@ -59,6 +59,8 @@ def upstream(subject: Subject, topology: Topology) -> tuple[Subject, ...]:
             return _upstream_of_service(subject, topology, nats_chain)
         case SubjectKind.PROBE:
             return _upstream_of_probe(subject, topology, nats_chain)
+        case _:
+            return ()
 
 
 def _upstream_of_service(subject: Subject, topology: Topology, nats_chain: tuple[Subject, ...]) -> tuple[Subject, ...]:

@@ -20,12 +20,19 @@ class SubjectKind(StrEnum):
     SERVICE = "service"
     NATS = "nats"
     SEMSTREAMS = "semstreams"
+    STREAM = "stream"
+    CONSUMER = "consumer"
+    CERTIFICATE = "certificate"
+    CHECK = "check"
     PROBE = "probe"
     RECEIVER = "receiver"
 
 
 class Subject(msgspec.Struct, frozen=True, order=True):
-    """One thing that is watched, for example the service `nats` or the file system `/`."""
+    """One thing that is watched, for example the service `nats` or the file system `/`.
+
+    A stream is called `STREAM`, or `ACCOUNT/STREAM` outside the default account; a consumer `STREAM/CONSUMER` likewise.
+    """
 
     kind: SubjectKind
     name: str
