@@ -43,14 +43,16 @@ def add_parser(subparsers: Any) -> Any:
     }
     for name, text in described.items():
         command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("file", nargs="?", type=Path, help=f"the settings file (default: {DEFAULT_PATH})")
+        which = command.add_mutually_exclusive_group()
+        which.add_argument("file", nargs="?", type=Path, help=f"the settings file (default: {DEFAULT_PATH})")
+        which.add_argument("--settings", metavar="FILE", type=Path, help="the same, as `run` and `check` take it")
         command.add_argument("--json", action="store_true", help="print JSON for programs")
     return commands
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command and return its exit code: 0 if the settings can be used, 1 if they are refused."""
-    checked = check(arguments.file)
+    checked = check(arguments.file or arguments.settings)
     if arguments.settings_command == "show" and not checked.problems and checked.loaded:
         shown = show.as_plain(checked.loaded) if arguments.json else show.as_text(checked.loaded)
     else:

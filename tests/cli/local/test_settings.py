@@ -66,6 +66,16 @@ def test_a_good_file_is_valid(file: Path, capsys: pytest.CaptureFixture[str]) ->
     assert lines[1].endswith(" rules (1 changed, 1 of your own)")
 
 
+@pytest.mark.parametrize("command", ["validate", "show"])
+def test_the_file_is_named_as_the_daemon_takes_it(file: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    """What stands behind `run --settings` can be checked by the same words; two files are one too many."""
+    file.write_text("nonsense = 1")
+    assert run(command, "--settings", str(file)) == 1
+    assert capsys.readouterr().out.startswith(f"{file}: nonsense: ")
+    with pytest.raises(SystemExit, match="2"):
+        run(command, str(file), "--settings", str(file))
+
+
 def test_all_faults_of_settings_and_rules_come_together(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One line each begins with the file, none is told twice, and the exit code is 1."""
     file.write_text(BAD)
