@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from blockbuster import BlockingError
 
+from semsupervisor.alerts.book import TIMELINE_KINDS
 from semsupervisor.kit.files import write_atomically
 from tests.support.commands import REPOSITORY
 
@@ -49,6 +50,9 @@ PURE = {
     "remedies": {"policy"},
     "update": {"plan"},
 }
+
+# What writes an entry of the timeline, whose kind is its first argument.
+NOTING = {"Note", "note", "_note"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -90,6 +94,11 @@ def words(name: str) -> set[str]:
 def parsed(path: Path) -> ast.Module:
     """Parse one file of the repository."""
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def called(call: ast.Call) -> str:
+    """Return the last name of what is called."""
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
 
 def in_package() -> dict[str, ast.Module]:
@@ -176,3 +185,22 @@ async def test_a_call_that_blocks_the_loop_fails_its_test(tmp_path: Path) -> Non
     """Code of the package that writes a file within the event loop raises in every async test."""
     with pytest.raises(BlockingError):
         write_atomically(tmp_path / "file", b"content")
+
+
+def test_every_kind_of_timeline_entry_is_listed() -> None:
+    """Who asks for entries of one kind is told which there are: all that are written, and no other."""
+    kind = re.compile(r"(?:alert|daemon|engine|host|outbox|service|settings)\.[a-z_]+")
+    written = {
+        argument.value
+        for tree in in_package().values()
+        for node in ast.walk(tree)
+        for argument in (
+            node.args[:1]
+            if isinstance(node, ast.Call) and called(node) in NOTING
+            else node.elts[:1]
+            if isinstance(node, ast.Tuple) and len(node.elts) == 2
+            else ()
+        )
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str) and kind.fullmatch(argument.value)
+    }
+    assert sorted(written) == sorted(TIMELINE_KINDS)

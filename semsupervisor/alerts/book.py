@@ -17,6 +17,32 @@ from semsupervisor.store.database import Migration, Store
 log = structlog.get_logger(__name__)
 
 LONGEST_SHOWN = 200
+
+# All kinds of entry that are ever written, for those who ask for one of them.
+TIMELINE_KINDS = (
+    "alert.firing",
+    "alert.muted",
+    "alert.resolved",
+    "alert.told",
+    "daemon.first_start",
+    "daemon.restarted",
+    "engine.back",
+    "engine.killed",
+    "engine.left",
+    "engine.lost",
+    "engine.restarted",
+    "engine.silent",
+    "host.restarted",
+    "host.shutting_down",
+    "outbox.dropped",
+    "service.completed",
+    "service.image_changed",
+    "service.recreated",
+    "service.restarted",
+    "service.stopped",
+    "settings.loaded",
+)
+
 _SELECT_ALERTS = "SELECT body FROM alerts"
 
 MIGRATIONS = (

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from msgspec import Meta
 
+from semsupervisor.alerts.book import TIMELINE_KINDS
 from semsupervisor.api import answers, outgoing, page, present, verdicts
 from semsupervisor.api.asking import Ask, Params, Refused, Reply
+from semsupervisor.api.readings import Readings
 from semsupervisor.errors import PermanentError, SettingsError, SupervisorError
 from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.text import did_you_mean
@@ -104,6 +107,8 @@ async def history(ask: Ask[HistoryParams]) -> Reply:
 async def timeline(ask: Ask[TimelineParams]) -> Reply:
     """Return the newest entries of the timeline that were asked for."""
     wanted = ask.params
+    if wanted.kind is not None and wanted.kind not in TIMELINE_KINDS:
+        raise _unknown("kind", wanted.kind, TIMELINE_KINDS)
     found = await ask.readings.timeline(
         wanted.limit,
         before_id=wanted.before,
@@ -112,6 +117,8 @@ async def timeline(ask: Ask[TimelineParams]) -> Reply:
         kind=wanted.kind,
         since=None if wanted.since is None else _moment(wanted.since, ask.readings.clock),
     )
+    if wanted.subject is not None and not found:
+        await _expect_subject(wanted.subject, ask.readings)
     more = len(found) == wanted.limit
     return Reply(body=present.timeline(ask.readings, found, found[-1].id if more else None))
 
@@ -169,6 +176,18 @@ def _dead_letter(ask: Ask[MessageParams], what: str, *, done: bool) -> Reply:
 
 def _verdict(ask: Ask[None], judged: verdicts.Verdict) -> Reply:
     return Reply(body=present.verdict(ask.readings, judged), status=200 if judged.good else 503)
+
+
+async def _expect_subject(name: str, readings: Readings) -> None:
+    """Raises: Refused (400) for a subject of which nothing is known and nothing was written."""
+    known = {str(subject) for subject, _ in readings.latest()}
+    if name not in known and not await readings.timeline(1, subject=name):
+        raise _unknown("subject", name, sorted(known))
+
+
+def _unknown(what: str, name: str, known: Sequence[str]) -> Refused:
+    advice = did_you_mean(name, known) or f"there are: {', '.join(known) or 'none yet'}"
+    return Refused(400, f"{what}: nothing is known of {name!r}", advice)
 
 
 def _moment(text: str, clock: Clock) -> datetime:

@@ -18,6 +18,7 @@ from semsupervisor import __version__
 from semsupervisor.errors import SupervisorError
 
 REFUSED = 1
+BAD_REQUEST = 400
 WRONG_USAGE = 2
 NOT_REACHABLE = 3
 UNKNOWN_TO_PLUGINS = 3
@@ -108,6 +109,7 @@ def _explain(error: SupervisorError) -> int:
     if isinstance(error, RequestRefused):
         for line in (*error.problems, error.what_to_do):
             sys.stderr.write(f"  {line}\n" if line else "")
+        return WRONG_USAGE if error.status == BAD_REQUEST else REFUSED
     return NOT_REACHABLE if isinstance(error, NotReachable) else REFUSED
 
 

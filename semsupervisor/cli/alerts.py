@@ -10,7 +10,7 @@ from typing import Any
 
 from semsupervisor.api.client import Client
 from semsupervisor.cli import alert_rendering
-from semsupervisor.cli.calling import add_common_options, ask
+from semsupervisor.cli.calling import add_common_options, ask, limit
 from semsupervisor.cli.rendering import Paper, cleaned, print_json
 from semsupervisor.kit import amounts
 from semsupervisor.kit.text import did_you_mean
@@ -38,7 +38,9 @@ def add_parser(subparsers: Any) -> None:
         if name == "show":
             command.add_argument("alert", metavar="ALERT", help="its id, its rule, or its subject as KIND:NAME")
         if name == "history":
-            command.add_argument("--limit", type=int, default=DEFAULT_LIMIT, help=f"at most so many ({DEFAULT_LIMIT})")
+            command.add_argument(
+                "--limit", type=limit, default=DEFAULT_LIMIT, help=f"at most so many ({DEFAULT_LIMIT})"
+            )
             command.add_argument("--alert", metavar="ALERT", help="only those of a rule, or of a subject as KIND:NAME")
         if name == "test":
             command.add_argument("receiver", metavar="RECEIVER", help="its name in the settings")

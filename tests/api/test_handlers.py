@@ -61,10 +61,34 @@ async def test_the_timeline_is_fetched_page_by_page() -> None:
 async def test_the_timeline_is_narrowed() -> None:
     """Subject, kind and `after` each leave out what does not fit."""
     world = World()
-    world.entries = [entry(1), entry(2, subject="engine:docker"), entry(3, kind="daemon.started")]
+    world.entries = [entry(1), entry(2, subject="engine:docker"), entry(3, kind="daemon.restarted")]
     assert [one.id for one in (await timeline(world, subject="service:nats")).entries] == [3, 1]
     assert [one.id for one in (await timeline(world, kind="alert.firing")).entries] == [2, 1]
     assert [one.id for one in (await timeline(world, after=2)).entries] == [3]
+
+
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        ({"kind": "alert.firin"}, "did you mean alert.firing?"),
+        ({"kind": "x"}, "there are: alert.firing, alert.muted, "),
+        ({"subject": "service:nat"}, "did you mean service:nats"),
+        ({"subject": "?"}, "there are: engine:docker, filesystem:/, "),
+    ],
+)
+async def test_what_nobody_knows_is_no_empty_timeline(given: dict[str, str], advice: str) -> None:
+    """A kind or a subject that is not there is refused, with what there is."""
+    with pytest.raises(Refused, match="nothing is known of") as refused:
+        await timeline(World(), **given)
+    assert (refused.value.status, refused.value.what_to_do.startswith(advice)) == (400, True)
+
+
+async def test_what_is_known_has_an_empty_timeline_at_times() -> None:
+    """A subject that is watched, or of which was written, is asked for in vain where nothing falls into the time."""
+    world = World()
+    world.entries = [entry(1, subject="service:removed")]
+    for subject in ("service:nats", "service:removed"):
+        assert (await timeline(world, subject=subject, after=1)).entries == ()
 
 
 @pytest.mark.parametrize("since", ["2m", "2026-03-01T12:08:00Z", "2026-03-01T13:08:00+01:00"])

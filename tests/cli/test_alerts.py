@@ -156,10 +156,3 @@ def test_a_receiver_is_tested(command: CommandLine, world: World) -> None:
 def test_json_before_the_command_below_holds(command: CommandLine) -> None:
     """--json may stand anywhere."""
     assert command("alerts", "--json", "list").json["alerts"] == []
-
-
-def test_a_limit_that_makes_no_sense_is_refused(command: CommandLine) -> None:
-    """The daemon's words on the parameter are shown."""
-    said = command("alerts", "history", "--limit", "0")
-    assert said.code == 1
-    assert "limit" in said.err
