@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from typing import Protocol
 
 from semsupervisor.alerts.notification import Notification
-from semsupervisor.errors import SupervisorError, TemporaryError
+from semsupervisor.errors import PermanentError, SupervisorError, TemporaryError
 
 
 class RetryLater(TemporaryError):
@@ -37,6 +39,14 @@ class Sender(Protocol):
         ...
 
 
+class NotAllTook(PermanentError):
+    """Some or all of those that a receiver stands for did not take a message; `each` says of everyone what came."""
+
+    def __init__(self, message: str, each: Sequence[str]) -> None:
+        self.each = tuple(each)
+        super().__init__(message)
+
+
 class Fanout:
     """A receiver that stands for several, each with a queue of its own.
 
@@ -49,12 +59,19 @@ class Fanout:
         self.patience_seconds = 0.0
 
     async def send(self, notification: Notification) -> None:
-        """Hand a notification over to each, for a test of the way; raises the first error once all were tried."""
-        errors: list[SupervisorError] = []
-        for part in self.parts:
-            try:
-                await part.send(notification)
-            except SupervisorError as error:
-                errors.append(error)
-        if errors:
-            raise errors[0]
+        """Hand a notification over to each at the same time, for a test of the way.
+
+        Raises: NotAllTook, once all were tried.
+        """
+        errors = await asyncio.gather(*(self._error(part, notification) for part in self.parts))
+        failed = sum(error is not None for error in errors)
+        if failed:
+            each = [f"{part.name}: {error or 'took it'}" for part, error in zip(self.parts, errors, strict=True)]
+            raise NotAllTook(f"{failed} of its {len(errors)} addresses did not take it", each)
+
+    async def _error(self, part: Sender, notification: Notification) -> SupervisorError | None:
+        try:
+            await part.send(notification)
+        except SupervisorError as error:
+            return error
+        return None

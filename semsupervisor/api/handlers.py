@@ -9,6 +9,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from semsupervisor.alerts.book import TIMELINE_KINDS
+from semsupervisor.alerts.sending import NotAllTook
 from semsupervisor.api import answers, outgoing, page, present, verdicts
 from semsupervisor.api.asking import Ask, Params, Refused, Reply
 from semsupervisor.api.readings import Readings
@@ -16,6 +17,7 @@ from semsupervisor.errors import PermanentError, SettingsError, SupervisorError
 from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.text import did_you_mean
 from semsupervisor.settings.durations import parse_duration
+from semsupervisor.settings.load import Loaded
 
 MOST_DEAD_LETTERS = 100
 
@@ -135,17 +137,30 @@ async def outbox(ask: Ask[None]) -> Reply:
 
 async def test_receiver(ask: Ask[ReceiverParams]) -> Reply:
     """Send a marked test to one receiver and say what came back."""
-    name, known = ask.params.receiver, ask.readings.acts.testable()
-    if name not in known:
-        advice = did_you_mean(name, known) or f"the settings have: {', '.join(sorted(known)) or 'none'}"
-        raise Refused(404, f"there is no receiver {name!r}", advice)
+    name = ask.params.receiver
+    receiver = name.partition("/")[0]
+    if name not in ask.readings.acts.testable():
+        raise _no_receiver(name, ask.readings.settings())
+    advice = f"check [receivers.{receiver}] in the settings and what it says"
     try:
         came_back = await ask.readings.acts.test_receiver(name)
+    except NotAllTook as error:
+        raise Refused(502, f"the receiver {name} refused the test: {error}", advice, error.each) from error
     except SupervisorError as error:
         kind = "refused the test" if isinstance(error, PermanentError) else "could not be reached"
-        advice = f"check [receivers.{name.partition('/')[0]}] in the settings and what it says"
         raise Refused(502, f"the receiver {name} {kind}: {error}", advice) from error
     return Reply(body=answers.DoneAnswer(done=(came_back,)))
+
+
+def _no_receiver(name: str, loaded: Loaded) -> Refused:
+    """Return why there is no such receiver to be tested: it is switched off, or not in the settings."""
+    receivers = loaded.settings.receivers
+    if name in receivers:
+        path = f"receivers.{name}"
+        why = next((text for text in loaded.findings if text.startswith(f"{path} ")), f"{path}.enabled is false")
+        return Refused(409, f"the receiver {name} is switched off", f"{why}; see `semsupervisor settings show`")
+    advice = did_you_mean(name, receivers) or f"the settings have: {', '.join(sorted(receivers)) or 'none'}"
+    return Refused(404, f"there is no receiver {name!r}", advice)
 
 
 async def reload(ask: Ask[None]) -> Reply:

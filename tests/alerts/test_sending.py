@@ -10,7 +10,7 @@ from semsupervisor.alerts.notification import Notification, NotificationKind
 from semsupervisor.alerts.receivers import build
 from semsupervisor.alerts.receivers.email import EmailSender
 from semsupervisor.alerts.receivers.webhook import WebhookSender
-from semsupervisor.alerts.sending import Fanout, RetryLater
+from semsupervisor.alerts.sending import Fanout, NotAllTook, RetryLater
 from semsupervisor.errors import PermanentError, SupervisorError, TemporaryError
 from semsupervisor.settings.model import EmailReceiver, WebhookReceiver
 from semsupervisor.systems.http import HttpClient
@@ -44,12 +44,13 @@ async def http() -> AsyncIterator[HttpClient]:
 
 
 async def test_a_fanout_tries_everyone() -> None:
-    """One who refuses does not keep the message from the others; the first error is what is told."""
+    """One who refuses does not keep the message from the others, and what came of each is told."""
     good, last = Recorder("good"), Recorder("last")
     bad, worse = Recorder("bad", PermanentError("no")), Recorder("worse", TemporaryError("later"))
     message = told(NotificationKind.TEST)
-    with pytest.raises(PermanentError, match="no"):
+    with pytest.raises(NotAllTook, match="2 of its 4 addresses did not take it") as failed:
         await Fanout("mail", (good, bad, worse, last)).send(message)
+    assert failed.value.each == ("good: took it", "bad: no", "worse: later", "last: took it")
     await Fanout("mail", (good, last)).send(message)
     assert good.taken == last.taken == [message.key] * 2
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from semsupervisor.api import answers, handlers
@@ -11,6 +12,7 @@ from semsupervisor.api.asking import Ask, Params, Refused, Reply
 from semsupervisor.api.handlers import HistoryParams, MessageParams, ReceiverParams, TimelineParams
 from semsupervisor.api.metrics import MetricsPage
 from semsupervisor.health.observation import SubjectKind
+from semsupervisor.settings.model import WebhookReceiver
 from tests.support.api_world import World, alert, entry, message, probe
 
 
@@ -131,13 +133,27 @@ async def test_a_test_that_fails_says_why() -> None:
     assert (refused.value.status, "[receivers.mail]" in refused.value.what_to_do) == (502, True)
 
 
-@pytest.mark.parametrize(("name", "advice"), [("osp", "did you mean ops?"), ("x", "the settings have: mail, ops")])
-async def test_a_receiver_that_is_not_there_is_guessed_at(name: str, advice: str) -> None:
-    """A mistyped receiver is answered with the likely one, or with all of them."""
+@pytest.mark.parametrize(
+    ("name", "code", "advice"),
+    [
+        ("osp", 404, "did you mean ops?"),
+        ("x", 404, "the settings have: mail, night, off, ops"),
+        ("mail/nobody@example.org", 404, "the settings have: mail, night, off, ops"),
+        ("off", 409, "receivers.off.enabled is false; see `semsupervisor settings show`"),
+        ("night", 409, "receivers.night is off: no secret; see `semsupervisor settings show`"),
+    ],
+)
+async def test_a_receiver_that_cannot_be_tested_is_explained(name: str, code: int, advice: str) -> None:
+    """A mistyped one is answered with the likely one, or with all of the settings; one that rests with the reason."""
     world = World()
-    with pytest.raises(Refused, match="there is no receiver") as refused:
+    receivers = {one: WebhookReceiver(url="http://hook.example") for one in ("ops", "mail", "off", "night")}
+    settings = msgspec.structs.replace(world.loaded.settings, receivers=receivers)
+    findings = ("receivers.nightly is off: another", "receivers.night is off: no secret")
+    world.loaded = msgspec.structs.replace(world.loaded, settings=settings, findings=findings)
+    world.receivers = ["ops", "mail", "mail/a@example.org", "mail/b@example.org"]
+    with pytest.raises(Refused) as refused:
         await handlers.test_receiver(ask(world, ReceiverParams(receiver=name)))
-    assert (refused.value.status, refused.value.what_to_do) == (404, advice)
+    assert (refused.value.status, refused.value.what_to_do) == (code, advice)
     assert world.asked == []
 
 

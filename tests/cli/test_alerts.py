@@ -9,6 +9,7 @@ import pytest
 
 from semsupervisor.alerts.lifecycle import AlertState
 from semsupervisor.alerts.rules import Severity
+from semsupervisor.alerts.sending import NotAllTook
 from semsupervisor.health.observation import SubjectKind
 from tests.support.api_world import World, alert, rule
 from tests.support.command_line import CommandLine
@@ -151,6 +152,20 @@ def test_a_receiver_is_tested(command: CommandLine, world: World) -> None:
     assert (failed.code, failed.out) == (1, "")
     assert "connection refused by mail.example:587\n  check [receivers.mail]" in failed.err
     assert world.asked == ["test ops", "test ops", "test mail"]
+
+
+def test_of_several_addresses_each_is_told(command: CommandLine, world: World) -> None:
+    """Who took the test and who did not is seen at once, not one error after the other is mended."""
+    each = ["mail/a@x.org: unknown user", "mail/b@x.org: took it"]
+    world.mail_error = NotAllTook("1 of its 2 addresses did not take it", each)
+    said = command("alerts", "test", "mail")
+    assert said.code == 1
+    assert said.err.splitlines() == [
+        "semsupervisor: the receiver mail refused the test: 1 of its 2 addresses did not take it",
+        "  mail/a@x.org: unknown user",
+        "  mail/b@x.org: took it",
+        "  check [receivers.mail] in the settings and what it says",
+    ]
 
 
 def test_json_before_the_command_below_holds(command: CommandLine) -> None:

@@ -18,7 +18,7 @@ from semsupervisor.alerts.outbox import Depth
 from semsupervisor.alerts.rules import Comparison, Rule, Severity
 from semsupervisor.api.readings import Acts, Readings, StackReading, StoreReading
 from semsupervisor.api.server import Server
-from semsupervisor.errors import PermanentError, SettingsError, StoreError, TemporaryError
+from semsupervisor.errors import PermanentError, SettingsError, StoreError, SupervisorError, TemporaryError
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind
 from semsupervisor.health.probing import Durations, ProbeReport
 from semsupervisor.health.setup import SetupFinding
@@ -85,6 +85,7 @@ class World:
         self.entries: list[TimelineEntry] = []
         self.episodes: list[Alert] = []
         self.store_fails = False
+        self.mail_error: SupervisorError = TemporaryError("connection refused by mail.example:587")
         self.asked: list[str] = []
         self.see(SubjectKind.ENGINE, "docker", {"reachable": True, "version": "20.10.24"}, source="events")
         for name in ("nats", "semstreams"):
@@ -177,7 +178,7 @@ class World:
     async def _test(self, receiver: str) -> str:
         self.asked.append(f"test {receiver}")
         if receiver == "mail":
-            raise TemporaryError("connection refused by mail.example:587")
+            raise self.mail_error
         return f"the receiver {receiver} took the test: 200 OK"
 
     async def _reload(self) -> Sequence[str]:
