@@ -104,12 +104,14 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _advice(client: Client, wanted: str) -> str:
     rules = [rule["name"] for rule in client.get("/v1/alerts/rules")["rules"]]
-    return did_you_mean(wanted, rules) or "see `semsupervisor alerts history`"
+    near = "" if wanted in rules else did_you_mean(wanted, rules)
+    return near or "see `semsupervisor alerts history`"
 
 
 def _history(arguments: argparse.Namespace) -> int:
     wanted = {"limit": arguments.limit, "alert": arguments.alert}
-    answer = ask(arguments).get("/v1/alerts/history", wanted)
+    client = ask(arguments)
+    answer = client.get("/v1/alerts/history", wanted)
     if arguments.json:
         print_json(answer)
         return FINE
@@ -117,7 +119,8 @@ def _history(arguments: argparse.Namespace) -> int:
     for alert in shown["alerts"]:
         alert_rendering.episode(alert, shown["now"], paper)
     if not shown["alerts"]:
-        paper.line("nothing has fired yet")
+        named = cleaned(arguments.alert)
+        paper.line(f"nothing called {named} has fired; {_advice(client, named)}" if named else "nothing has fired yet")
     return FINE
 
 

@@ -140,7 +140,12 @@ def test_the_past_is_listed(command: CommandLine, world: World) -> None:
         "  nats ended with code 137. nats runs again. Told nobody: it ended first.",
     ]
     assert len(command("alerts", "history", "--limit", "1", "--json").json["alerts"]) == 1
-    assert command("alerts", "history", "--alert", "memory_high").out == "nothing has fired yet\n"
+    assert command("alerts", "history", "--alert", "memory_high").lines == [
+        "nothing called memory_high has fired; see `semsupervisor alerts history`"
+    ]
+    assert command("alerts", "history", "--alert", "memory_hig").lines == [
+        "nothing called memory_hig has fired; did you mean memory_high?"
+    ]
 
 
 def test_a_receiver_is_tested(command: CommandLine, world: World) -> None:
