@@ -143,7 +143,7 @@ def stack(
     ]
     warning = [alert for alert in firing if alert.severity is Severity.WARNING and alert not in critical]
     told = {alert.subject for alert in critical}
-    bad = _untold(faults, told) + _unsettled(known, told)
+    bad = _untold(faults, told) + _unsettled(known, told) + _nothing(known)
     blamed = told | {subject for subject, _ in faults}
     said = [*map(_told, critical), *bad]
     unknown = [*unready, *_blind_spots(known, blamed, said, monotonic - stale_seconds)]
@@ -226,6 +226,12 @@ def _unsettled(known: Mapping[Subject, Known], told: Container[Subject]) -> list
     ]
 
 
+def _nothing(known: Mapping[Subject, Known]) -> list[str]:
+    """Return that there is nothing to be well, if the engine said so: a stack that is down, or never came up."""
+    answers = any(engine.facts.get("reachable") is True for engine in of_kind(known, SubjectKind.ENGINE))
+    return ["no container of the stack exists"] if answers and not of_kind(known, SubjectKind.SERVICE) else []
+
+
 def _is_explained(one: Known, state: str) -> bool:
     """Tell whether another fault says it already, or the service has done its work and ended."""
     ended = [one.facts.get(fact) for fact in ("died", "stopped_on_request", "missing")]
@@ -245,8 +251,6 @@ def _blind_spots(
         for engine in blind
         if engine.subject not in blamed
     ]
-    if not spots and not blind and not of_kind(known, SubjectKind.SERVICE):
-        spots.append("no container of the stack is known")
     unknown: dict[str, list[str]] = {}
     for kind, facts in _NEEDED.items():
         for one in of_kind(known, kind):

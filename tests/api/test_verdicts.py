@@ -259,12 +259,12 @@ def test_a_stack_that_was_not_looked_at_in_full_is_unknown() -> None:
     assert (found.state, found.reasons) == (State.UNKNOWN, ("the check nats has not ended",))
 
 
-def test_a_stack_without_containers_is_unknown() -> None:
-    """An engine that answers but has no container of the project is no healthy stack."""
+def test_a_stack_without_containers_is_unhealthy() -> None:
+    """An engine that answers and has no container of the project leaves no doubt, whoever took them away."""
     world = World()
     world.latest = {key: one for key, one in world.latest.items() if key[0].kind is SubjectKind.ENGINE}
     found = judged(world)
-    assert (found.state, found.reasons) == (State.UNKNOWN, ("no container of the stack is known",))
+    assert (found.state, found.reasons) == (State.UNHEALTHY, ("no container of the stack exists",))
 
 
 def test_what_was_seen_too_long_ago_is_not_known() -> None:

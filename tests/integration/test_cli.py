@@ -389,6 +389,18 @@ def test_one_look_agrees_with_the_daemon(healthy: Supervised) -> None:
     assert "nats was stopped" in done.stdout
 
 
+def test_one_look_agrees_about_a_stack_that_was_taken_down(healthy: Supervised) -> None:
+    """Without any container `check` is as critical as the daemon, which remembers them, is unhealthy."""
+    healthy.stack.compose("down")
+    try:
+        eventually_sync(lambda: healthy.verdict() == "unhealthy", within_seconds=20)
+        done = check(healthy)
+    finally:
+        healthy.stack.compose("up", "--detach")
+    assert done.returncode == 2, done.stdout
+    assert done.stdout.startswith("SEMSUPERVISOR CRITICAL - no container of the stack exists")
+
+
 def test_a_reload_is_taken_or_refused(healthy: Supervised) -> None:
     """A good file is in force at once; a bad one is refused with every problem, and the daemon goes on."""
     good = healthy.settings.read_text()
