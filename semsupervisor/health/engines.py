@@ -11,8 +11,6 @@ from semsupervisor.health.hearing import Note
 from semsupervisor.health.observation import Subject, SubjectKind
 from semsupervisor.systems.containers import Engine
 
-ENGINE = Subject(SubjectKind.ENGINE, "docker")
-HOST = Subject(SubjectKind.HOST, "host")
 
 
 class Bookmark(msgspec.Struct, frozen=True, kw_only=True):

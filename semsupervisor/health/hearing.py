@@ -12,11 +12,13 @@ import msgspec
 
 from semsupervisor.health import intent
 from semsupervisor.health.observation import FactValue, Subject
-from semsupervisor.health.services import Ending, Kill, Service, ServiceState, with_deaths
+from semsupervisor.health.services import Ending, Kill, Service, ServiceState, how_it_died, with_deaths, with_oom
 from semsupervisor.kit.clock import Instant
 from semsupervisor.systems.containers import Action, Event, Health
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# What an inspection and an event tell within this time is one kill, and so are several processes killed together.
+SAME_KILL_SECONDS = 0.5
 COMPLETED = "completed with exit code 0"
 
 
@@ -49,7 +51,7 @@ def hear(service: Service, event: Event, at: Instant, *, by_engine: bool = False
         case Action.START | Action.DIE | Action.KILL | Action.STOP | Action.DESTROY:
             return _begin_or_end(service, event, at, by_engine=by_engine)
         case Action.OOM:
-            return Heard(msgspec.structs.replace(service, oom=True), observe=True)
+            return _out_of_memory(service, at)
         case Action.PAUSE:
             return _pause(service, event)
         case Action.UNPAUSE:
@@ -122,6 +124,17 @@ def _die(service: Service, event: Event, at: Instant, *, by_engine: bool) -> Hea
     return Heard(ended, observe=True, look=True)
 
 
+def out_of_memory(service: Service) -> Note:
+    """Return what is noted of each kill for lack of memory: several of them may be one alert."""
+    text = f"{service.name}: a process was killed for lack of memory"
+    return Note("service.oom_killed", service.subject, text)
+
+
+def _out_of_memory(service: Service, at: Instant) -> Heard:
+    same = service.oom_at is not None and at.monotonic - service.oom_at < SAME_KILL_SECONDS
+    return Heard(with_oom(service, at), observe=True, notes=() if same else (out_of_memory(service),))
+
+
 def completion(service: Service) -> tuple[Note, ...]:
     """Return what is noted of a service that has ended: that it completed, if it did."""
     if service.ending is not Ending.COMPLETED:
@@ -139,7 +152,7 @@ def died(service: Service, exit_code: int, at: Instant, *, count: int) -> Servic
         ending=Ending.DIED,
         ended_monotonic=at.monotonic,
         restart_count=service.restart_count + (1 if again else 0),
-        cause=intent.how_it_died(exit_code, oom=service.oom),
+        cause=how_it_died(exit_code, oom=service.oom),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import signal
 
-from semsupervisor.health.services import Ending, Kill, Service, signal_name
+from semsupervisor.health.services import KILLED, Ending, Kill, Service, signal_name
 from semsupervisor.systems.containers import Container, ContainerState, RestartPolicy
 
 # Signals that ask a process to end, whatever the image calls its own.
@@ -18,7 +18,6 @@ ENDING_SIGNALS = frozenset({signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signa
 LONGEST_GRACE_NANO = 15 * 60 * 10**9
 # So long an exit code of the program's own is taken for its answer to the signal.
 ANSWER_NANO = 60 * 10**9
-KILLED = 128 + signal.SIGKILL
 SELF_RESTARTING = (RestartPolicy.ALWAYS, RestartPolicy.UNLESS_STOPPED)
 
 
@@ -99,17 +98,6 @@ def at_first_sight(container: Container, *, left_by_engine: bool) -> Ending:
     if container.restart_policy in SELF_RESTARTING:
         return Ending.REQUESTED
     return Ending.COMPLETED if completed(container.restart_policy, container.exit_code) else Ending.DIED
-
-
-def how_it_died(exit_code: int, *, oom: bool) -> str:
-    """Return in words how a container ended that nobody asked to."""
-    if oom:
-        return f"killed for lack of memory (exit code {exit_code})"
-    if name := signal_name(exit_code):
-        return f"ended with exit code {exit_code}: {name}, from the host or from within"
-    if exit_code == 0:
-        return "ended by itself with exit code 0"
-    return f"crashed with exit code {exit_code}"
 
 
 def how_it_was_asked(service: Service, exit_code: int | None) -> str:

@@ -11,8 +11,8 @@ from datetime import datetime
 import msgspec
 
 from semsupervisor.health import intent
-from semsupervisor.health.hearing import COMPLETED, Note, completion, died
-from semsupervisor.health.services import Ending, Service, ServiceState
+from semsupervisor.health.hearing import COMPLETED, Note, completion, died, out_of_memory
+from semsupervisor.health.services import KILLED, Ending, Service, ServiceState, with_oom
 from semsupervisor.kit.clock import Instant
 from semsupervisor.systems.containers import Container, ContainerState, Health, Owner
 
@@ -67,7 +67,8 @@ class Seen(msgspec.Struct, frozen=True):
 
 def first(owner: Owner, container: Container, at: Instant, circumstances: Circumstances) -> Service:
     """Return what is known of a service after its first inspection ever."""
-    service = _described(Service(name=owner.name, owner=owner, container=container.id), container)
+    new = Service(name=owner.name, owner=owner, container=container.id, oom_seen=container.oom_killed)
+    service = _described(new, container)
     if service.lives:
         return service
     ending = intent.at_first_sight(container, left_by_engine=_left_by_engine(container, circumstances))
@@ -93,6 +94,7 @@ def see(service: Service, container: Container, at: Instant, circumstances: Circ
         seen = _ended(service, known, container, at, circumstances)
     else:
         seen = _still_ended(service, known, container, at)
+    seen = _marked(service, seen, container, at)
     if service.image_id and service.image_id != container.image_id:
         return msgspec.structs.replace(seen, notes=(*seen.notes, _image_changed(service, container)))
     return seen
@@ -129,6 +131,18 @@ def vanished(service: Service, at: Instant) -> Service:
 def recreated(service: Service) -> Note:
     """Return what is noted when another container has taken a service's place."""
     return Note("service.recreated", service.subject, f"{service.name} was recreated: it has a new container")
+
+
+def _marked(service: Service, seen: Seen, container: Container, at: Instant) -> Seen:
+    """Find a kill for lack of memory of which no event told by the engine's own mark of the last end.
+
+    Events may come after the end, and the mark is then that of the next one: once one was heard, only events count.
+    """
+    ended_unseen = service.ending is Ending.DIED or (service.lives and service.started_at is None)
+    if not container.oom_killed or service.oom_seen or seen.service.oom or not service.deaths or not ended_unseen:
+        return seen
+    marked = with_oom(seen.service, at)
+    return msgspec.structs.replace(seen, service=marked, notes=(*seen.notes, out_of_memory(service)))
 
 
 def _described(service: Service, container: Container) -> Service:
@@ -209,8 +223,9 @@ def _ran_again(service: Service, container: Container) -> bool:
 
 def _ended(service: Service, known: Service, container: Container, at: Instant, circumstances: Circumstances) -> Seen:
     """The container ended, and nobody heard it."""
-    oom = container.oom_killed and container.exit_code == 137
-    known = msgspec.structs.replace(known, oom=service.oom or oom, ended_monotonic=at.monotonic)
+    known = msgspec.structs.replace(known, ended_monotonic=at.monotonic)
+    if container.oom_killed and container.exit_code == KILLED:
+        known = with_oom(known, at)
     ending = intent.unheard(container, engine_changed=circumstances.engine_changed)
     if ending is Ending.DIED:
         count = max(1, container.restart_count - service.restart_count)
@@ -240,7 +255,7 @@ def _still_ended(service: Service, known: Service, container: Container, at: Ins
 
 def _replaced(service: Service, container: Container, at: Instant, circumstances: Circumstances) -> Seen:
     """Another container stands where a known one stood, or where none was."""
-    fresh = msgspec.structs.replace(service, container=container.id, successor="", restart_count=0)
+    fresh = msgspec.structs.replace(service, container=container.id, successor="", restart_count=0, oom_seen=False)
     known = _described(fresh, container)
     notes: tuple[Note, ...] = ()
     if service.image_id and container.state is not ContainerState.CREATED:

@@ -41,6 +41,13 @@ class Subject(msgspec.Struct, frozen=True, order=True):
         return f"{self.kind.value}:{self.name}"
 
 
+ENGINE = Subject(SubjectKind.ENGINE, "docker")
+"""The one engine of this host."""
+
+HOST = Subject(SubjectKind.HOST, "host")
+"""The host itself."""
+
+
 class Unknown(msgspec.Struct, frozen=True, tag="unknown"):
     """A fact that could not be read, and why; it neither fires nor resolves anything."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from itertools import accumulate
 from types import MappingProxyType
 from typing import Protocol
@@ -107,6 +107,7 @@ class ProbeRunner:
         self._clock = clock
         self._sink = sink
         self._guarded: dict[str, _Guarded] = {}
+        self._left: list[Observation] = []
 
     @property
     def reports(self) -> Mapping[str, ProbeReport]:
@@ -136,6 +137,12 @@ class ProbeRunner:
         )
         self._guarded[probe.name] = _Guarded(probe, report, known.seen)
 
+    def keep_only(self, names: Collection[str]) -> None:
+        """Forget the other probes; what none but them saw is handed on as gone with the next run of any probe."""
+        for name in self._guarded.keys() - names:
+            guarded = self._guarded.pop(name)
+            self._left += self._gone(guarded, guarded.seen)
+
     async def run(self, name: str) -> None:
         """Run a probe once; while it runs already the run is refused and counted.
 
@@ -148,8 +155,10 @@ class ProbeRunner:
         guarded.running = True
         try:
             observations = await self._observed(guarded)
-            if observations and self._guarded.get(name) is guarded:
-                await self._sink(observations)
+            left, self._left = self._left, []
+            told = [*left, *(observations if self._guarded.get(name) is guarded else ())]
+            if told:
+                await self._sink(told)
         finally:
             guarded.running = False
 

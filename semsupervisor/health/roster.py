@@ -17,13 +17,14 @@ import msgspec
 from semsupervisor.health import hearing, looking
 from semsupervisor.health.hearing import Note
 from semsupervisor.health.looking import Circumstances, Seen
-from semsupervisor.health.services import Ending, Service, ServiceState
+from semsupervisor.health.services import Ending, Service, ServiceState, with_oom
 from semsupervisor.kit.clock import Instant
 from semsupervisor.systems.containers import Action, Container, ContainerState, Event
 
 GRACE_SECONDS = 0.5
 MOST_EVENTS_REMEMBERED = 1024
 FORGET_REMOVED_SECONDS = 86400.0
+OOM_KEPT_SECONDS = 1.0
 LIVING = (ContainerState.RUNNING, ContainerState.PAUSED)
 FOLLOWED = Circumstances()
 
@@ -60,7 +61,9 @@ class Roster:
         for name, service in kept.items():
             ended = None if service.ended_monotonic is None else at.monotonic
             self.services[name] = (
-                service if same_boot else msgspec.structs.replace(service, deaths=(), ended_monotonic=ended)
+                service
+                if same_boot
+                else msgspec.structs.replace(service, deaths=(), ended_monotonic=ended, oom_at=None)
             )
 
     def hear(self, event: Event, at: Instant, *, by_engine: bool = False) -> Turn:
@@ -131,18 +134,26 @@ class Roster:
             self._observe(msgspec.structs.replace(service, ending=Ending.REQUESTED), turn, at)
         return turn
 
-    def count_oom(self, name: str, kills: int | None) -> None:
-        """Take in how many processes of a service's container were killed for lack of memory since its start."""
-        service = self.services[name]
-        if kills is None or kills == service.oom_kills:
-            return
-        grew = service.oom_kills is not None and kills > service.oom_kills
-        self.services[name] = msgspec.structs.replace(service, oom_kills=kills, oom=service.oom or grew)
+    def count_oom(self, counts: Mapping[str, int | None], at: Instant) -> Turn:
+        """Take in how many processes of services' containers were killed for lack of memory since their starts."""
+        turn = Turn()
+        for name, kills in counts.items():
+            service = self.services[name]
+            if kills is None or kills == service.oom_kills:
+                continue
+            counted = msgspec.structs.replace(service, oom_kills=kills)
+            if service.oom or service.oom_kills is None or kills < service.oom_kills:
+                self.services[name] = counted
+                continue
+            turn.notes.append(hearing.out_of_memory(service))
+            self._observe(with_oom(counted, at), turn, at)
+        return turn
 
-    def forget_oom(self) -> None:
-        """Begin anew to look for kills for lack of memory: what was found is told."""
-        for service in [service for service in self.services.values() if service.oom]:
-            self.services[service.name] = msgspec.structs.replace(service, oom=False)
+    def forget_oom(self, at: Instant) -> None:
+        """Begin anew to look for kills for lack of memory: what was found is told, and any death of it was heard."""
+        for service in list(self.services.values()):
+            if service.oom_at is not None and at.monotonic - service.oom_at >= OOM_KEPT_SECONDS:
+                self.services[service.name] = msgspec.structs.replace(service, oom_at=None)
 
     def _is_known(self, event: Event) -> bool:
         key = (event.time_nano, event.id, event.action)
@@ -167,7 +178,9 @@ class Roster:
                 turn.look = True
                 self._observe(created, turn, stamp)
             case Action.START:
-                began = msgspec.structs.replace(empty, container=event.id, successor="", restart_count=0)
+                began = msgspec.structs.replace(
+                    empty, container=event.id, successor="", restart_count=0, oom_seen=False
+                )
                 heard = hearing.hear(msgspec.structs.replace(began, ending=Ending.NONE), event, stamp)
                 notes = (looking.recreated(empty),) if empty.image_id else ()
                 self._take(msgspec.structs.replace(heard, notes=notes), turn, stamp)

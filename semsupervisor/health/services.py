@@ -20,6 +20,7 @@ from semsupervisor.systems.containers import Health, MemoryUse, Owner, RestartPo
 DEATHS_WINDOW_SECONDS = 600.0
 DEATHS_OF_A_LOOP = 3
 MOST_DEATHS_KEPT = 100
+KILLED = 128 + signal.SIGKILL
 
 
 class ServiceState(StrEnum):
@@ -68,8 +69,10 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     `container` is the id of its container, empty when there is none; `successor` the one that was created to replace
     it. `since` is when it came into its state, by the engine's clock; `started_at` and `finished_at` are exact and
     None until inspected. `ended_monotonic` is when the end was learned. `deaths` are monotonic seconds of this boot.
-    `oom` is set from a kill for lack of memory until the next scheduled look has told it; `oom_kills` is the last
-    count. `cause` says in words how it came to its state. `waited_for` names a service that depends on it.
+    `oom_at` is when a kill for lack of memory was learned (monotonic seconds), until a scheduled look after it;
+    `oom_kills` is the last count; `oom_seen` says that one was learned of this container before, so that the engine's
+    own mark of it tells nothing new. `cause` says in words how it came to its state. `waited_for` names a service that
+    depends on it.
     """
 
     name: str
@@ -92,7 +95,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     kill: Kill | None = None
     stopping: bool = False
     deaths: tuple[float, ...] = ()
-    oom: bool = False
+    oom_at: float | None = None
+    oom_seen: bool = False
     oom_kills: int | None = None
     cause: str = ""
     waited_for: str = ""
@@ -101,6 +105,11 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     def lives(self) -> bool:
         """Tell whether its processes exist."""
         return self.state in (ServiceState.RUNNING, ServiceState.PAUSED)
+
+    @property
+    def oom(self) -> bool:
+        """Tell whether a process of it was lately killed for lack of memory."""
+        return self.oom_at is not None
 
     @property
     def subject(self) -> Subject:
@@ -122,6 +131,30 @@ def with_deaths(service: Service, count: int, at: Instant) -> Service:
     """Return the service with so many deaths more, all of now."""
     kept = tuple(death for death in service.deaths if 0.0 <= at.monotonic - death < DEATHS_WINDOW_SECONDS)
     return msgspec.structs.replace(service, deaths=(*kept, *[at.monotonic] * count)[-MOST_DEATHS_KEPT:])
+
+
+def with_oom(service: Service, at: Instant) -> Service:
+    """Return a service of which a process was killed for lack of memory, as was just learned.
+
+    What died of a SIGKILL just before died of that.
+    """
+    known = msgspec.structs.replace(service, oom_at=at.monotonic, oom_seen=True)
+    if service.ending is not Ending.DIED or service.exit_code != KILLED:
+        return known
+    return msgspec.structs.replace(known, cause=how_it_died(KILLED, oom=True))
+
+
+def how_it_died(exit_code: int, *, oom: bool) -> str:
+    """Return in words how a container ended that nobody asked to; `oom`: a process of it was killed for memory."""
+    if oom and exit_code == KILLED:
+        return f"killed for lack of memory (exit code {exit_code})"
+    if oom:
+        return f"ended with exit code {exit_code} after a process of it had been killed for lack of memory"
+    if name := signal_name(exit_code):
+        return f"ended with exit code {exit_code}: {name}, from the host or from within"
+    if exit_code == 0:
+        return "ended by itself with exit code 0"
+    return f"crashed with exit code {exit_code}"
 
 
 def facts(service: Service, now_monotonic: float) -> dict[str, FactValue]:

@@ -139,20 +139,24 @@ class Watching:
             await self._follower.begin_anew(turn.silent)
         return listed
 
-    def measured(self, uses: Mapping[str, MemoryUse]) -> list[Observation]:
-        """Return the facts of all services, with the memory that their containers use (by container id)."""
+    async def measured(self, uses: Mapping[str, MemoryUse]) -> list[Observation]:
+        """Return the facts of all services, with the memory that their containers use (by container id).
+
+        Kills for lack of memory that only their count tells are handed on at once: what is returned may be thrown away.
+        """
         at = self._clock.instant()
+        used = {name: uses.get(container.id) for name, container in self._roster.containers.items()}
+        counts = {name: use.oom_kills for name, use in used.items() if use and name in self._roster.services}
+        await self._teller.tell(self._roster.count_oom(counts, at))
         found = []
         for name in list(self._roster.services):
             container = self._roster.containers.get(name)
             use = uses.get(container.id) if container else None
-            if use is not None:
-                self._roster.count_oom(name, use.oom_kills)
             service = self._roster.services[name]
             limit = container.memory_limit_bytes if container else None
             more = services.memory_facts(use, limit) if use and service.lives else {}
             found.append(services.observation(PROBE_SOURCE, service, at, more))
-        self._roster.forget_oom()
+        self._roster.forget_oom(at)
         return found
 
     async def evidence(self, service: str) -> Mapping[str, str]:

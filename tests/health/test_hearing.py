@@ -119,6 +119,33 @@ def test_what_a_new_engine_does_at_its_start_nobody_asked_for() -> None:
     assert heard[0].notes == ()
 
 
+DIE_137 = (Action.DIE, 0.79, {"exit_code": 137})
+
+
+@pytest.mark.parametrize(
+    ("acts", "cause"),
+    [
+        ([(Action.OOM, 0.76, {}), DIE_137], "killed for lack of memory (exit code 137)"),
+        ([DIE_137, (Action.OOM, 0.8, {})], "killed for lack of memory (exit code 137)"),
+        ([DIE_137, (Action.START, 1.0, {}), (Action.OOM, 1.1, {})], ""),
+    ],
+)
+def test_a_kill_for_lack_of_memory_is_told_in_whatever_order(acts: list[Act], cause: str) -> None:
+    """The engine tells of it before the death, after it, or after the restart; each time it is observed, and noted."""
+    service, heard = after(running(), *acts)
+    told = next(one for (action, _, _), one in zip(acts, heard, strict=True) if action is Action.OOM)
+    assert told.observe
+    assert [note.kind for note in told.notes] == ["service.oom_killed"]
+    assert service.cause == cause
+    assert facts(service, instant(1.2).monotonic)["oom_killed"] is True
+
+
+def test_kills_at_once_are_one_note() -> None:
+    """What is killed together is noted together; what is killed later, again."""
+    _, heard = after(running(), *[(Action.OOM, seconds, {}) for seconds in (1.0, 1.1, 3.0)])
+    assert [len(one.notes) for one in heard] == [1, 0, 1]
+
+
 def test_a_start_forgets_the_run_before() -> None:
     """A run begins with no exit code, no signal, no cause; its own health and count of kills are to come."""
     service = running(

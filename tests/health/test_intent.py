@@ -115,14 +115,6 @@ def test_what_does_not_run_at_first_sight(known: dict[str, Any], left: bool, end
     assert intent.at_first_sight(container(**known), left_by_engine=left) is ending
 
 
-def test_the_words_for_a_death() -> None:
-    """How a container died is said in words: for lack of memory, by a signal, by itself, or crashed."""
-    assert "lack of memory" in intent.how_it_died(137, oom=True)
-    assert "SIGKILL" in intent.how_it_died(137, oom=False)
-    assert "by itself" in intent.how_it_died(0, oom=False)
-    assert "crashed with exit code 3" in intent.how_it_died(3, oom=False)
-
-
 def test_the_words_for_a_request() -> None:
     """What somebody did is said in words: stopped or killed, with which signal."""
     term = Kill(signal.SIGTERM, stamp(0))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from semsupervisor.health import looking
+from semsupervisor.health import hearing, looking
 from semsupervisor.health.looking import Circumstances, Seen
 from semsupervisor.health.services import Ending, Kill, Service, ServiceState
-from semsupervisor.systems.containers import Container, ContainerState, Health, RestartPolicy
-from tests.support.container_words import APP, container, instant, moment, running
+from semsupervisor.systems.containers import Action, Container, ContainerState, Health, RestartPolicy
+from tests.support.container_words import APP, container, event, instant, moment, running
 
 NOW = instant(100)
 MET = Circumstances()
@@ -119,6 +120,40 @@ def test_a_kill_for_lack_of_memory_unheard() -> None:
     assert see(running(), killed).service.oom
     assert "lack of memory" in see(running(), killed).service.cause
     assert not see(running(), container(EXITED, restart_policy=NO, oom_killed=True, exit_code=1)).service.oom
+
+
+@pytest.mark.parametrize(
+    "found", [container(ContainerState.RESTARTING, exit_code=137), container(started_at=moment(3))]
+)
+def test_a_kill_for_lack_of_memory_of_which_no_event_told(found: Container) -> None:
+    """The engine's mark of the last end tells it of a death that was heard, before the restart or after it; once."""
+    lives = found.state is ContainerState.RUNNING
+    dead = hearing.hear(running(), event(Action.DIE, 2, exit_code=137), instant(2)).service
+    heard = hearing.hear(dead, event(Action.START, 3), instant(3)).service if lives else dead
+    marked = msgspec.structs.replace(found, oom_killed=True, finished_at=moment(2), restart_count=1)
+    assert not see(heard, msgspec.structs.replace(marked, oom_killed=False)).service.oom
+    seen = see(heard, marked)
+    assert seen.service.oom
+    assert [note.kind for note in seen.notes] == ["service.oom_killed"]
+    assert lives or "lack of memory" in seen.service.cause
+    assert not see(msgspec.structs.replace(seen.service, oom_at=None), marked).service.oom
+
+
+def test_the_engines_mark_tells_nothing_where_events_do() -> None:
+    """An event that comes after the death makes the engine mark the next one, and that one died of something else."""
+    acts: list[tuple[Action, float, dict[str, Any]]] = [
+        (Action.DIE, 2, {"exit_code": 137}),
+        (Action.OOM, 2.1, {}),
+        (Action.START, 3, {}),
+    ]
+    service = running()
+    for action, seconds, more in (*acts, (Action.DIE, 9, {"exit_code": 137})):
+        service = hearing.hear(service, event(action, seconds, **more), instant(seconds)).service
+    told = msgspec.structs.replace(service, oom_at=None)
+    assert not see(told, container(ContainerState.RESTARTING, exit_code=137, oom_killed=True)).service.oom
+    first = looking.first(APP, container(oom_killed=True), NOW, MET)
+    died = hearing.hear(first, event(Action.DIE, 9, exit_code=137), instant(9)).service
+    assert not see(died, container(ContainerState.RESTARTING, exit_code=137, oom_killed=True)).service.oom
 
 
 def test_an_end_that_was_heard_gets_its_exact_finish() -> None:

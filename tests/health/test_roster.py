@@ -343,19 +343,38 @@ def test_what_vanished_and_is_needed_is_missed_for_ever() -> None:
 def test_kills_for_lack_of_memory_are_found_by_their_count(before: int | None, now: int, grew: bool) -> None:
     """A count that grows is a kill since the last look; a first count, and one that began anew, is none."""
     roster = watched(container())
-    roster.count_oom("app", before)
-    roster.count_oom("app", now)
+    roster.count_oom({"app": before}, instant(2))
+    turn = roster.count_oom({"app": now}, instant(3))
     assert roster.services["app"].oom is grew
     assert roster.services["app"].oom_kills == now
-    roster.forget_oom()
+    assert [service.oom for service, _ in turn.observed] == [True] * grew
+    assert [note.kind for note in turn.notes] == ["service.oom_killed"] * grew
+    roster.forget_oom(instant(4))
     assert roster.services["app"].oom is False
+
+
+def test_a_kill_is_kept_until_the_death_that_may_follow_it() -> None:
+    """A look that comes between a kill for lack of memory and the death of it does not make it forgotten."""
+    roster = watched(container())
+    heard(roster, event(Action.OOM, 2))
+    roster.forget_oom(instant(2.01))
+    heard(roster, event(Action.DIE, 2.03, exit_code=137))
+    assert "lack of memory" in roster.services["app"].cause
+
+
+def test_a_kill_that_an_event_told_is_not_noted_again_for_its_count() -> None:
+    """Some engines tell of a kill that the control group counts as well: that is one kill."""
+    roster = watched(container())
+    roster.count_oom({"app": 0}, instant(1))
+    assert [note.kind for note in heard(roster, event(Action.OOM, 2)).notes] == ["service.oom_killed"]
+    assert roster.count_oom({"app": 1}, instant(3)) == Turn()
 
 
 def test_an_unreadable_count_changes_nothing() -> None:
     """Where the count cannot be read, the last one stays."""
     roster = watched(container())
-    roster.count_oom("app", 2)
-    roster.count_oom("app", None)
+    roster.count_oom({"app": 2}, instant(1))
+    roster.count_oom({"app": None}, instant(2))
     assert roster.services["app"].oom_kills == 2
 
 

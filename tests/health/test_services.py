@@ -93,7 +93,7 @@ def test_memory() -> None:
 
 def test_evidence_of_a_death() -> None:
     """What is known of an end goes along with it: cause, exit code, signal, memory, policy."""
-    dead = running(state=EXITED, ending=Ending.DIED, exit_code=137, oom=True, cause="killed")
+    dead = running(state=EXITED, ending=Ending.DIED, exit_code=137, oom_at=1.0, cause="killed")
     assert services.evidence(dead) == {
         "cause": "killed",
         "exit_code": "137",
@@ -104,7 +104,7 @@ def test_evidence_of_a_death() -> None:
     missing = running(state=ServiceState.MISSING, exit_code=3, policy=None)
     assert services.evidence(missing) == {"exit_code": "3"}
     assert services.evidence(running(cause="paused")) == {}
-    assert services.evidence(running(oom=True)).keys() == {"oom", "restart_policy"}
+    assert services.evidence(running(oom_at=1.0)).keys() == {"oom", "restart_policy"}
 
 
 def test_an_observation_is_about_the_service() -> None:
@@ -125,6 +125,30 @@ def test_signals_have_names() -> None:
     assert services.signal_name(143) == "SIGTERM"
     assert services.signal_name(255) == ""
     assert services.signal_name(3) == ""
+
+
+def test_the_words_for_a_death() -> None:
+    """How a container died is said in words: for lack of memory, by a signal, by itself, or crashed."""
+    assert services.how_it_died(137, oom=True).startswith("killed for lack of memory")
+    assert services.how_it_died(3, oom=True).startswith("ended with exit code 3 after a process of it")
+    assert "SIGKILL" in services.how_it_died(137, oom=False)
+    assert "by itself" in services.how_it_died(0, oom=False)
+    assert "crashed with exit code 3" in services.how_it_died(3, oom=False)
+
+
+@pytest.mark.parametrize(
+    ("known", "corrected"),
+    [
+        ({"ending": Ending.DIED, "exit_code": 137}, True),
+        ({"ending": Ending.DIED, "exit_code": 1}, False),
+        ({"ending": Ending.REQUESTED, "exit_code": 137}, False),
+    ],
+)
+def test_a_kill_learned_after_the_death_corrects_its_cause(known: dict[str, Any], corrected: bool) -> None:
+    """Only what died of a SIGKILL, and at nobody's request, died of the kill for lack of memory."""
+    late = services.with_oom(running(state=EXITED, cause="ended", **known), NOW)
+    assert late.oom
+    assert ("lack of memory" in late.cause) is corrected
 
 
 def test_policy_is_told_with_the_end() -> None:

@@ -25,7 +25,7 @@ class ContainersProbe:
 
     async def observe(self) -> Sequence[Observation]:
         """Return the facts of every service. Raises: EngineError, EngineForbidden."""
-        return self._watching.measured(await measure(self._docker, await self._watching.reconcile()))
+        return await self._watching.measured(await measure(self._docker, await self._watching.reconcile()))
 
 
 async def measure(docker: Docker, listed: Sequence[Container]) -> Mapping[str, MemoryUse]:
