@@ -12,11 +12,9 @@ import msgspec
 
 from semsupervisor.alerts.lifecycle import LONGEST_COUNTED_GAP_SECONDS, Alert, AlertState
 from semsupervisor.alerts.rules import Rule
-from semsupervisor.health.observation import Subject, SubjectKind
+from semsupervisor.health.observation import ENGINE, HOST, Subject, SubjectKind
 
 SETTLE_SECONDS = 30.0
-ENGINE = Subject(SubjectKind.ENGINE, "docker")
-HOST = Subject(SubjectKind.HOST, "host")
 
 
 class Topology(msgspec.Struct, frozen=True):

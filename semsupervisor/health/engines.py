@@ -8,9 +8,8 @@ from enum import StrEnum
 import msgspec
 
 from semsupervisor.health.hearing import Note
-from semsupervisor.health.observation import Subject, SubjectKind
+from semsupervisor.health.observation import ENGINE
 from semsupervisor.systems.containers import Engine
-
 
 
 class Bookmark(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from semsupervisor.health import engines
 from semsupervisor.health.engines import Bookmark, Change, Return
 from semsupervisor.health.hearing import Note
 from semsupervisor.health.looking import Circumstances
+from semsupervisor.health.observation import ENGINE
 from semsupervisor.health.roster import Roster, Turn
 from semsupervisor.health.services import Ending
 from semsupervisor.health.telling import Teller
@@ -100,7 +101,7 @@ class Follower:
         if self._silence_noted is None or at.monotonic - self._silence_noted >= SILENCE_NOTED_EVERY_SECONDS:
             self._silence_noted = at.monotonic
             text = f"the event stream told nothing of what happened to {names}; it is followed anew"
-            self._teller.note(Note("engine.silent", engines.ENGINE, text))
+            self._teller.note(Note("engine.silent", ENGINE, text))
         self._count(silent_total=self.report.silent_total + 1, silent_since=at)
         await self.drop()
 

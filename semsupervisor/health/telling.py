@@ -7,9 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from semsupervisor.errors import EngineError, EngineForbidden
 from semsupervisor.health import services
-from semsupervisor.health.engines import ENGINE, HOST
 from semsupervisor.health.hearing import Note
-from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, Unknown
+from semsupervisor.health.observation import ENGINE, HOST, FactValue, Observation, Outcome, Subject, Unknown
 from semsupervisor.health.roster import GRACE_SECONDS, Roster, Turn
 from semsupervisor.kit.clock import Clock, Instant
 from semsupervisor.store.journal import Companion

@@ -19,10 +19,9 @@ from semsupervisor.api.knowledge import Known, merged
 from semsupervisor.api.verdicts import Verdict
 from semsupervisor.errors import EngineError, EngineForbidden, SupervisorError
 from semsupervisor.health import services, setup, targets
-from semsupervisor.health.engines import ENGINE
 from semsupervisor.health.looking import Circumstances
 from semsupervisor.health.masking import masked
-from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, Unknown
+from semsupervisor.health.observation import ENGINE, FactValue, Observation, Outcome, Subject, Unknown
 from semsupervisor.health.probes.containers import measure
 from semsupervisor.health.probes.filesystems import Filesystems
 from semsupervisor.health.probes.nats_health import NatsHealth
