@@ -23,6 +23,14 @@ from semsupervisor.systems.docker import Docker
 ENGINE_ROOT = "/var/lib/docker"
 
 
+class Planned(msgspec.Struct, frozen=True):
+    """A probe, how often it looks, and how long one look may take, in seconds."""
+
+    probe: Probe
+    interval_seconds: float
+    timeout_seconds: float
+
+
 class Means(msgspec.Struct, frozen=True):
     """What the probes look with."""
 
@@ -33,8 +41,14 @@ class Means(msgspec.Struct, frozen=True):
     lag_since: Callable[[float], float]
 
 
-def probes(settings: Settings, means: Means) -> list[Probe]:
+def probes(settings: Settings, means: Means) -> list[Planned]:
     """Return the scheduled checks of the stack and the host."""
+    checks = settings.checks
+    return [Planned(probe, checks.interval_seconds, checks.timeout_seconds) for probe in _usual(settings, means)]
+
+
+def _usual(settings: Settings, means: Means) -> list[Probe]:
+    """Return the checks that look as often as the settings say for all."""
     checks, stack = settings.checks, settings.stack
     timeout = checks.timeout_seconds
 

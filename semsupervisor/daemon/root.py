@@ -29,7 +29,7 @@ from semsupervisor.health import memory as service_memory
 from semsupervisor.health import runs as run_record
 from semsupervisor.health.following import Watched
 from semsupervisor.health.memory import Memory
-from semsupervisor.health.observation import Subject, SubjectKind
+from semsupervisor.health.observation import HOST, Subject, SubjectKind
 from semsupervisor.health.probes.freshness import Freshness
 from semsupervisor.health.probing import ProbeRunner
 from semsupervisor.health.runs import Run, Runs, story
@@ -51,7 +51,6 @@ from semsupervisor.systems.http import HttpClient
 log = structlog.get_logger(__name__)
 
 MIGRATIONS = (*alert_book.MIGRATIONS, *alert_outbox.MIGRATIONS, *run_record.MIGRATIONS, *service_memory.MIGRATIONS)
-HOST = Subject(SubjectKind.HOST, "host")
 DAY_SECONDS = 86_400.0
 FIRST_LIST_SECONDS = 2.0
 STOP_PATIENCE_SECONDS = 1.0
@@ -224,11 +223,13 @@ class Daemon:
     def _plan(self) -> None:
         """Schedule the probes of the settings and the upkeep; runs under way go on."""
         checks = self._settings.checks
-        interval_seconds, timeout_seconds = float(checks.interval_seconds), float(checks.timeout_seconds)
-        for probe in (*parts.probes(self._settings, self._means), *self._own_probes):
-            self._runner.add(probe, interval_seconds, timeout_seconds)
-        jobs = [Job(name, interval_seconds, partial(self._runner.run, name)) for name in self._runner.reports]
-        jobs += [Job("folders", interval_seconds, self._folders.look), Job("trim", DAY_SECONDS, self._trim)]
+        own = [parts.Planned(probe, checks.interval_seconds, checks.timeout_seconds) for probe in self._own_probes]
+        planned = [*parts.probes(self._settings, self._means), *own]
+        for one in planned:
+            self._runner.add(one.probe, one.interval_seconds, one.timeout_seconds)
+        self._runner.keep_only({one.probe.name for one in planned})
+        jobs = [Job(one.probe.name, one.interval_seconds, partial(self._runner.run, one.probe.name)) for one in planned]
+        jobs += [Job("folders", checks.interval_seconds, self._folders.look), Job("trim", DAY_SECONDS, self._trim)]
         jobs.append(Job("end unseen", UNSEEN_SECONDS, self._pipeline.end_unseen))
         self._schedule.replace(jobs)
 

@@ -285,6 +285,21 @@ async def test_what_an_exchanged_probe_does_not_see_any_more_is_gone() -> None:
     assert [(one.subject, one.gone) for one in stage.seen] == [(renamed, True)]
 
 
+async def test_what_only_a_forgotten_probe_saw_is_gone() -> None:
+    """A probe that the settings do not name any more is not reported on, and its subjects end, once."""
+    stage = Stage()
+    stage.add(answering(stage.saw(NATS), stage.saw(ROOT)))
+    stage.add(answering(stage.saw(NATS)), name="q")
+    await stage.runner.run("p")
+    await stage.runner.run("q")
+    stage.runner.keep_only({"q"})
+    assert set(stage.runner.reports) == {"q"}
+    stage.seen.clear()
+    await stage.runner.run("q")
+    await stage.runner.run("q")
+    assert [(one.subject, one.gone) for one in stage.seen] == [(ROOT, True), (NATS, False), (NATS, False)]
+
+
 async def test_a_run_that_outlives_its_probe_is_dropped() -> None:
     """What a probe sees after it was exchanged is not handed on."""
     stage, ready = Stage(), asyncio.Event()
