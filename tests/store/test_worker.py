@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import pytest
 
 from semsupervisor.store import worker
 from semsupervisor.store.worker import Silent, Worker
+from tests.support.commands import REPOSITORY
 from tests.support.waiting import eventually
+
+HANGING = """
+import asyncio, threading
+from semsupervisor.store import worker
+worker.ANSWER_SECONDS = 0.05
+async def hang():
+    own = worker.Worker("test")
+    try:
+        await own.run(threading.Event().wait)
+    except worker.Silent:
+        own.stop()
+asyncio.run(hang())
+"""
 
 
 async def test_what_comes_back_is_the_callers() -> None:
@@ -41,3 +57,16 @@ async def test_a_thread_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyP
     await eventually(answers)
     assert made == ["made"]
     own.stop()
+
+
+def test_a_thread_that_hangs_does_not_hold_up_the_end_of_the_process() -> None:
+    """A process whose thread never comes back ends all the same."""
+    subprocess.run([sys.executable, "-c", HANGING], cwd=REPOSITORY, timeout=60, check=True)
+
+
+async def test_what_was_stopped_takes_nothing_more() -> None:
+    """Who asks after the end is told so at once, and does not wait for an answer that nobody gives."""
+    own = Worker("test")
+    own.stop()
+    with pytest.raises(RuntimeError, match="test was stopped"):
+        await own.run(lambda: 1)
