@@ -53,6 +53,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     which a firing alert may resolve (hysteresis); None means the limit itself. `cause` says that while it fires
     it mutes what depends on its subject; `consequence` says that it may be muted so; `inhibits` names rules
     muted on the very same subject. `resolved` is the sentence for its end; empty means a plain one about the fact.
+    It is not said where the subject is not well, such as a container that had died and was removed.
     """
 
     name: str
@@ -99,14 +100,17 @@ def look(rule: Rule, observation: Observation, *, firing: bool) -> Finding | Non
     `firing` tells whether the alert fires already: then the clearing value counts instead of the limit.
     """
     if observation.gone:
-        return Finding(Verdict.GONE, False, f"{observation.subject.name} was removed")
+        because = observation.condition or f"{observation.subject.name} was removed"
+        return Finding(Verdict.GONE, False, because)
     if rule.fact not in observation.facts:
         return None
     value = _readable(observation.facts[rule.fact])
     found = verdict(rule, value, firing=firing)
     if found is Verdict.HOLDS:
         return Finding(found, value, _sentence(rule.summary, rule, observation, value))
-    return Finding(found, value, _sentence(rule.resolved or PLAIN_END, rule, observation, value) if firing else "")
+    if not firing:
+        return Finding(found, value, "")
+    return Finding(found, value, observation.condition or _sentence(rule.resolved or PLAIN_END, rule, observation, value))
 
 
 def verdict(rule: Rule, value: FactValue, *, firing: bool) -> Verdict:
@@ -161,6 +165,7 @@ def _sentence(text: str, rule: Rule, observation: Observation, value: FactValue)
     words: Mapping[str, object] = {
         **observation.evidence,
         **{fact: value_text(fact, known) for fact, known in observation.facts.items()},
+        "condition": observation.condition,
         "subject": str(observation.subject),
         "name": observation.subject.name,
         "value": value_text(rule.fact, value),

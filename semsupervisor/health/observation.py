@@ -74,7 +74,8 @@ class Observation(msgspec.Struct, frozen=True):
 
     A fact that is missing was not looked at (or is not offered); one that is `Unknown` was looked at in vain.
     `evidence` holds short texts for people (exit reason, first bytes of an unreadable body), secrets masked.
-    `gone` says that the subject itself was removed: its alerts end.
+    `gone` says that the subject itself was removed: its alerts end. `condition` is a sentence on how the subject is,
+    set where it is not well: an alert that ends is then over for that reason, not for the one its rule would give.
     """
 
     source: str
@@ -84,3 +85,4 @@ class Observation(msgspec.Struct, frozen=True):
     evidence: Mapping[str, str] = {}
     outcome: Outcome = Outcome.OK
     gone: bool = False
+    condition: str = ""

@@ -56,6 +56,27 @@ class Ending(StrEnum):
 UNDECIDED = (Ending.ASKED, Ending.ENGINE)
 
 
+_HOW_IT_ENDED = {
+    Ending.NONE: "does not run",
+    Ending.DIED: "ended, and nobody had asked for it",
+    Ending.ASKED: "ended; whether somebody asked for it is open",
+    Ending.REQUESTED: "was stopped by somebody",
+    Ending.ENGINE: "ended with its engine",
+    Ending.LEFT: "ended with its engine, and was not started again",
+    Ending.COMPLETED: "has done its work and ended",
+    Ending.VANISHED: "has no container any more",
+}
+_HOW_IT_WENT = {
+    Ending.REQUESTED: "was removed by somebody",
+    Ending.COMPLETED: "had done its work, and was removed",
+    Ending.VANISHED: "has no container",
+}
+
+
+# What has no processes uses no memory, whatever its limit was.
+_NO_MEMORY: Mapping[str, FactValue] = {"memory_used_bytes": 0, "memory_used_ratio": 0.0}
+
+
 class Kill(msgspec.Struct, frozen=True):
     """A signal that somebody sent through the API, by its number, and the engine's stamp of it in ns since 1970."""
 
@@ -158,11 +179,10 @@ def how_it_died(exit_code: int, *, oom: bool) -> str:
 
 
 def facts(service: Service, now_monotonic: float) -> dict[str, FactValue]:
-    """Return the facts of a service. What cannot be told yet (who stopped it, how its health will be) is left out."""
+    """Return the facts of a service. What cannot be told yet is left out: why it ended, how its health will be."""
     deaths = recent_deaths(service, now_monotonic)
     found: dict[str, FactValue] = {
         "state": service.state.value,
-        "paused": service.state is ServiceState.PAUSED,
         "oom_killed": service.oom,
         "deaths_recent": deaths,
         "restarting": deaths >= DEATHS_OF_A_LOOP,
@@ -172,15 +192,35 @@ def facts(service: Service, now_monotonic: float) -> dict[str, FactValue]:
         found["image"] = service.image
     found["undecided"] = service.ending in UNDECIDED
     if service.ending not in UNDECIDED:
+        found["paused"] = service.state is ServiceState.PAUSED
         found["died"] = service.ending in (Ending.DIED, Ending.LEFT)
         found["stopped_on_request"] = service.ending is Ending.REQUESTED
         found["missing"] = service.ending is Ending.VANISHED
+        found.update(_NO_MEMORY if service.ending is not Ending.NONE else {})
     if service.exit_code is not None and not service.lives:
         found["exit_code"] = service.exit_code
     unhealthy = _unhealthy(service)
     if unhealthy is not None:
         found["unhealthy"] = unhealthy
     return found
+
+
+def condition(service: Service) -> str:
+    """Return in a sentence how a service is that does not run; empty where it does."""
+    match service.state:
+        case ServiceState.RUNNING:
+            return ""
+        case ServiceState.PAUSED:
+            words = "is paused"
+        case ServiceState.CREATED:
+            words = "has a container that was not started"
+        case ServiceState.RESTARTING:
+            words = "died, and its restart policy is to start it again"
+        case ServiceState.EXITED:
+            words = _HOW_IT_ENDED[service.ending]
+        case ServiceState.MISSING:
+            words = _HOW_IT_WENT.get(service.ending, "was removed")
+    return f"{service.name} {words}."
 
 
 def memory_facts(use: MemoryUse, limit_bytes: int | None) -> dict[str, FactValue]:
@@ -210,13 +250,20 @@ def evidence(service: Service) -> dict[str, str]:
 
 def observation(source: str, service: Service, at: Instant, more: Mapping[str, FactValue] | None = None) -> Observation:
     """Return a service's facts, and `more` of them, as one observation."""
-    found = {**facts(service, at.monotonic), **(more or {})}
-    return Observation(source=source, subject=service.subject, at=at, facts=found, evidence=evidence(service))
+    return Observation(
+        source=source,
+        subject=service.subject,
+        at=at,
+        facts={**facts(service, at.monotonic), **(more or {})},
+        evidence=evidence(service),
+        condition=condition(service),
+    )
 
 
 def gone(source: str, service: Service, at: Instant) -> Observation:
     """Return that a service is no part of the project any more."""
-    return Observation(source=source, subject=service.subject, at=at, facts={}, gone=True)
+    because = f"{service.name} is no part of the stack any more"
+    return Observation(source=source, subject=service.subject, at=at, facts={}, gone=True, condition=because)
 
 
 def signal_name(exit_code: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -124,6 +125,24 @@ def test_what_does_not_hold_says_why(rule: Rule, facts: dict[str, FactValue], re
     finding = look(rule, saw(DISK, facts), firing=True)
     assert finding is not None
     assert finding.summary == reason
+
+
+def test_what_is_not_well_ends_with_what_became_of_it() -> None:
+    """The rule's own sentence for the end is said only of what is well again."""
+    rule = changed(DIED, resolved="{name} runs again.", summary="{condition} It stays so.")
+    calm = saw(SERVICE, {"died": False})
+    removed = msgspec.structs.replace(calm, condition="semstreams was removed by somebody.")
+    dead = msgspec.structs.replace(removed, facts={"died": True})
+    left = msgspec.structs.replace(gone(SERVICE), condition="semstreams is no part of the stack any more")
+    for seen, words in (
+        (calm, "semstreams runs again."),
+        (removed, "semstreams was removed by somebody."),
+        (dead, "semstreams was removed by somebody. It stays so."),
+        (left, "semstreams is no part of the stack any more"),
+    ):
+        finding = look(rule, seen, firing=True)
+        assert finding is not None
+        assert finding.summary == words
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,16 @@ EXPECTED = [
     "container_oom_killed",
     "memory_high",
     "memory_critical",
+    "host_memory_low",
+    "host_memory_exhausted",
+    "host_memory_pressure",
+    "host_unresponsive",
+    "host_disk_stalled",
+    "host_cpu_high",
+    "host_load_high",
+    "host_hot",
+    "host_overheating",
+    "clock_not_synchronised",
     "filesystem_filling",
     "filesystem_full",
     "inodes_filling",
@@ -51,6 +61,19 @@ EXPECTED = [
 
 # What a host of this kind says when nothing is wrong: all bounds are those of a small host that is well.
 HEALTHY: dict[SubjectKind, dict[str, Any]] = {
+    SubjectKind.HOST: {
+        "memory_available_ratio": 0.15,
+        "swap_used_ratio": 1.0,
+        "cpu_used_ratio": 0.75,
+        "load_per_processor": 2.5,
+        "pressure_cpu_ratio": 0.9,
+        "pressure_memory_ratio": 0.2,
+        "pressure_memory_full_ratio": 0.04,
+        "pressure_io_ratio": 0.9,
+        "pressure_io_full_ratio": 0.7,
+        "temperature_margin_celsius": 20.0,
+        "clock_synchronised": True,
+    },
     SubjectKind.ENGINE: {"reachable": True, "version": "20.10.24"},
     SubjectKind.SERVICE: {
         "state": "running",
@@ -82,7 +105,7 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
 }
 
 # The programs that a step may begin with, and the supervisor's own commands of this version.
-PROGRAMS = {"cd", "docker", "df", "du", "ls", "journalctl", "systemctl", "semsupervisor"}
+PROGRAMS = {"cd", "docker", "df", "du", "free", "ls", "journalctl", "ps", "systemctl", "semsupervisor", "timedatectl"}
 COMMANDS = {"run", "check", "status", "alerts", "timeline", "outbox", "settings"}
 
 
@@ -198,7 +221,7 @@ def test_every_summary_can_be_filled() -> None:
     evidence = {"error", "unhealthy_parts", "loops"}
     for rule in ruleset.defaults():
         names = set(re.findall(r"\{(\w+)\}", rule.summary))
-        assert names <= {"name", "value", "limit", *FACTS[rule.kind], *evidence}, rule.name
+        assert names <= {"name", "value", "limit", "condition", *FACTS[rule.kind], *evidence}, rule.name
 
 
 def test_steps_name_the_stack_as_it_is() -> None:

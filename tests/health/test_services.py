@@ -35,11 +35,45 @@ def test_why_it_does_not_run(state: ServiceState, ending: Ending, died: bool, re
     assert (facts["died"], facts["stopped_on_request"], facts["missing"]) == (died, requested, missing)
 
 
+@pytest.mark.parametrize(
+    ("state", "ending", "words"),
+    [
+        (ServiceState.RUNNING, Ending.NONE, ""),
+        (ServiceState.PAUSED, Ending.NONE, "app is paused."),
+        (ServiceState.CREATED, Ending.NONE, "app has a container that was not started."),
+        (ServiceState.RESTARTING, Ending.DIED, "app died, and its restart policy is to start it again."),
+        (EXITED, Ending.DIED, "app ended, and nobody had asked for it."),
+        (EXITED, Ending.REQUESTED, "app was stopped by somebody."),
+        (ServiceState.MISSING, Ending.REQUESTED, "app was removed by somebody."),
+        (ServiceState.MISSING, Ending.COMPLETED, "app had done its work, and was removed."),
+        (ServiceState.MISSING, Ending.VANISHED, "app has no container."),
+        (ServiceState.MISSING, Ending.ASKED, "app was removed."),
+    ],
+)
+def test_the_condition_of_what_does_not_run(state: ServiceState, ending: Ending, words: str) -> None:
+    """Each way not to run has its sentence, which goes along with what is observed."""
+    assert services.observation("watching", running(state=state, ending=ending), NOW).condition == words
+    assert services.gone("watching", running(), NOW).condition == "app is no part of the stack any more"
+
+
+@pytest.mark.parametrize("ending", Ending)
+def test_every_end_has_words(ending: Ending) -> None:
+    """However a container ended, there is a sentence for it."""
+    assert services.condition(running(state=EXITED, ending=ending)).startswith("app ")
+
+
+def test_what_has_ended_uses_no_memory() -> None:
+    """An alert about the memory of what does not run any more does not outlive it."""
+    ended = services.facts(running(state=EXITED, ending=Ending.REQUESTED), NOW.monotonic)
+    assert (ended["memory_used_bytes"], ended["memory_used_ratio"]) == (0, 0.0)
+    assert "memory_used_ratio" not in services.facts(running(), NOW.monotonic)
+
+
 @pytest.mark.parametrize("ending", [Ending.ASKED, Ending.ENGINE])
 def test_what_is_undecided_is_left_out(ending: Ending) -> None:
     """While it is not decided who stopped it, nothing is said about that: neither fires nor resolves anything."""
     facts = services.facts(running(state=EXITED, ending=ending), NOW.monotonic)
-    assert not {"died", "stopped_on_request", "missing"} & facts.keys()
+    assert not {"died", "paused", "stopped_on_request", "missing"} & facts.keys()
     assert facts["state"] == "exited"
 
 

@@ -115,8 +115,15 @@ ROWS = {
         docker("rm", "semstreams", "--force"),
         STOPPED,
         START,
-        words="semstreams was stopped by somebody",
+        words="semstreams was removed by somebody",
         evidence={"cause": "killed through the Docker API with SIGKILL, exit code 137; by whom is not known"},
+    ),
+    "paused-and-removed": Row(
+        lambda stack: [docker(act, "semstreams", *how)(stack) for act, *how in (("pause",), ("rm", "--force"))],
+        (*both("container_paused", SEMSTREAMS), *STOPPED),
+        START,
+        words="semstreams is paused",
+        over="semstreams was removed by somebody.",
     ),
     "down": Row(compose("down", "--timeout", "2"), (*STOPPED, *both("container_stopped", NATS)), START),
 }
