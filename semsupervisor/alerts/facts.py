@@ -15,7 +15,27 @@ FactForm = type[bool] | type[float] | type[str] | tuple[str, ...]
 _STATES = ("created", "running", "paused", "restarting", "exited", "missing")
 
 FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
-    SubjectKind.HOST: {},
+    SubjectKind.HOST: {
+        "memory_size_bytes": float,
+        "memory_available_bytes": float,
+        "memory_available_ratio": float,
+        "swap_size_bytes": float,
+        "swap_used_ratio": float,
+        "swap_read_bytes_total": float,
+        "processors": float,
+        "cpu_used_ratio": float,
+        "load_per_processor": float,
+        "pressure_cpu_ratio": float,
+        "pressure_memory_ratio": float,
+        "pressure_memory_full_ratio": float,
+        "pressure_io_ratio": float,
+        "pressure_io_full_ratio": float,
+        "temperature_celsius": float,
+        "temperature_margin_celsius": float,
+        "clock_synchronised": bool,
+        "uptime_seconds": float,
+        "boot_id": str,
+    },
     SubjectKind.ENGINE: {"reachable": bool, "version": str},
     SubjectKind.SERVICE: {
         "state": _STATES,

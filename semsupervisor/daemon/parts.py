@@ -10,6 +10,7 @@ from semsupervisor.health import targets
 from semsupervisor.health.masking import masked
 from semsupervisor.health.probes.containers import ContainersProbe
 from semsupervisor.health.probes.filesystems import Filesystems
+from semsupervisor.health.probes.host import HostProbe
 from semsupervisor.health.probes.nats_health import NatsHealth
 from semsupervisor.health.probes.nats_varz import NatsVarz
 from semsupervisor.health.probes.semstreams_health import SemstreamsHealth
@@ -65,6 +66,7 @@ def _usual(settings: Settings, means: Means) -> list[Probe]:
     monitor = endpoint(checks.nats.monitor)
     return [
         ContainersProbe(means.watching, means.docker),
+        HostProbe(means.clock, timeout),
         Filesystems(means.clock, lambda: paths(settings, means.watching.engine_root), timeout),
         SemstreamsHealth(means.clock, endpoint(checks.semstreams.health), stack.semstreams_service, timeout),
         NatsHealth(means.clock, monitor, stack.nats_service, timeout),
