@@ -1,8 +1,9 @@
 """When things run: APScheduler decides, and a clock that jumps neither stalls nor stops it.
 
 APScheduler 3.x plans in wall time. Left alone it makes up every run that a forward jump skips, and runs nothing until
-the wall clock has caught up again after a backward one. Here a trigger never looks back, and before each round what
-the wall clock gained on the monotonic one since the last round is added to every plan.
+the wall clock has caught up again after a backward one. Here a trigger never looks back, and whoever reads the wall
+clock to plan by it, a round of the scheduler included, first adds to every plan what that very reading gained on the
+monotonic clock. A clock that is set within a round is seen at its end, and another round follows at once.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import msgspec
 import structlog
 from apscheduler.events import EVENT_SCHEDULER_SHUTDOWN, SchedulerEvent
+from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.schedulers.base import STATE_RUNNING
 from apscheduler.triggers.base import BaseTrigger
@@ -51,10 +53,10 @@ class Schedule:
         self._owner = owner
         self._jobs: dict[str, Job] = {}
         self._running: set[asyncio.Task[Any]] = set()
-        self._scheduler = _Scheduler(self._follow_the_clock)
+        self._scheduler = _Scheduler(self._follow, self._jumped)
         self._scheduler.add_listener(self._note_stopped, EVENT_SCHEDULER_SHUTDOWN)
         self._stopped = asyncio.Event()
-        self._offset_seconds = 0.0
+        self._lead_seconds = 0.0
 
     def replace(self, jobs: Sequence[Job]) -> None:
         """Run these and no others; those whose interval stays keep their next time, and runs under way go on."""
@@ -69,7 +71,7 @@ class Schedule:
 
     def start(self) -> None:
         """Begin to run the jobs on the loop that runs now."""
-        self._offset_seconds = self._offset()
+        self._lead_seconds = self._lead(self._clock.now())
         self._scheduler.start()
         for job in self._jobs.values():
             self._plan(job)
@@ -92,13 +94,15 @@ class Schedule:
 
     def _plan(self, job: Job) -> None:
         first = timedelta(seconds=random.uniform(0.0, min(FIRST_WITHIN_SECONDS, job.interval_seconds)))
+        wall = self._clock.now()
+        self._follow(wall)
         self._scheduler.add_job(
             self._run,
             _Every(job.interval_seconds),
             args=[job.name],
             id=job.name,
             name=job.name,
-            next_run_time=self._clock.now() + first,
+            next_run_time=wall + first,
             replace_existing=True,
             coalesce=True,
             max_instances=1,
@@ -119,13 +123,17 @@ class Schedule:
     def _note_stopped(self, _: SchedulerEvent) -> None:
         self._stopped.set()
 
-    def _offset(self) -> float:
-        return self._clock.now().timestamp() - self._clock.monotonic()
+    def _lead(self, wall: datetime) -> float:
+        """Return by how many seconds a wall time, read just now, is ahead of the monotonic one."""
+        return wall.timestamp() - self._clock.monotonic()
 
-    def _follow_the_clock(self) -> None:
-        """Move every plan along with a wall clock that was set."""
-        offset = self._offset()
-        jump, self._offset_seconds = offset - self._offset_seconds, offset
+    def _jumped(self) -> bool:
+        return abs(self._lead(self._clock.now()) - self._lead_seconds) > TOLERATED_JUMP_SECONDS
+
+    def _follow(self, wall: datetime) -> None:
+        """Move every plan along with a wall clock that was set, as this time, read just now, shows."""
+        lead = self._lead(wall)
+        jump, self._lead_seconds = lead - self._lead_seconds, lead
         if abs(jump) <= TOLERATED_JUMP_SECONDS or self._scheduler.state != STATE_RUNNING:
             return
         log.warning("clock.jumped", seconds=round(jump, 3))
@@ -139,15 +147,26 @@ async def _once(job: Job) -> None:
     await job.run()
 
 
-class _Scheduler(AsyncIOScheduler):  # type: ignore[misc]  # APScheduler has no types
-    def __init__(self, before_round: Callable[[], None]) -> None:
-        self._before_round = before_round
-        super().__init__(timezone=UTC)
+class _Plans(MemoryJobStore):  # type: ignore[misc]  # APScheduler has no types
+    def __init__(self, follow: Callable[[datetime], None]) -> None:
+        self._follow = follow
+        super().__init__()
 
-    def wakeup(self) -> None:
-        """Look at the clock before what is due is looked for."""
-        self._before_round()
-        super().wakeup()
+    def get_due_jobs(self, now: datetime) -> list[Any]:
+        """Return what is due at the time that this round goes by, once the plans go by it too."""
+        self._follow(now)
+        return list(super().get_due_jobs(now))
+
+
+class _Scheduler(AsyncIOScheduler):  # type: ignore[misc]  # APScheduler has no types
+    def __init__(self, follow: Callable[[datetime], None], jumped: Callable[[], bool]) -> None:
+        self._jumped = jumped
+        super().__init__(jobstores={"default": _Plans(follow)}, timezone=UTC)
+
+    def _process_jobs(self) -> float | None:
+        """Do a round and return the seconds to the next: none, if the clock was set since the round read it."""
+        wait_seconds: float | None = super()._process_jobs()
+        return 0.0 if wait_seconds is not None and self._jumped() else wait_seconds
 
 
 class _Every(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types

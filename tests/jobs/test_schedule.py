@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from semsupervisor.jobs.schedule import JITTER_RATIO, Job, Schedule, _Every
-from semsupervisor.kit.clock import SystemClock
+from semsupervisor.kit.clock import Clock, SystemClock
 from semsupervisor.kit.tasks import TaskOwner
 from tests.support.waiting import eventually
 
@@ -43,10 +43,37 @@ class Counter:
         return lambda: self.runs > runs
 
 
+class UnluckyClock(SystemClock):
+    """The host's clocks, of which the wall clock is set right after the schedule has looked at it, once armed."""
+
+    def __init__(self, traveller: time_machine.Traveller) -> None:
+        self._traveller = traveller
+        self._looks = 0
+        self._jump_seconds = 0.0
+
+    def arm(self, looks: int, jump_seconds: float) -> None:
+        """Set the clock after so many looks from now."""
+        self._looks, self._jump_seconds = looks, jump_seconds
+
+    @property
+    def armed(self) -> bool:
+        """Tell whether the clock is still to be set."""
+        return self._looks > 0
+
+    def now(self) -> datetime:
+        """Return the wall time, and set it afterwards if that was the look."""
+        seen = super().now()
+        if self._looks:
+            self._looks -= 1
+            if not self._looks:
+                self._traveller.shift(self._jump_seconds)
+        return seen
+
+
 @asynccontextmanager
-async def scheduling() -> AsyncIterator[Schedule]:
+async def scheduling(clock: Clock | None = None) -> AsyncIterator[Schedule]:
     """Yield a schedule that is not started, and stop it and its tasks in the end."""
-    clock = SystemClock()
+    clock = clock or SystemClock()
     async with asyncio.TaskGroup() as group:
         owner = TaskOwner(group, clock)
         schedule = Schedule(clock, owner)
@@ -184,6 +211,41 @@ async def test_a_jump_keeps_the_distance_to_the_next_run() -> None:
             planned = schedule._scheduler.get_job("hourly").next_run_time
             assert 3600 * 0.9 < (planned - datetime.now(UTC)).total_seconds() < 3600 * 1.1
             assert hourly.runs == 1
+
+
+@pytest.mark.parametrize("looks", [1, 2, 3])
+@pytest.mark.parametrize("jump_seconds", [DAY, -DAY])
+async def test_a_clock_set_in_the_middle_of_a_round_stalls_nothing(jump_seconds: float, looks: int) -> None:
+    """However unlucky the moment at which the clock is set, jobs go on, and the rare ones keep their distance."""
+    with time_machine.travel(START, tick=True) as traveller:
+        clock = UnluckyClock(traveller)
+        async with scheduling(clock) as schedule:
+            hourly, often = Counter(), Counter()
+            add(schedule, "hourly", 3600.0, hourly.run)
+            add(schedule, "often", 0.05, often.run)
+            schedule.start()
+            await eventually(hourly.more_than(0))
+            clock.arm(looks, jump_seconds)
+            await eventually(lambda: not clock.armed)
+            await eventually(often.more_than(often.runs + 5))
+            planned = schedule._scheduler.get_job("hourly").next_run_time
+            assert 3600 * 0.9 < (planned - datetime.now(UTC)).total_seconds() < 3600 * 1.1
+            assert hourly.runs == 1
+
+
+@pytest.mark.parametrize("jump_seconds", [DAY, -DAY])
+async def test_a_job_planned_after_a_jump_that_nobody_noticed_yet_runs(jump_seconds: float) -> None:
+    """What a reload brings in right after the clock was set is not planned by that jump a second time."""
+    with time_machine.travel(START, tick=True) as traveller:
+        async with scheduling() as schedule:
+            often, late = Counter(), Counter()
+            add(schedule, "often", 0.05, often.run)
+            schedule.start()
+            await eventually(often.more_than(1))
+            traveller.shift(jump_seconds)
+            add(schedule, "late", 0.05, late.run)
+            await eventually(late.more_than(3))
+            await eventually(often.more_than(often.runs + 3))
 
 
 async def test_a_reload_keeps_what_did_not_change() -> None:
