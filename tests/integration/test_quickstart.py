@@ -169,16 +169,54 @@ def test_no_engine(folder: Path) -> None:
     assert "what to do: " in run.said
 
 
-@pytest.mark.parametrize(("argument", "code"), [("--help", 0), ("--nonsense", 2)])
-def test_usage(folder: Path, argument: str, code: int) -> None:
-    """--help says how to use it and exits 0; an unknown argument does so with 2."""
-    run = Quickstart(folder, argument)
-    assert run.code() == code
+def test_help(folder: Path) -> None:
+    """--help says how to use it and exits 0."""
+    run = Quickstart(folder, "--help")
+    assert run.code() == 0
     assert run.said.startswith("usage: deploy/quickstart")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        (("--nonsense",), "there is no option '--nonsense'"),
+        (("--project",), "--project needs a name"),
+        (("--project", "--once"), "--project: found '--once'; allowed: "),
+        (("--once", "--project", "Semstreams"), "--project: found 'Semstreams'; allowed: "),
+        (("--remove", "--once"), "--remove goes with no other option"),
+    ],
+)
+def test_wrong_usage(folder: Path, arguments: tuple[str, ...], wrong: str) -> None:
+    """What cannot be meant ends with 2 at once: how to use it, and below that what was wrong."""
+    run = Quickstart(folder, *arguments)
+    assert run.code() == 2
+    assert run.said.startswith("usage: deploy/quickstart")
+    assert run.said.splitlines()[-1].startswith(f"quickstart: {wrong}")
+
+
+def test_no_room_for_what_it_writes(folder: Path) -> None:
+    """Where it cannot even begin it says so, with what to do."""
+    run = Quickstart(folder, "--once", TMPDIR="/nowhere")
+    assert run.code() == 1
+    assert "FAILED: cannot make a folder in /nowhere" in run.said
+    assert "what to do: " in run.said
+
+
+def test_a_command_that_nobody_expected_to_fail(folder: Path) -> None:
+    """Whatever fails, the last lines say that it did and what to do, and nothing of the run is left."""
+    (folder / "bin").mkdir()
+    broken = folder / "bin/sha256sum"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    run = Quickstart(folder, "--once", PATH=f"{folder / 'bin'}:{os.environ['PATH']}")
+    assert run.code() == 1
+    assert "FAILED: " in run.said.splitlines()[-2]
+    assert "what to do: " in run.said.splitlines()[-1]
+    assert list(folder.glob("semsupervisor-demo-*")) == []
+
+
 def test_an_ordinary_user(folder: Path, engine: Engine, run_prefix: str) -> None:
-    """A user who may use the engine needs no root; one who may not is told how to get there."""
+    """A user who may use the engine needs no root; one who may not is told at once how to get there."""
     if os.geteuid() != 0:
         pytest.skip("only root can become another user")
     home = folder / "home"
@@ -191,6 +229,8 @@ def test_an_ordinary_user(folder: Path, engine: Engine, run_prefix: str) -> None
     run = Quickstart(home, "--once", "--project", project, prefix=(*user, f"--groups={group}"), HOME=str(home))
     assert run.code() == 0, run.said
     assert _left(engine, project) == []
-    run = Quickstart(home, "--once", prefix=(*user, "--clear-groups"), HOME=str(home))
+    fresh = str(home / "fresh")
+    run = Quickstart(home, "--once", prefix=(*user, "--clear-groups"), HOME=str(home), SEMSUPERVISOR_QUICKSTART=fresh)
     assert run.code() == 1
     assert "usermod -aG docker" in run.said
+    assert "Python environment" not in run.said
