@@ -94,6 +94,28 @@ def is_root_target(text: str) -> bool:
     return is_url(text) and not any(urlsplit(text.removesuffix("/"))[2:])
 
 
+def is_endpoint(text: str) -> bool:
+    """Tell whether a text says where a connection goes: `host:port`, or `container:<service>:<port>`."""
+    found = _CONTAINER.fullmatch(text)
+    if found:
+        return is_port(found[1]) and not found[2]
+    return is_listen_address(text) and not text.endswith(":0")
+
+
+def is_pattern(text: str) -> bool:
+    """Tell whether a text is a regular expression."""
+    try:
+        re.compile(text)
+    except (re.error, RecursionError, OverflowError):
+        return False
+    return True
+
+
+def is_command(words: Sequence[str]) -> bool:
+    """Tell whether a list of texts is a program, by its path from the root, with its arguments."""
+    return bool(words) and is_absolute_path(words[0]) and all(_PRINTABLE.fullmatch(word) for word in words)
+
+
 def is_listen_address(text: str) -> bool:
     """Tell whether a text is host:port with IPv6 in brackets; port 0 lets the system choose."""
     host, colon, port = text.rpartition(":")

@@ -36,12 +36,15 @@ class Secret(msgspec.Struct, frozen=True):
 # An alert's `for` counts the time between two looks only if they are at most two minutes apart (alerts.lifecycle);
 # with a longer interval nothing would ever fire.
 Interval = Annotated[Duration, between(1, 60, "from 1s to 1m")]
+RareInterval = Annotated[Duration, between(1, 3600, "from 1s to 1h")]
 Timeout = Annotated[Duration, between(0.1, 600, "from 100ms to 10m")]
 Pause = Annotated[Duration, between(0.1, 86_400, "from 100ms to 1d")]
 Settling = Annotated[Duration, between(0, 60, "from 0s to 1m")]
 Patience = Annotated[Duration, between(1, 365 * 86_400, "from 1s to 365d")]
 RefusedPatience = Annotated[Duration, between(0, 7 * 86_400, "from 0s to 7d")]
 Holding = Annotated[Duration, between(0, 7 * 86_400, "from 0s to 7d")]
+Window = Annotated[Duration, between(10, 7 * 86_400, "from 10s to 7d")]
+Ahead = Annotated[Duration, between(60, 365 * 86_400, "from 1m to 365d")]
 
 Line = Annotated[str, Allowed("one line of text", allowed.is_line)]
 OptionalLine = Annotated[str, Allowed("one line of text", lambda text: not text or allowed.is_line(text))]
@@ -66,6 +69,20 @@ TargetAddress = Annotated[
         allowed.is_target,
     ),
 ]
+OptionalTargetAddress = Annotated[
+    str,
+    Allowed(
+        'an http or https address without user and password, "container:<service>:<port><path>", or empty to find it',
+        lambda text: not text or allowed.is_target(text),
+    ),
+]
+EndpointAddress = Annotated[
+    str,
+    Allowed(
+        'host:port such as "nats.lan:4222", or "container:<service>:<port>" such as "container:nats:4222"',
+        allowed.is_endpoint,
+    ),
+]
 RootTargetAddress = Annotated[
     str,
     Allowed(
@@ -83,6 +100,17 @@ ListenAddress = Annotated[
 ]
 HostHeader = Annotated[str, Allowed('a host as in a Host header such as "edge7.lan"', allowed.is_host_header)]
 HostName = Annotated[str, Allowed("a host name or an IP address", allowed.is_host)]
+OptionalHostName = Annotated[
+    str, Allowed("a host name or an IP address, or empty", lambda text: not text or allowed.is_host(text))
+]
+Pattern = Annotated[str, Allowed("a regular expression, or empty", allowed.is_pattern)]
+Command = Annotated[
+    tuple[str, ...],
+    Allowed(
+        'a program and its arguments such as ["/usr/lib/nagios/plugins/check_ntp_time", "-H", "10.0.0.1"]',
+        allowed.is_command,
+    ),
+]
 MailAddress = Annotated[str, Allowed('an e-mail address such as "ops@example.org"', allowed.is_mail_address)]
 Recipients = Annotated[
     tuple[MailAddress, ...],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -14,7 +15,6 @@ from semsupervisor.kit.text import did_you_mean, listed
 from semsupervisor.settings import secret, values
 from semsupervisor.settings.allowed import matching
 from semsupervisor.settings.forms import Secret, Section
-from semsupervisor.settings.model import Receiver
 from semsupervisor.settings.problems import Problem, found_text, join
 from semsupervisor.settings.references import how, references
 
@@ -117,14 +117,16 @@ def _read_named(kind: Any, table: object, key: str, notes: Notes) -> dict[str, A
         path = join(key, name)
         if not NAMES.test(name):
             notes.refuse(path, f"the name {found_text(name)}", NAMES.words)
-        value = _read_receiver(inner, path, notes) if kind == Receiver else read_section(kind, inner, path, notes)
+        one_of_several = typing.get_origin(kind) is types.UnionType
+        value = _read_tagged(kind, inner, path, notes) if one_of_several else read_section(kind, inner, path, notes)
         if value is not UNSET:
             named[name] = value
     return named
 
 
-def _read_receiver(table: object, key: str, notes: Notes) -> Receiver | UnsetType:
-    kinds: dict[object, type[Receiver]] = {kind.__struct_config__.tag: kind for kind in typing.get_args(Receiver)}
+def _read_tagged(union: Any, table: object, key: str, notes: Notes) -> Any:
+    """Return a table that is one of several kinds, which its `type` tells."""
+    kinds: dict[object, type[Section]] = {kind.__struct_config__.tag: kind for kind in typing.get_args(union)}
     if not isinstance(table, dict):
         return notes.refuse(key, found_text(table), f"a table [{key}]")
     tag = table.get("type")
@@ -132,11 +134,11 @@ def _read_receiver(table: object, key: str, notes: Notes) -> Receiver | UnsetTyp
         found = found_text(tag) if "type" in table else "nothing"
         return notes.refuse(join(key, "type"), found, listed(f'"{kind}"' for kind in kinds))
     notes.origins[join(key, "type")] = notes.source
-    receiver: Receiver | UnsetType = read_section(kinds[tag], table, key, notes)
-    if receiver is not UNSET and key in notes.resting:
+    read: Section | UnsetType = read_section(kinds[tag], table, key, notes)
+    if read is not UNSET and key in notes.resting:
         notes.origins[join(key, "enabled")] = "missing credential"
-        return msgspec.structs.replace(receiver, enabled=False)
-    return receiver
+        return msgspec.structs.replace(read, enabled=False)
+    return read
 
 
 def _read_secret(name: str, table: dict[str, Any], path: str, notes: Notes) -> Secret | UnsetType | None:

@@ -16,7 +16,10 @@ from semsupervisor.settings.problems import join
 from semsupervisor.settings.references import references
 
 # What hides the secrets of an address, by the field that it stands in.
-_HIDING: Mapping[str, Callable[[str], str]] = {"url": mask_receiver, "health": mask_target, "monitor": mask_target}
+_HIDING: Mapping[str, Callable[[str], str]] = {
+    "url": mask_receiver,
+    **dict.fromkeys(("health", "metrics", "flows", "monitor", "address"), mask_target),
+}
 
 Plain = bool | int | float | str | list[str]
 

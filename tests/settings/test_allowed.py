@@ -86,6 +86,12 @@ TESTS: list[tuple[Callable[[str], bool], list[str], list[str]]] = [
         ["http://a/x", "http://a?x", "container:nats:8222/healthz", "container:nats:0"],
     ),
     (
+        allowed.is_endpoint,
+        ["nats.lan:4222", "[::1]:4222", "10.0.0.7:443", "container:nats:4222"],
+        ["", "nats.lan", "nats.lan:0", "container:nats", "container:nats:0", "container:nats:4222/x", "https://a"],
+    ),
+    (allowed.is_pattern, ["", "ok|fine", "^x$"], ["(", "[", "a{99999999999999999999}"]),
+    (
         allowed.is_listen_address,
         ["127.0.0.1:9797", "[::1]:9797", "localhost:0", "0.0.0.0:9797", "edge7.lan:80"],
         [
@@ -118,6 +124,12 @@ def test_what_is_allowed_is_taken(test: Callable[[str], bool], text: str) -> Non
 def test_what_is_not_allowed_is_refused(test: Callable[[str], bool], text: str) -> None:
     """Each test refuses what would fail later, or at once but less clearly."""
     assert not test(text)
+
+
+def test_a_command_is_a_program_by_its_path_and_its_arguments() -> None:
+    """What a shell would have to find or to split is refused; an argument may be empty."""
+    assert allowed.is_command(["/bin/true", "", "a b"])
+    assert [allowed.is_command(words) for words in ([], ["true"], ["/bin/x", "a\nb"])] == [False, False, False]
 
 
 def test_a_value_that_stands_twice_is_found() -> None:
