@@ -176,7 +176,7 @@ def _semstreams(one: SubjectAnswer, now: datetime) -> Row:
 def _nats(one: SubjectAnswer, now: datetime) -> Row:
     healthy = one.facts.get("healthy")
     words = [f"{one.facts['connections']} connected"] if "connections" in one.facts else []
-    words += [f"{one.facts['slow_consumers']} slow consumers"] if one.facts.get("slow_consumers") else []
+    words += [f"{one.facts['slow_consumers_total']} slow consumers"] if one.facts.get("slow_consumers_total") else []
     return _endpoint(one, "unknown" if healthy is None else "healthy" if healthy else "unhealthy", words, now)
 
 

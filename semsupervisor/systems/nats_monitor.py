@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from semsupervisor.kit.text import shortened
 from semsupervisor.systems.bodies import NotOffered, Unreadable, json_as, one_line
+from semsupervisor.systems.limits import Limit, limit
 
 # The subsystem is up, and no more: cheap, and it does not fail for the sake of one stream.
 LIVENESS_PATH = "/healthz?js-enabled-only=true"
@@ -29,6 +30,7 @@ MOST_ERRORS = 5
 
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Percent = Annotated[float, Meta(ge=0, le=1_000_000)]
 Moment = Annotated[datetime, Meta(tz=True)]
 
 
@@ -42,18 +44,24 @@ class _Healthz(msgspec.Struct):
     errors: list[_Fault] = []
 
 
-class _JetStream(msgspec.Struct):
-    config: dict[str, object] | None = None
-
-
 class _Varz(msgspec.Struct):
     server_id: Text
     version: Text
     start: Moment
     mem: Count
     connections: Count
+    total_connections: Count
     slow_consumers: Count
-    jetstream: _JetStream | None = None
+    in_msgs: Count
+    out_msgs: Count
+    in_bytes: Count
+    out_bytes: Count
+    subscriptions: Count
+    cpu: Percent
+    max_connections: int | float | None = None
+    config_load_time: Moment | None = None
+    stalled_clients: Count | None = None
+    tls_cert_not_after: Moment | None = None
 
 
 _HEALTHZ = msgspec.json.Decoder(_Healthz)
@@ -68,15 +76,29 @@ class Healthz(msgspec.Struct, frozen=True):
 
 
 class Varz(msgspec.Struct, frozen=True, kw_only=True):
-    """A server's general figures; `slow_consumers` counts since `started_at`, `memory_bytes` is its resident memory."""
+    """A server's general figures; all totals count since `started_at`.
+
+    `memory_bytes` is its resident memory, `cpu_cores` how many cores it keeps busy, `slow_consumers` how many clients
+    it cut off for being slow. None is what its generation does not tell, or what it has not.
+    """
 
     server_id: str
     version: str
     started_at: datetime
     memory_bytes: int
+    cpu_cores: float
     connections: int
+    connections_total: int
+    max_connections: Limit
+    subscriptions: int
     slow_consumers: int
-    jetstream_enabled: bool
+    stalled_clients: int | None
+    in_messages: int
+    out_messages: int
+    in_bytes: int
+    out_bytes: int
+    config_loaded_at: datetime | None
+    certificate_expires_at: datetime | None
 
 
 def parse_healthz(http_status: int, body: bytes) -> Healthz:
@@ -107,9 +129,19 @@ def parse_varz(http_status: int, body: bytes) -> Varz:
         version=told.version,
         started_at=told.start,
         memory_bytes=told.mem,
+        cpu_cores=told.cpu / 100,
         connections=told.connections,
+        connections_total=told.total_connections,
+        max_connections=limit(told.max_connections, "max_connections"),
+        subscriptions=told.subscriptions,
         slow_consumers=told.slow_consumers,
-        jetstream_enabled=told.jetstream is not None and bool(told.jetstream.config),
+        stalled_clients=told.stalled_clients,
+        in_messages=told.in_msgs,
+        out_messages=told.out_msgs,
+        in_bytes=told.in_bytes,
+        out_bytes=told.out_bytes,
+        config_loaded_at=told.config_load_time,
+        certificate_expires_at=told.tls_cert_not_after,
     )
 
 

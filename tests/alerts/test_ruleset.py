@@ -39,6 +39,7 @@ EXPECTED = [
     "host_hot",
     "host_overheating",
     "clock_not_synchronised",
+    "clock_jumped",
     "filesystem_filling",
     "filesystem_full",
     "inodes_filling",
@@ -73,6 +74,7 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
         "pressure_io_full_ratio": 0.7,
         "temperature_margin_celsius": 20.0,
         "clock_synchronised": True,
+        "clock_jump_seconds": 20.0,
     },
     SubjectKind.ENGINE: {"reachable": True, "version": "20.10.24"},
     SubjectKind.SERVICE: {
@@ -92,7 +94,7 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
     },
     SubjectKind.FILESYSTEM: {"used_ratio": 0.8, "inodes_used_ratio": 0.3, "free_bytes": 2**31},
     SubjectKind.SEMSTREAMS: {"reachable": True, "status": "healthy", "offered": True, "nats_connected": True},
-    SubjectKind.NATS: {"reachable": True, "healthy": True, "slow_consumers": 12},
+    SubjectKind.NATS: {"reachable": True, "healthy": True, "slow_consumers_total": 12},
     SubjectKind.PROBE: {"stale_intervals": 2.5},
     SubjectKind.SUPERVISOR: {
         "failing_loops": 0,
@@ -218,7 +220,7 @@ def test_every_step_can_be_typed() -> None:
 
 def test_every_summary_can_be_filled() -> None:
     """Placeholders are facts of the rule's kind, or words that its observations carry as evidence."""
-    evidence = {"error", "unhealthy_parts", "loops"}
+    evidence = {"error", "unhealthy_parts", "loops", "direction"}
     for rule in ruleset.defaults():
         names = set(re.findall(r"\{(\w+)\}", rule.summary))
         assert names <= {"name", "value", "limit", "condition", *FACTS[rule.kind], *evidence}, rule.name

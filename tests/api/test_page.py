@@ -101,7 +101,8 @@ def test_what_is_wrong_says_so() -> None:
     world.services["nats"] = ServiceStandIn(None, "stopped by hand")
     world.see(SubjectKind.SERVICE, "nats", {"state": "exited", "stopped_on_request": True}, source="events")
     world.see(SubjectKind.SERVICE, "semstreams", {"unhealthy": True, "restarting": True}, source="events")
-    world.see(SubjectKind.NATS, "nats", {"healthy": False, "slow_consumers": 3}, source="x", evidence={"error": "bad"})
+    told = {"healthy": False, "slow_consumers_total": 3}
+    world.see(SubjectKind.NATS, "nats", told, source="x", evidence={"error": "bad"})
     world.see(SubjectKind.NATS, "leaf", {"reachable": False}, source="x")
     world.see(SubjectKind.SEMSTREAMS, "semstreams", {"latency_seconds": 0.01, "nats_connected": False}, source="x")
     world.loops["watching"] = LoopHealth("watching", 7, 7, "EngineError: gone")

@@ -111,7 +111,7 @@ def test_rules_are_listed_with_their_values(command: CommandLine, world: World) 
             clear_for_seconds=60.0,
             enabled=False,
         ),
-        msgspec.structs.replace(rule("slow"), kind=SubjectKind.NATS, fact="slow_consumers", clear=3),
+        msgspec.structs.replace(rule("slow"), kind=SubjectKind.NATS, fact="slow_consumers_total", clear=3),
     ]
     said = command("alerts", "rules")
     assert said.code == 0
@@ -121,7 +121,7 @@ def test_rules_are_listed_with_their_values(command: CommandLine, world: World) 
         "  memory_high     warning   memory_used_ratio equals yes, of nats, sem*, for",
         "                            5 min, until 75 %, clear for 1 min, switched off",
         "nats",
-        "  slow            critical  slow_consumers equals yes, until 3",
+        "  slow            critical  slow_consumers_total equals yes, until 3",
     ]
     assert command("alerts", "rules", "--json").json["rules"][1]["for_seconds"] == 300.0
 

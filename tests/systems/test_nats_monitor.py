@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semsupervisor.systems.bodies import NotOffered, Unreadable
+from semsupervisor.systems.limits import Bounded, Unbounded, Unread
 from semsupervisor.systems.nats_monitor import Healthz, Varz, parse_healthz, parse_varz
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -37,9 +38,19 @@ def test_varz_of_2_9_is_read() -> None:
         version="2.9.10",
         started_at=datetime(2026, 11, 23, 9, 0, 50, 660169, tzinfo=UTC),
         memory_bytes=14213120,
+        cpu_cores=0.0,
         connections=1,
+        connections_total=1,
+        max_connections=Bounded(65536),
+        subscriptions=55,
         slow_consumers=0,
-        jetstream_enabled=True,
+        stalled_clients=None,
+        in_messages=526,
+        out_messages=555,
+        in_bytes=101_002,
+        out_bytes=26_962,
+        config_loaded_at=datetime(2026, 11, 23, 9, 0, 50, 660169, tzinfo=UTC),
+        certificate_expires_at=None,
     )
 
 
@@ -50,16 +61,28 @@ def test_varz_of_2_14_is_read() -> None:
         version="2.14.0",
         started_at=datetime(2026, 11, 23, 9, 0, 50, 642020, tzinfo=UTC),
         memory_bytes=17141760,
+        cpu_cores=0.0,
         connections=1,
+        connections_total=1,
+        max_connections=Bounded(65536),
+        subscriptions=73,
         slow_consumers=0,
-        jetstream_enabled=True,
+        stalled_clients=0,
+        in_messages=526,
+        out_messages=555,
+        in_bytes=101_002,
+        out_bytes=26_922,
+        config_loaded_at=datetime(2026, 11, 23, 9, 0, 50, 642020, tzinfo=UTC),
+        certificate_expires_at=None,
     )
 
 
-@pytest.mark.parametrize("jetstream", [None, {}, {"config": {}}, {"config": None}])
-def test_a_server_without_jetstream_is_seen(jetstream: object) -> None:
-    """Without a configuration of JetStream in /varz it is off."""
-    assert parse_varz(200, varz(jetstream=jetstream)).jetstream_enabled is False
+def test_what_only_some_servers_tell_is_read() -> None:
+    """The end of a certificate and an unlimited number of connections are read; what is no limit is not known."""
+    found = parse_varz(200, varz(tls_cert_not_after="2026-11-24T09:00:00Z", max_connections=-1, cpu=150))
+    assert found.certificate_expires_at == datetime(2026, 11, 24, 9, tzinfo=UTC)
+    assert (found.max_connections, found.cpu_cores) == (Unbounded(), 1.5)
+    assert isinstance(parse_varz(200, varz(max_connections=None)).max_connections, Unread)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +103,12 @@ def test_a_server_without_jetstream_is_seen(jetstream: object) -> None:
         (200, varz(version="x" * 1000), "version"),
         (200, varz(start="yesterday"), "start"),
         (200, varz(start="2026-11-23T09:00:50"), "start"),
-        (200, varz(jetstream=7), "jetstream"),
+        (200, varz(cpu=-1), "cpu"),
+        (200, varz(cpu="1"), "cpu"),
+        (200, varz(total_connections=None), "total_connections"),
+        (200, varz(in_bytes=1.5), "in_bytes"),
+        (200, varz(max_connections="many"), "max_connections"),
+        (200, varz(tls_cert_not_after="soon"), "tls_cert_not_after"),
         (200, sample("2.14.0", "healthz"), "server_id"),
     ],
 )
@@ -140,6 +168,7 @@ def test_what_contradicts_itself_is_unreadable(http_status: int, body: bytes, wh
         parse_healthz(http_status, body)
 
 
+@settings(max_examples=200)
 @given(
     st.sampled_from([sample(version, name) for version in GENERATIONS for name in ("varz", "healthz")]),
     st.lists(st.tuples(st.integers(0, 10_000), st.binary(max_size=4)), max_size=4),

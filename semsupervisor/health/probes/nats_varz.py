@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from semsupervisor.errors import SupervisorError
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
@@ -12,9 +12,25 @@ from semsupervisor.health.targets import TargetAbsent
 from semsupervisor.kit.clock import Clock
 from semsupervisor.systems.bodies import NotOffered, Unreadable
 from semsupervisor.systems.http import Answer
+from semsupervisor.systems.limits import Unread, ratio
 from semsupervisor.systems.nats_monitor import VARZ_PATH, Varz, parse_varz
 
-FACTS = ("version", "server_id", "started_at", "connections", "slow_consumers", "memory_used_bytes")
+FACTS = (
+    "version",
+    "server_id",
+    "started_at",
+    "restarted",
+    "memory_used_bytes",
+    "cpu_cores",
+    "connections",
+    "connections_total",
+    "subscriptions",
+    "slow_consumers_total",
+    "in_messages_total",
+    "out_messages_total",
+    "in_bytes_total",
+    "out_bytes_total",
+)
 
 
 class NatsVarz:
@@ -27,6 +43,7 @@ class NatsVarz:
         self._endpoint = endpoint
         self._subject = Subject(SubjectKind.NATS, service)
         self._timeout_seconds = timeout_seconds
+        self._before: Varz | None = None
 
     async def observe(self) -> Sequence[Observation]:
         """Ask once. Nothing is raised: what could not be seen is an observation as well."""
@@ -46,20 +63,54 @@ class NatsVarz:
             return [self._unseen(Outcome.UNKNOWN, str(error), answer)]
 
     def _seen(self, varz: Varz) -> Observation:
+        before, self._before = self._before, varz
         facts: dict[str, FactValue] = {
             "version": varz.version,
             "server_id": varz.server_id,
-            "started_at": varz.started_at.astimezone(UTC).isoformat(),
-            "connections": varz.connections,
-            "slow_consumers": varz.slow_consumers,
+            "started_at": _text(varz.started_at),
+            "restarted": before is not None and _is_another(before, varz),
             "memory_used_bytes": varz.memory_bytes,
+            "cpu_cores": varz.cpu_cores,
+            "connections": varz.connections,
+            "connections_total": varz.connections_total,
+            "subscriptions": varz.subscriptions,
+            "slow_consumers_total": varz.slow_consumers,
+            "in_messages_total": varz.in_messages,
+            "out_messages_total": varz.out_messages,
+            "in_bytes_total": varz.in_bytes,
+            "out_bytes_total": varz.out_bytes,
         }
-        evidence = {"jetstream": "on" if varz.jetstream_enabled else "off"}
-        shown = self._endpoint.facts(facts)
-        return Observation(self.name, self._subject, self._clock.instant(), shown, evidence)
+        return Observation(
+            self.name, self._subject, self._clock.instant(), self._endpoint.facts({**facts, **_offered(varz)})
+        )
 
     def _unseen(self, outcome: Outcome, error: str, answer: Answer | None = None) -> Observation:
         evidence = self._endpoint.evidence({"error": error}, answer)
         facts = dict.fromkeys(FACTS, Unknown(error))
         shown = self._endpoint.facts(facts)
         return Observation(self.name, self._subject, self._clock.instant(), shown, evidence, outcome)
+
+
+def _offered(varz: Varz) -> Mapping[str, FactValue]:
+    """Return the facts that not every server has."""
+    facts: dict[str, FactValue] = {}
+    used_ratio = ratio(varz.connections, varz.max_connections)
+    if used_ratio is not None:
+        facts["connections_used_ratio"] = used_ratio
+    if isinstance(varz.max_connections, Unread):
+        facts["connections_used_ratio"] = Unknown(varz.max_connections.reason)
+    if varz.stalled_clients is not None:
+        facts["stalled_clients_total"] = varz.stalled_clients
+    if varz.config_loaded_at is not None:
+        facts["config_loaded_at"] = _text(varz.config_loaded_at)
+    if varz.certificate_expires_at is not None:
+        facts["certificate_expires_at"] = _text(varz.certificate_expires_at)
+    return facts
+
+
+def _is_another(before: Varz, now: Varz) -> bool:
+    return (before.server_id, before.started_at) != (now.server_id, now.started_at)
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -27,19 +28,56 @@ async def seen(outcome: Answer | SupervisorError) -> Observation:
 
 
 async def test_the_figures_are_facts() -> None:
-    """Version, server, start and the numbers of a real answer become facts; whether JetStream is on is evidence."""
+    """Version, server, start, totals and the numbers of a real answer become facts."""
     observation = await seen(answer(SAMPLE))
     assert observation.outcome is Outcome.OK
     assert observation.facts == {
         "version": "2.14.0",
         "server_id": "NDBA7TURNV4YWA273G7MD2Y6HNI3UHLIOAG5BLFFA6ERN5PYPXNUPHM4",
         "started_at": "2026-11-23T09:00:50.642020+00:00",
-        "connections": 1,
-        "slow_consumers": 0,
+        "restarted": False,
         "memory_used_bytes": 17141760,
+        "cpu_cores": 0.0,
+        "connections": 1,
+        "connections_total": 1,
+        "subscriptions": 73,
+        "slow_consumers_total": 0,
+        "in_messages_total": 526,
+        "out_messages_total": 555,
+        "in_bytes_total": 101002,
+        "out_bytes_total": 26922,
+        "connections_used_ratio": 1 / 65536,
+        "stalled_clients_total": 0,
+        "config_loaded_at": "2026-11-23T09:00:50.642020+00:00",
     }
-    assert observation.evidence == {"jetstream": "on"}
+    assert observation.evidence == {}
+    assert tuple(observation.facts)[: len(FACTS)] == FACTS
+
+
+async def test_what_the_server_does_not_tell_is_left_out() -> None:
+    """The older generation tells no stalled clients; connections without a limit have no share of one."""
+    told = json.loads(SAMPLE)
+    for name in ("stalled_clients", "config_load_time"):
+        told.pop(name)
+    observation = await seen(answer({**told, "max_connections": -1}))
     assert tuple(observation.facts) == FACTS
+    told["max_connections"] = 3.5
+    facts = (await seen(answer({**told, "tls_cert_not_after": "2026-11-24T09:00:00Z"}))).facts
+    assert facts["connections_used_ratio"] == Unknown("max_connections is 3.5, which is no limit")
+    assert facts["certificate_expires_at"] == "2026-11-24T09:00:00+00:00"
+
+
+async def test_another_server_or_start_is_a_restart_in_one_look() -> None:
+    """A new start or id is a restart when it is first seen, also if the server was away in between, and none after."""
+    told = json.loads(SAMPLE)
+    started_anew = {**told, "start": "2026-11-23T10:00:00Z"}
+    another = {**started_anew, "server_id": "ANOTHER"}
+    answering = Answering(
+        answer(told), answer(told), answer(started_anew), Refused("no"), answer(another), answer(another)
+    )
+    probe = NatsVarz(answering.clock, answering.endpoint, "nats", 3.0)
+    looks = [(await probe.observe())[0].facts["restarted"] for _ in range(6)]
+    assert looks == [False, False, True, Unknown("no"), True, False]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,93 @@
+"""What JetStream holds: its tiers, accounts, streams and consumers, as one look found them. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from semsupervisor.systems.limits import Limit
+
+DEFAULT_ACCOUNT = "$G"
+
+
+class Tier(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the two places for messages, memory or disk; `reserved_bytes` is what streams' own limits add up to."""
+
+    used_bytes: int
+    limit: Limit
+    reserved_bytes: int = 0
+
+
+class AccountUse(msgspec.Struct, frozen=True, kw_only=True):
+    """What one account uses; the limits are the account's own."""
+
+    name: str
+    memory: Tier
+    storage: Tier
+
+
+class ConsumerState(msgspec.Struct, frozen=True, kw_only=True):
+    """One consumer. `delivered` counts all deliveries, repeated ones as well; the other two are the stream's numbers.
+
+    `pending` messages were never delivered, `ack_pending` are delivered and not acknowledged, `redelivered` of them
+    more than once. `waiting` is how many pulls wait for messages.
+    """
+
+    name: str
+    durable: bool
+    pull: bool
+    delivered: int
+    delivered_sequence: int
+    ack_floor_sequence: int
+    pending: int
+    ack_pending: int
+    redelivered: int
+    waiting: int
+    max_ack_pending: Limit
+    ack_wait_seconds: float
+    paused: bool
+
+
+class StreamState(msgspec.Struct, frozen=True, kw_only=True):
+    """One stream. `lost_messages` were found missing when its files were read; `lag` is how far it is behind a source.
+
+    `discard` is what happens at its own limits: "old" evicts, "new" refuses; empty if it was not told.
+    `consumers` are those that were told in full, `consumer_count` is how many there are.
+    """
+
+    account: str
+    name: str
+    messages: int
+    bytes: int
+    first_sequence: int
+    last_sequence: int
+    consumer_count: int
+    deleted_messages: int
+    lost_messages: int
+    max_bytes: Limit
+    max_messages: Limit
+    discard: str
+    retention: str
+    expires: bool
+    lag: int | None
+    consumers: tuple[ConsumerState, ...] = ()
+
+    @property
+    def subject_name(self) -> str:
+        """Return what it is called among all: its name, with the account's before it outside the default one."""
+        return self.name if self.account == DEFAULT_ACCOUNT else f"{self.account}/{self.name}"
+
+
+class JetStreamState(msgspec.Struct, frozen=True, kw_only=True):
+    """All of JetStream on one server. `streams` holds each of `stream_count` unless they were too many to be told."""
+
+    server_id: str
+    memory: Tier
+    storage: Tier
+    api_requests: int
+    api_errors: int
+    stream_count: int
+    consumer_count: int
+    messages: int
+    accounts: tuple[AccountUse, ...] = ()
+    streams: tuple[StreamState, ...] = ()
+    consumers_told: bool = True

@@ -1,0 +1,59 @@
+"""Who is connected to a NATS server of any generation, by its monitoring port: /connz.
+
+`num_connections` is how many a page holds, `total` how many there are, and `connections` is the list itself.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from semsupervisor.systems.bodies import NotOffered, Unreadable, json_as
+
+OK = 200
+NOT_FOUND = 404
+# A connection takes half a KiB in an answer: a page of these stays well below what is read of one.
+PAGE = 1024
+MOST_PAGES = 8
+
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
+class _Connection(msgspec.Struct):
+    name: str = ""
+
+
+class _Connz(msgspec.Struct):
+    num_connections: Count
+    total: Count
+    connections: list[_Connection]
+
+
+_CONNZ = msgspec.json.Decoder(_Connz)
+
+
+class Connz(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of the clients: how many there are in all, and the names that those on the page gave themselves."""
+
+    total: int
+    count: int
+    names: tuple[str, ...]
+
+
+def path(offset: int = 0, page: int = PAGE) -> str:
+    """Return what to ask for: a page of the open connections."""
+    return f"/connz?offset={offset}&limit={page}"
+
+
+def parse_connz(http_status: int, body: bytes) -> Connz:
+    """Read an answer of /connz. Raises: NotOffered; Unreadable, for what contradicts itself as well."""
+    if http_status == NOT_FOUND:
+        raise NotOffered("the server does not offer /connz (HTTP 404)")
+    if http_status != OK:
+        raise Unreadable(f"HTTP {http_status} in place of {OK}")
+    told = json_as(_CONNZ, body)
+    if told.num_connections != len(told.connections):
+        raise Unreadable(f"{told.num_connections} connections were told of, and {len(told.connections)} listed")
+    return Connz(total=told.total, count=len(told.connections), names=tuple(one.name for one in told.connections))
