@@ -1,0 +1,171 @@
+"""SemStreams' /metrics in either set of names, folded into one vocabulary.
+
+Of a page only the lines that matter are parsed: most of it is about the language's runtime, and a whole page of
+200 KB would hold the loop up for 40 ms.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
+from prometheus_client import Metric
+from prometheus_client.openmetrics import parser as openmetrics
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from semsupervisor.systems.bodies import NotOffered, Unreadable
+from semsupervisor.systems.http import Answer
+
+OK = 200
+NOT_FOUND = 404
+MOST_LINES = 5000
+FAILED_SERVICE = 4.0
+OPENMETRICS = "application/openmetrics-text"
+OPENMETRICS_END = b"# EOF"
+FAILURES = frozenset({"error", "errors", "failed", "failure"})
+
+Fold = Callable[[Sequence[Sample]], float]
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """What a page of metrics says.
+
+    `values` are the figures by their name in the common vocabulary; one that the page does not have is missing.
+    `sources` has for each the metric that it was taken from, and `strange` why a figure that is there is no use.
+    """
+
+    values: Mapping[str, float]
+    sources: Mapping[str, str]
+    strange: Mapping[str, str]
+
+
+class _Rule(msgspec.Struct, frozen=True):
+    """How one figure comes from the samples of one metric, if any of them has the label that is needed."""
+
+    metric: str
+    fold: Fold
+    label: str = ""
+
+
+def _total(samples: Sequence[Sample]) -> float:
+    return sum(float(sample.value) for sample in samples)
+
+
+def _largest(samples: Sequence[Sample]) -> float:
+    return max(sample.value for sample in samples)
+
+
+def _least(samples: Sequence[Sample]) -> float:
+    return min(sample.value for sample in samples)
+
+
+def _failed(samples: Sequence[Sample]) -> float:
+    return float(sum(sample.value == FAILED_SERVICE for sample in samples))
+
+
+def _failures(samples: Sequence[Sample]) -> float:
+    return _total([sample for sample in samples if sample.labels.get("status") in FAILURES])
+
+
+def _errors(samples: Sequence[Sample]) -> float:
+    return _total([sample for sample in samples if sample.labels.get("level") == "error"])
+
+
+def _milliseconds(samples: Sequence[Sample]) -> float:
+    return _largest(samples) / 1000
+
+
+# The first metric that the page has is taken: the runbook's name, then the shipped software's.
+_VOCABULARY: Mapping[str, tuple[_Rule, ...]] = {
+    "messages_total": (
+        _Rule("semstreams_messages_total", _total),
+        _Rule("semstreams_messages_processed_total", _total),
+        _Rule("semstreams_messages_received_total", _total),
+    ),
+    "errors_total": (
+        _Rule("semstreams_messages_errors_total", _total),
+        _Rule("semstreams_errors_total", _total),
+        _Rule("semstreams_messages_processed_total", _failures, "status"),
+    ),
+    # An error need not be one of a message: the share of messages that failed is taken from these where they are told.
+    "failed_total": (
+        _Rule("semstreams_messages_errors_total", _total),
+        _Rule("semstreams_messages_processed_total", _failures, "status"),
+        _Rule("semstreams_errors_total", _total),
+    ),
+    "pending": (_Rule("semstreams_messages_pending", _total),),
+    "flows_active": (_Rule("semstreams_flow_active", _total), _Rule("semstreams_flow_active_flows", _total)),
+    "nats_connected": (
+        _Rule("semstreams_nats_connection_status", _least),
+        _Rule("semstreams_nats_connected", _least),
+    ),
+    "nats_rtt_seconds": (_Rule("semstreams_nats_rtt_milliseconds", _milliseconds),),
+    "nats_reconnects_total": (_Rule("semstreams_nats_reconnects_total", _total),),
+    "resident_memory_bytes": (_Rule("process_resident_memory_bytes", _total),),
+    "storage_pressure": (_Rule("semstreams_storage_resource_pressure", _largest),),
+    "storage_report_at": (_Rule("semstreams_storage_report_collected_timestamp_seconds", _largest),),
+    "log_errors_total": (_Rule("semstreams_log_entries_total", _errors),),
+    "services_failed": (_Rule("semstreams_service_status", _failed),),
+}
+_METRICS = sorted({rule.metric for rules in _VOCABULARY.values() for rule in rules}, key=len, reverse=True)
+_WANTED = "|".join(_METRICS)
+_FAMILIES = "|".join({*_METRICS, *(metric.removesuffix("_total") for metric in _METRICS)})
+_LINES = re.compile(rf"^(?:(?:{_WANTED})(?=[{{ \t])|# TYPE (?:{_FAMILIES}) )[^\n]*$".encode(), re.MULTILINE)
+
+
+def parse_metrics(answer: Answer) -> Figures:
+    """Read a page of metrics, in Prometheus' text form or as OpenMetrics.
+
+    Raises: NotOffered; Unreadable, also for a page that has none of SemStreams' metrics.
+    """
+    if answer.status == NOT_FOUND:
+        raise NotOffered("not offered (HTTP 404)")
+    if answer.status != OK:
+        raise Unreadable(f"HTTP {answer.status} is not {OK}")
+    families = _families(answer)
+    samples: dict[str, list[Sample]] = {}
+    for family in families:
+        for sample in family.samples:
+            samples.setdefault(sample.name, []).append(sample)
+    if not any(name.startswith("semstreams_") for name in samples):
+        raise Unreadable("none of SemStreams' metrics is in the answer" if answer.body.strip() else "the body is empty")
+    return _figures(samples)
+
+
+def _families(answer: Answer) -> Iterable[Metric]:
+    lines = _LINES.findall(answer.body)
+    if len(lines) > MOST_LINES:
+        raise Unreadable(f"more than {MOST_LINES} lines of SemStreams' metrics")
+    text = b"\n".join(lines).decode(errors="replace") + "\n"
+    strictly = answer.headers.get("content-type", "").startswith(OPENMETRICS)
+    if strictly and not answer.body.rstrip().endswith(OPENMETRICS_END):
+        raise Unreadable("the metrics break off before their end")
+    try:
+        if strictly:
+            return list(openmetrics.text_string_to_metric_families(f"{text}# EOF\n"))  # type: ignore[no-untyped-call]
+        return list(text_string_to_metric_families(text))
+    except (ValueError, KeyError, IndexError) as error:
+        raise Unreadable(f"the metrics cannot be read: {error}") from error
+
+
+def _figures(samples: Mapping[str, Sequence[Sample]]) -> Figures:
+    values: dict[str, float] = {}
+    sources: dict[str, str] = {}
+    strange: dict[str, str] = {}
+    for name, rules in _VOCABULARY.items():
+        rule = next((rule for rule in rules if _applies(rule, samples.get(rule.metric, ()))), None)
+        if rule is None:
+            continue
+        value = rule.fold(samples[rule.metric])
+        if math.isfinite(value) and value >= 0:
+            values[name], sources[name] = value, rule.metric
+        else:
+            strange[name] = f"{rule.metric} is {value:g}"
+    return Figures(values, sources, strange)
+
+
+def _applies(rule: _Rule, samples: Sequence[Sample]) -> bool:
+    return any(not rule.label or rule.label in sample.labels for sample in samples)
