@@ -30,6 +30,7 @@ from semsupervisor.health import runs as run_record
 from semsupervisor.health.following import Watched
 from semsupervisor.health.memory import Memory
 from semsupervisor.health.observation import HOST, Subject, SubjectKind
+from semsupervisor.health.probes.clocks import Clocks
 from semsupervisor.health.probes.freshness import Freshness
 from semsupervisor.health.probing import ProbeRunner
 from semsupervisor.health.runs import Run, Runs, story
@@ -106,6 +107,7 @@ class Daemon:
             self._clock,
             self._owner,
             self._evidence,
+            boot_id=self._boot_id,
         )
         self._delivery = Delivery(
             self._outbox, self._in_force.senders, self._settings.delivery, self._clock, self._pipeline.evidence_of
@@ -136,7 +138,8 @@ class Daemon:
         take_up = partial(self._pipeline.load, self._book)
         self._own_probes = (
             self._delivery,
-            StoreWatch(self._store, self._journal, self._clock, take_up, self._pipeline.save_all),
+            StoreWatch(self._store, self._journal, self._clock, take_up, self._pipeline.note),
+            Clocks(self._clock, self._pipeline.note),
             Freshness(self._clock, self._runner, self._owner, self._lag),
         )
 
@@ -254,7 +257,7 @@ class Daemon:
             partial(self._schedule.stop, STOP_PATIENCE_SECONDS),
             self._owner.stop,
             self._watching.save,
-            partial(self._pipeline.save_all, ending=True),
+            self._pipeline.save_all,
             self._close_run,
             self._store.close,
             self._docker.close,

@@ -24,7 +24,14 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Return seconds that never go back, from an arbitrary start; they end with the host's boot."""
+        """Return seconds that never go back, from an arbitrary start; they end with the host's boot.
+
+        They stand still while the host sleeps.
+        """
+        ...
+
+    def since_boot(self) -> float:
+        """Return the seconds since the host's boot, asleep or awake."""
         ...
 
     def instant(self) -> Instant:
@@ -42,6 +49,10 @@ class SystemClock:
     def monotonic(self) -> float:
         """Return the host's monotonic time in seconds."""
         return time.monotonic()
+
+    def since_boot(self) -> float:
+        """Return the seconds since the host's boot, by the kernel's own clock for that (Linux)."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def instant(self) -> Instant:
         """Return both clocks, read together."""

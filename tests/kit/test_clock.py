@@ -32,3 +32,13 @@ def test_a_jump_of_the_wall_clock_moves_no_duration() -> None:
         after = clock.instant()
     assert after.wall.year == 1970
     assert 0 <= after.monotonic - before.monotonic < 60
+
+
+def test_the_time_since_the_boot_goes_on_and_is_not_set() -> None:
+    """Neither clock of durations follows the wall clock, and the one since the boot is never behind."""
+    clock = SystemClock()
+    before = clock.since_boot()
+    with time_machine.travel(datetime(1970, 1, 1, tzinfo=UTC)):
+        after = clock.since_boot()
+    assert before <= after < before + 60
+    assert after >= clock.monotonic() - 1

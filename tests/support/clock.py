@@ -15,6 +15,7 @@ class ManualClock:
     def __init__(self, wall: datetime = START, monotonic: float = 1000.0) -> None:
         self._wall = wall
         self._monotonic = monotonic
+        self._slept = 0.0
 
     def now(self) -> datetime:
         """Return the wall time, aware and in UTC."""
@@ -23,6 +24,10 @@ class ManualClock:
     def monotonic(self) -> float:
         """Return the seconds since the pretended boot."""
         return self._monotonic
+
+    def since_boot(self) -> float:
+        """Return the seconds since the pretended boot, asleep or awake."""
+        return self._monotonic + self._slept
 
     def instant(self) -> Instant:
         """Return both clocks, read together."""
@@ -33,6 +38,11 @@ class ManualClock:
         self._wall += timedelta(seconds=seconds)
         self._monotonic += seconds
         return self.instant()
+
+    def sleep(self, seconds: float) -> None:
+        """Suspend the host: its wall clock goes on, and nothing in it does."""
+        self._wall += timedelta(seconds=seconds)
+        self._slept += seconds
 
     def jump(self, seconds: float) -> None:
         """Set the wall clock forward or back, as NTP or a host without an RTC does; monotonic time goes on."""

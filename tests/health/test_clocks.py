@@ -1,0 +1,67 @@
+"""What became of the clocks between two looks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from semsupervisor.health.clocks import Change, Reading, change
+from tests.support.clock import ManualClock
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+YEAR = 365 * DAY
+
+
+def reading(clock: ManualClock) -> Reading:
+    """Read a clock."""
+    return Reading(clock.now(), clock.monotonic(), clock.since_boot())
+
+
+@given(awake=st.floats(0.0, YEAR), asleep=st.floats(0.0, YEAR), correction=st.floats(-1.9, 1.9))
+def test_only_a_set_clock_is_a_set_clock(awake: float, asleep: float, correction: float) -> None:
+    """However long the host was awake or slept, and whatever NTP corrects, its clock was not set."""
+    clock = ManualClock()
+    before = reading(clock)
+    clock.advance(awake)
+    clock.sleep(asleep)
+    clock.jump(correction)
+    found = change(before, reading(clock))
+    assert (found.set_seconds, found.first_set) == (0.0, False)
+    assert found.slept_seconds == pytest.approx(asleep if asleep > 2.001 else 0.0, abs=2.001)
+
+
+@given(jump=st.floats(2.1, 50 * YEAR), back=st.booleans(), asleep=st.floats(0.0, YEAR))
+def test_by_how_much_it_was_set_is_measured(jump: float, back: bool, asleep: float) -> None:
+    """A jump is seen with its direction and size, also in the sleep of the host."""
+    clock = ManualClock()
+    before = reading(clock)
+    clock.advance(10.0)
+    clock.sleep(asleep)
+    clock.jump(-jump if back else jump)
+    found = change(before, reading(clock))
+    assert found.set_seconds == pytest.approx(-jump if back else jump, abs=0.001)
+    assert found.direction == ("back" if back else "forward")
+    assert not found.first_set
+
+
+def test_a_clock_without_a_time_is_set_for_the_first_time() -> None:
+    """From 1970 to now is the first setting; from one plausible time to another, or to another in 1970, is none."""
+    clock = ManualClock(datetime(1970, 1, 1, 0, 1, tzinfo=UTC))
+    boot = reading(clock)
+    clock.jump(DAY)
+    assert not change(boot, reading(clock)).first_set
+    clock.jump(60 * YEAR)
+    now = reading(clock)
+    assert change(boot, now).first_set
+    clock.jump(DAY)
+    assert not change(now, reading(clock)).first_set
+
+
+def test_a_jump_has_words() -> None:
+    """People read the direction and a duration of two units."""
+    assert Change(set_seconds=90061.0).words == "forward by 1 d 1 h"
+    assert Change(set_seconds=-65.0).words == "back by 1 min 5 s"
