@@ -15,6 +15,7 @@ import structlog
 from semsupervisor.alerts import book as alert_book
 from semsupervisor.alerts import outbox_rows
 from semsupervisor.alerts.book import Book, TimelineLine
+from semsupervisor.alerts.histories import Histories
 from semsupervisor.alerts.judging import Key
 from semsupervisor.alerts.lifecycle import Alert, AlertState
 from semsupervisor.alerts.muting import Ended
@@ -47,6 +48,7 @@ class Pipeline:
         self.policy = policy
         self.latest: dict[tuple[Subject, str], Observation] = {}
         self.version = 0
+        self.histories = Histories(policy.rules)
         self._journal = journal
         self._outbox = outbox
         self._clock = clock
@@ -93,6 +95,7 @@ class Pipeline:
         """Go on with other rules, routes and names; alerts of rules that are gone or off end."""
         async with self._order:
             self.policy = policy
+            self.histories.keep_for(policy.rules)
             self.version += 1
             turn = self._turn()
             turn.end_orphans()
@@ -159,11 +162,12 @@ class Pipeline:
         )
 
     def _turn(self) -> Turn:
-        return Turn(self.policy, self._alerts, self._ended, self._clock.instant())
+        return Turn(self.policy, self._alerts, self._ended, self._clock.instant(), self.histories)
 
     def _remember(self, observation: Observation) -> None:
         key = (observation.subject, observation.source)
         self._named.add(observation.subject)
+        self.histories.take(observation)
         known = self.latest.get(key)
         if observation.gone:
             self.latest = {place: seen for place, seen in self.latest.items() if seen.subject != observation.subject}

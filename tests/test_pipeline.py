@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from semsupervisor import pipeline as pipeline_module
 from semsupervisor.alerts.lifecycle import AlertState
 from semsupervisor.alerts.notification import NotificationKind
+from semsupervisor.alerts.rules import Comparison
 from semsupervisor.alerts.turn import Policy
 from semsupervisor.errors import EngineError, StoreError
 from semsupervisor.health.observation import Observation, Subject, SubjectKind
@@ -42,7 +43,7 @@ from tests.support.alerting import (
 )
 from tests.support.clock import ManualClock
 from tests.support.disks import SmallDisk
-from tests.support.heart import Heart
+from tests.support.heart import Heart, Told
 from tests.support.logs import Logs
 from tests.support.waiting import eventually
 
@@ -682,3 +683,41 @@ async def test_no_message_is_lost_or_sent_twice(begin: Begin, acts: list[str]) -
         if key.endswith("-resolved"):
             first = (receiver, f"{key.removesuffix('-resolved')}-firing")
             assert campaign.taken.index(first) < campaign.taken.index((receiver, key))
+
+
+GROWING = changed(
+    FILLING,
+    name="filesystem_full_soon",
+    comparison=Comparison.FULL_WITHIN,
+    limit=600.0,
+    clear=900.0,
+    over_seconds=200.0,
+    for_seconds=0.0,
+    clear_for_seconds=0.0,
+)
+
+
+async def test_growth_is_told_and_ends_with_the_growth(heart: Heart) -> None:
+    """From the looks alone: silent while too little is known, told when it will be full soon, over when it stands."""
+    await heart.pipeline.replace(Policy("edge-7", [GROWING], [WEBHOOK], TOPOLOGY))
+    told: list[tuple[int, list[Told]]] = []
+    for number in range(60):
+        value = 0.5 + 0.01 * min(number, 20)
+        await heart.see(saw(DISK, {"used_ratio": value}), after_seconds=10.0)
+        told += [(number, found)] if (found := await heart.deliver_all()) else []
+    begin, end = told
+    assert begin == (10, [("hook", FIRING, GROWING.name)])
+    assert 20 < end[0] < 40
+    assert end[1] == [("hook", RESOLVED, GROWING.name)]
+
+
+async def test_a_disk_that_is_gone_leaves_no_course_behind(heart: Heart) -> None:
+    """Nor does a rule that is no longer in the settings."""
+    await heart.pipeline.replace(Policy("edge-7", [GROWING], [WEBHOOK], TOPOLOGY))
+    await heart.see(saw(DISK, {"used_ratio": 0.5}))
+    assert len(heart.pipeline.histories) == 1
+    await heart.see(gone(DISK))
+    assert len(heart.pipeline.histories) == 0
+    await heart.see(saw(DISK, {"used_ratio": 0.5}))
+    await heart.pipeline.replace(POLICY)
+    assert len(heart.pipeline.histories) == 0

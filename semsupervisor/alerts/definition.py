@@ -6,17 +6,20 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
+from semsupervisor.alerts import limits
 from semsupervisor.alerts.facts import FACTS, FactForm
-from semsupervisor.alerts.rules import Comparison, Rule, Severity
+from semsupervisor.alerts.rules import TRENDS, UPWARD, Comparison, Rule, Severity
 from semsupervisor.health.observation import SubjectKind
 from semsupervisor.kit.text import did_you_mean, listed
-from semsupervisor.settings.durations import parse_duration, parse_size
+from semsupervisor.settings.durations import format_duration
 from semsupervisor.settings.model import RuleSettings
 from semsupervisor.settings.problems import Problem, found_text, join
 
 COMPARISONS = tuple(comparison.value for comparison in Comparison)
 ANY_COMPARISON = f"one of {listed(COMPARISONS)}"
 TABLE = "rules"
+CLEAR_AHEAD = 1.5
+CLEARING = (Comparison.ABOVE, Comparison.BELOW, Comparison.RATE_ABOVE, Comparison.FULL_WITHIN)
 
 Limit = bool | int | float | str
 
@@ -29,8 +32,11 @@ def comparisons(rule: RuleSettings) -> tuple[str, ...]:
 def missing(rule: RuleSettings) -> tuple[str, ...]:
     """Return what a table lacks to be a rule of its own."""
     needed = ("kind", "fact", "severity", "title", "summary")
-    lacking = tuple(name for name in needed if getattr(rule, name) is None)
-    return lacking if comparisons(rule) else (*lacking, ANY_COMPARISON)
+    lacking = [name for name in needed if getattr(rule, name) is None]
+    given = comparisons(rule)
+    lacking += [] if given else [ANY_COMPARISON]
+    lacking += ["over"] if rule.over_seconds is None and any(name in TRENDS for name in given) else []
+    return tuple(lacking)
 
 
 def faults(name: str, table: RuleSettings) -> tuple[Problem, ...]:
@@ -57,7 +63,8 @@ def define(name: str, table: RuleSettings, words: Mapping[str, str]) -> Rule:
         summary=table.summary or "",
         resolved=table.resolved or "",
         subjects=table.subjects or (),
-        clear=None if table.clear is None else number(fact, table.clear),
+        clear=_clear(fact, comparison, table),
+        over_seconds=table.over_seconds or 0.0,
         for_seconds=table.for_seconds or 0.0,
         clear_for_seconds=table.clear_for_seconds or 0.0,
         diagnosis=_filled(table.diagnosis or "", words),
@@ -69,41 +76,16 @@ def define(name: str, table: RuleSettings, words: Mapping[str, str]) -> Rule:
     )
 
 
-def number(fact: str, found: object) -> float | None:
-    """Return a limit for a fact as a number of 0 or more; None if it can be none.
-
-    Facts in bytes take a size, facts in seconds a duration, ratios nothing above 1.
-    """
-    if isinstance(found, str):
-        return _measure(fact, found)
-    if isinstance(found, bool) or not isinstance(found, (int, float)) or found < 0:
-        return None
-    return None if fact.endswith("_ratio") and found > 1 else float(found)
-
-
-def _measure(fact: str, text: str) -> float | None:
-    try:
-        if fact.endswith("_bytes"):
-            return float(parse_size(text))
-        return float(parse_duration(text)) if fact.endswith("_seconds") else None
-    except ValueError:
-        return None
-
-
-def _number_words(fact: str) -> str:
-    if fact.endswith("_ratio"):
-        return "a ratio from 0 to 1, such as 0.85 for 85 %"
-    if fact.endswith("_bytes"):
-        return 'bytes as a number of 0 or more, or a size such as "256MiB"'
-    if fact.endswith("_seconds"):
-        return 'seconds as a number of 0 or more, or a duration such as "5m"'
-    return "a number of 0 or more"
-
-
 def _limit(fact: str, comparison: Comparison, table: RuleSettings) -> Limit:
     value: Limit = getattr(table, comparison.value)
-    beyond = comparison in {Comparison.ABOVE, Comparison.BELOW}
-    return (number(fact, value) or 0.0) if beyond else value
+    return (limits.limit(fact, comparison, value) or 0.0) if comparison in CLEARING else value
+
+
+def _clear(fact: str, comparison: Comparison, table: RuleSettings) -> float | None:
+    """Return the clearing value; a forecast has one by itself, since it wavers more than what is measured."""
+    if table.clear is None and comparison is Comparison.FULL_WITHIN:
+        return (table.full_within or 0.0) * CLEAR_AHEAD
+    return None if table.clear is None else limits.limit(fact, comparison, table.clear)
 
 
 Fault = tuple[str, str, str]
@@ -130,6 +112,8 @@ def _faults(table: RuleSettings) -> Iterator[Fault]:
         yield from _limit_faults(name, getattr(table, name), table.fact, facts[table.fact])
     if len(given) == 1 and table.clear is not None:
         yield from _clear_faults(given[0], table, table.fact)
+    if len(given) == 1:
+        yield from _over_faults(given[0], table)
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:
@@ -144,23 +128,34 @@ def _limit_faults(comparison: str, limit: Limit, fact: str, form: FactForm) -> I
         case Comparison.EQUALS:
             if not _is_value(limit, form):
                 yield comparison, found_text(limit), _value_words(form)
-        case Comparison.ABOVE | Comparison.BELOW:
+        case Comparison.FULL_WITHIN if form is float and not fact.endswith("_ratio"):
+            yield comparison, f"a forecast for {fact}, which is no share of a whole", "a fact that ends in _ratio"
+        case Comparison.ABOVE | Comparison.BELOW | Comparison.RATE_ABOVE | Comparison.FULL_WITHIN as compared:
             if form is not float:
                 yield comparison, f"a limit for {fact}, which is no number", f"equals with {_value_words(form)}"
-            elif number(fact, limit) is None:
-                yield comparison, found_text(limit), _number_words(fact)
+            elif limits.limit(fact, compared, limit) is None:
+                yield comparison, found_text(limit), limits.words(fact, compared)
+
+
+def _over_faults(comparison: str, table: RuleSettings) -> Iterator[Fault]:
+    if table.over_seconds is not None and comparison not in TRENDS:
+        found, allowed = format_duration(table.over_seconds), f"no window with {comparison}, only with {listed(TRENDS)}"
+        yield "over", found_text(found), allowed
 
 
 def _clear_faults(comparison: str, table: RuleSettings, fact: str) -> Iterator[Fault]:
-    if comparison not in {"above", "below"}:
-        yield "clear", found_text(table.clear), f"no clearing value with {comparison}, only with above or below"
+    compared = Comparison(comparison)
+    if compared not in CLEARING:
+        yield "clear", found_text(table.clear), f"no clearing value with {comparison}, only with {listed(CLEARING)}"
         return
-    clear, limit = number(fact, table.clear), number(fact, getattr(table, comparison))
+    given = getattr(table, comparison)
+    clear, limit = limits.limit(fact, compared, table.clear), limits.limit(fact, compared, given)
+    upward = compared in UPWARD
     if clear is None:
-        yield "clear", found_text(table.clear), _number_words(fact)
-    elif limit is not None and (clear > limit if comparison == "above" else clear < limit):
-        side = "no more" if comparison == "above" else "no less"
-        yield "clear", found_text(table.clear), f"{side} than {comparison}, {found_text(getattr(table, comparison))}"
+        yield "clear", found_text(table.clear), limits.words(fact, compared)
+    elif limit is not None and (clear > limit if upward else clear < limit):
+        shown = found_text(format_duration(given) if compared is Comparison.FULL_WITHIN else given)
+        yield "clear", found_text(table.clear), f"no {'more' if upward else 'less'} than {comparison}, {shown}"
 
 
 def _is_value(limit: Limit, form: FactForm) -> bool:
@@ -188,13 +183,16 @@ def _filled(text: str, words: Mapping[str, str]) -> str:
 def merged(shipped: RuleSettings, override: RuleSettings) -> RuleSettings:
     """Return a shipped rule with what the operator changed; its clearing value moves along with a new limit."""
     given = {field: value for field in override.__struct_fields__ if (value := getattr(override, field)) is not None}
-    if shipped.clear is not None and "above" in given and "clear" not in given:
-        given["clear"] = _moved(shipped, given["above"])
+    (compared,) = comparisons(shipped)
+    if shipped.clear is not None and compared in given and "clear" not in given:
+        given["clear"] = _moved(shipped, Comparison(compared), given[compared])
     return msgspec.structs.replace(shipped, **given)
 
 
-def _moved(shipped: RuleSettings, above: float | str) -> float | None:
-    """Return the clearing value as far below a new limit, in proportion, as it is below the shipped one."""
-    fact = shipped.fact or ""
-    new, old, clear = (number(fact, value) for value in (above, shipped.above, shipped.clear))
-    return round(clear / old * new, 4) if new is not None and old and clear is not None else None
+def _moved(shipped: RuleSettings, comparison: Comparison, limit: float | str) -> float | None:
+    """Return the clearing value as far from a new limit, in proportion, as it is from the shipped one."""
+    fact, written = shipped.fact or "", (limit, getattr(shipped, comparison.value), shipped.clear)
+    new, old, clear = (limits.limit(fact, comparison, value) for value in written)
+    if new is None or not old or clear is None:
+        return None
+    return limits.limit(fact, comparison, float(f"{clear / old * new:.6g}"))

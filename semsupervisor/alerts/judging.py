@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
+from semsupervisor.alerts.histories import Histories
 from semsupervisor.alerts.lifecycle import Alert, AlertState, begin, step
 from semsupervisor.alerts.rules import Rule, look
 from semsupervisor.health.observation import Observation, Subject, SubjectKind
@@ -43,8 +44,12 @@ def judge(
     alerts: Mapping[Key, Alert],
     observation: Observation,
     new_id: Callable[[], str],
+    histories: Histories,
 ) -> list[Change]:
-    """Return what the observation changes, the counting of observed time included."""
+    """Return what the observation changes, the counting of observed time included.
+
+    `histories` hold the courses of the facts, this observation included.
+    """
     changes = []
     for rule in rules[observation.subject.kind]:
         if not rule.concerns(observation.subject):
@@ -52,7 +57,8 @@ def judge(
         key = (rule.name, observation.subject)
         before = alerts.get(key)
         firing = before is not None and before.state is AlertState.FIRING
-        finding = look(rule, observation, firing=firing)
+        series = histories.of(rule, observation.subject)
+        finding = look(rule, observation, firing=firing, series=series)
         if finding is None:
             continue
         if before is None:

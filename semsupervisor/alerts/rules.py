@@ -10,7 +10,9 @@ from enum import StrEnum
 
 import msgspec
 
+from semsupervisor.alerts.trends import Trend, ahead_text, filling, rate_text, rising
 from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind, Unknown
+from semsupervisor.health.series import Series
 from semsupervisor.kit.text import duration_text
 
 # Not str.format: an operator's own text may hold any other braces, and may not fail when it is needed.
@@ -35,6 +37,17 @@ class Comparison(StrEnum):
     BELOW = "below"
     EQUALS = "equals"
     ABSENT = "absent"
+    RATE_ABOVE = "rate_above"
+    FULL_WITHIN = "full_within"
+
+
+TRENDS = (Comparison.RATE_ABOVE, Comparison.FULL_WITHIN)
+UPWARD = (Comparison.ABOVE, Comparison.RATE_ABOVE)
+
+_PLAIN_ENDS = {
+    Comparison.RATE_ABOVE: "{name}: {what} rises by {value}.",
+    Comparison.FULL_WITHIN: "{name}: time until it is full at its present growth: {value}.",
+}
 
 
 class Verdict(StrEnum):
@@ -50,7 +63,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """One rule: which fact of which subjects, compared with what, for how long, how bad, and what to do.
 
     `subjects` are shell patterns on the subject's name; empty means all of that kind. `clear` is the value at
-    which a firing alert may resolve (hysteresis); None means the limit itself. `cause` says that while it fires
+    which a firing alert may resolve (hysteresis); None means the limit itself. `over_seconds` is the window in which
+    the course of the fact is looked at, if the comparison looks at that, else 0: the limit of `rate_above` is then a
+    rise per second, that of `full_within` a time in seconds. `cause` says that while it fires
     it mutes what depends on its subject; `consequence` says that it may be muted so; `inhibits` names rules
     muted on the very same subject. `resolved` is the sentence for its end; empty means a plain one about the fact.
     It is not said where the subject is not well, such as a container that had died and was removed.
@@ -67,6 +82,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     resolved: str = ""
     subjects: tuple[str, ...] = ()
     clear: float | None = None
+    over_seconds: float = 0.0
     for_seconds: float = 0.0
     clear_for_seconds: float = 0.0
     diagnosis: str = ""
@@ -94,23 +110,35 @@ class Finding(msgspec.Struct, frozen=True):
     summary: str
 
 
-def look(rule: Rule, observation: Observation, *, firing: bool) -> Finding | None:
+def look(rule: Rule, observation: Observation, *, firing: bool, series: Series | None = None) -> Finding | None:
     """Return what the rule finds in an observation of a subject that it concerns; None if it says nothing on it.
 
-    `firing` tells whether the alert fires already: then the clearing value counts instead of the limit.
+    `firing` tells whether the alert fires already: then the clearing value counts instead of the limit. `series` is
+    the course of the fact, this observation included, for a rule that looks at one.
     """
     if observation.gone:
         because = observation.condition or f"{observation.subject.name} was removed"
         return Finding(Verdict.GONE, False, because)
     if rule.fact not in observation.facts:
         return None
-    value = _readable(observation.facts[rule.fact])
-    found = verdict(rule, value, firing=firing)
+    trend = measured(rule, observation, series)
+    found = verdict(rule, trend.value, firing=firing)
     if found is Verdict.HOLDS:
-        return Finding(found, value, _sentence(rule.summary, rule, observation, value))
+        return Finding(found, trend.value, _sentence(rule.summary, rule, observation, trend))
     if not firing:
-        return Finding(found, value, "")
-    return Finding(found, value, observation.condition or _sentence(rule.resolved or PLAIN_END, rule, observation, value))
+        return Finding(found, trend.value, "")
+    end = rule.resolved or _PLAIN_ENDS.get(rule.comparison, PLAIN_END)
+    return Finding(found, trend.value, observation.condition or _sentence(end, rule, observation, trend))
+
+
+def measured(rule: Rule, observation: Observation, series: Series | None) -> Trend:
+    """Return what the rule compares of a fact that was observed: its value, or what its course says."""
+    value = _readable(observation.facts[rule.fact])
+    if rule.comparison not in TRENDS or isinstance(value, Unknown):
+        return Trend(value)
+    if rule.comparison is Comparison.FULL_WITHIN:
+        return filling(series, rule.over_seconds, observation.at.monotonic)
+    return rising(rule.fact, series, rule.over_seconds, observation.at.monotonic)
 
 
 def verdict(rule: Rule, value: FactValue, *, firing: bool) -> Verdict:
@@ -122,7 +150,7 @@ def verdict(rule: Rule, value: FactValue, *, firing: bool) -> Verdict:
             if isinstance(value, Unknown):
                 return Verdict.UNKNOWN
             return Verdict.HOLDS if value == rule.limit else Verdict.CLEAR
-        case Comparison.ABOVE | Comparison.BELOW:
+        case Comparison.ABOVE | Comparison.BELOW | Comparison.RATE_ABOVE | Comparison.FULL_WITHIN:
             return _beyond(rule, value, firing=firing)
 
 
@@ -130,7 +158,7 @@ def _beyond(rule: Rule, value: FactValue, *, firing: bool) -> Verdict:
     if isinstance(value, (Unknown, str)) or isinstance(rule.limit, (Unknown, str)):
         return Verdict.UNKNOWN
     limit = rule.clear if firing and rule.clear is not None else rule.limit
-    holds = value > limit if rule.comparison is Comparison.ABOVE else value < limit
+    holds = value > limit if rule.comparison in UPWARD else value < limit
     return Verdict.HOLDS if holds else Verdict.CLEAR
 
 
@@ -143,7 +171,15 @@ def limit_text(rule: Rule) -> str:
     """Return the condition for people, for example `above 90 %` or `equals down`."""
     if rule.comparison is Comparison.ABSENT:
         return "absent"
-    return f"{rule.comparison.value} {value_text(rule.fact, rule.limit)}"
+    words = f"{rule.comparison.value.replace('_', ' ')} {measured_text(rule, rule.limit)}"
+    return f"{words} over {duration_text(rule.over_seconds)}" if rule.over_seconds else words
+
+
+def measured_text(rule: Rule, value: FactValue) -> str:
+    """Return for people what the rule compares, in the unit of its comparison: a value, a rate or a time ahead."""
+    if rule.comparison not in TRENDS or isinstance(value, (str, Unknown)):
+        return value_text(rule.fact, value)
+    return ahead_text(value) if rule.comparison is Comparison.FULL_WITHIN else rate_text(rule.fact, value)
 
 
 def value_text(fact: str, value: object) -> str:
@@ -161,15 +197,17 @@ def value_text(fact: str, value: object) -> str:
     return str(value)
 
 
-def _sentence(text: str, rule: Rule, observation: Observation, value: FactValue) -> str:
+def _sentence(text: str, rule: Rule, observation: Observation, trend: Trend) -> str:
     words: Mapping[str, object] = {
         **observation.evidence,
         **{fact: value_text(fact, known) for fact, known in observation.facts.items()},
         "condition": observation.condition,
         "subject": str(observation.subject),
         "name": observation.subject.name,
-        "value": value_text(rule.fact, value),
+        "value": measured_text(rule, trend.value),
+        "rate": rate_text(rule.fact, trend.rate),
+        "over": duration_text(rule.over_seconds),
         "limit": limit_text(rule),
-        "what": rule.fact.removesuffix("_ratio").replace("_", " "),
+        "what": rule.fact.removesuffix("_ratio").removesuffix("_total").replace("_", " "),
     }
     return _PLACEHOLDER.sub(lambda found: str(words.get(found[1], "?")), text)

@@ -22,7 +22,7 @@ from semsupervisor.alerts.definition import (
     merged,
     missing,
 )
-from semsupervisor.alerts.rules import Rule
+from semsupervisor.alerts.rules import TRENDS, Rule
 from semsupervisor.errors import SettingsError
 from semsupervisor.kit.text import did_you_mean, listed
 from semsupervisor.settings.load import project_of
@@ -123,7 +123,8 @@ def _own_problems(name: str, rule: RuleSettings, refused: Collection[str]) -> It
         hint = did_you_mean(name, _shipped())
         allowed = (
             "a shipped rule (`semsupervisor alerts rules` lists them), or one of your own with kind, fact, one of "
-            f"above, below, equals or absent, severity, title and summary; this one lacks {listed(lacking, 'and')}"
+            f"{listed(COMPARISONS)}, severity, title and summary, and with {listed(TRENDS)} also over; "
+            f"this one lacks {listed(lacking, 'and')}"
         )
         yield Problem(key, f"an unknown rule{f' ({hint})' if hint else ''}", allowed)
     if _NAME.fullmatch(name) is None:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from semsupervisor.alerts.lifecycle import Alert
 from semsupervisor.alerts.notification import AlertFacts, Notification, NotificationKind, carried
-from semsupervisor.alerts.rules import Rule, value_text
+from semsupervisor.alerts.rules import Rule, measured_text, value_text
 
 
 def notification(
@@ -23,7 +23,7 @@ def notification(
         severity=alert.severity,
         subject=alert.subject,
         summary=alert.summary,
-        value=value_text(rule.fact if rule else "", alert.value),
+        value=measured_text(rule, alert.value) if rule else value_text("", alert.value),
         limit=alert.limit,
         since=alert.since,
         resolved_at=alert.resolved_at,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 import msgspec
 
+from semsupervisor.alerts.histories import Histories
 from semsupervisor.alerts.judging import Change, Key, index, judge
 from semsupervisor.alerts.lifecycle import Alert, AlertState, resolve
 from semsupervisor.alerts.muting import SETTLE_SECONDS, Ended, Mute, Topology, expected, leads_back, mute
@@ -42,9 +43,19 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class Turn:
-    """What changes at one instant, on top of the alerts that were open before it."""
+    """What changes at one instant, on top of the alerts that were open before it.
 
-    def __init__(self, policy: Policy, alerts: Mapping[Key, Alert], ended: Iterable[Ended], at: Instant) -> None:
+    `histories` hold the courses of the facts with what is to be judged; without them no rule sees a course.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        alerts: Mapping[Key, Alert],
+        ended: Iterable[Ended],
+        at: Instant,
+        histories: Histories | None = None,
+    ) -> None:
         self.at = at
         self.alerts = dict(alerts)
         self.ended = [past for past in ended if 0.0 <= at.monotonic - past.monotonic < SETTLE_SECONDS]
@@ -54,6 +65,7 @@ class Turn:
         self.messages: list[tuple[str, Notification]] = []
         self.told: list[Alert] = []
         self._policy = policy
+        self._histories = Histories() if histories is None else histories
 
     @property
     def empty(self) -> bool:
@@ -66,10 +78,10 @@ class Turn:
         What fires and ends within the batch is told in between.
         """
         for observation in observations:
-            changes = judge(self._policy.by_kind, self.alerts, observation, new_id)
+            changes = judge(self._policy.by_kind, self.alerts, observation, new_id, self._histories)
             if any(change.resolved and change.before and _undecided(change.before) for change in changes):
                 self.tell()
-                changes = judge(self._policy.by_kind, self.alerts, observation, new_id)
+                changes = judge(self._policy.by_kind, self.alerts, observation, new_id, self._histories)
             for change in changes:
                 self._apply(change)
         self.tell()

@@ -8,7 +8,7 @@ import semsupervisor
 from semsupervisor.alerts import routing
 from semsupervisor.alerts.book import TimelineEntry
 from semsupervisor.alerts.lifecycle import Alert
-from semsupervisor.alerts.rules import Rule, Verdict, limit_text, value_text
+from semsupervisor.alerts.rules import Rule, Verdict, limit_text, measured_text, value_text
 from semsupervisor.api import answers, outgoing, verdicts
 from semsupervisor.api.knowledge import Known, merged, of_kind
 from semsupervisor.api.readings import Readings
@@ -186,7 +186,7 @@ def _alert(one: Alert, rule: Rule | None, caused_by: str | None) -> answers.Aler
         severity=one.severity,
         state=one.state,
         summary=one.summary,
-        value=value_text(rule.fact if rule else "", one.value),
+        value=measured_text(rule, one.value) if rule else value_text("", one.value),
         limit=one.limit,
         since=one.since,
         seen_at=one.seen_at,

@@ -14,6 +14,7 @@ from semsupervisor.settings.allowed import between
 from semsupervisor.settings.checks import CheckSettings
 from semsupervisor.settings.forms import (
     AbsolutePath,
+    Ahead,
     Duration,
     GroupName,
     Holding,
@@ -40,6 +41,7 @@ from semsupervisor.settings.forms import (
     SomePatterns,
     Timeout,
     WebAddress,
+    Window,
 )
 
 
@@ -71,6 +73,8 @@ class RuleSettings(Section, frozen=True, kw_only=True):
     """A change to a rule, or a rule of the operator's own, in the form of the shipped rules; absent = as it was.
 
     `above`, `below` and `clear` are numbers; for facts in bytes or seconds also sizes and durations as text.
+    `rate_above` is a rise per second, or a text such as "5/m" or "10MiB/h"; `full_within` looks ahead so far. Both
+    look at the course of the fact in the window `over` that ends now.
     """
 
     kind: str | None = None
@@ -80,6 +84,9 @@ class RuleSettings(Section, frozen=True, kw_only=True):
     below: float | str | None = None
     equals: bool | int | float | str | None = None
     absent: Literal[True] | None = None
+    rate_above: float | str | None = None
+    full_within: Ahead | None = None
+    over_seconds: Window | None = msgspec.field(default=None, name="over")
     clear: float | str | None = None
     for_seconds: Holding | None = msgspec.field(default=None, name="for")
     clear_for_seconds: Holding | None = msgspec.field(default=None, name="clear_for")

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from semsupervisor.alerts.definition import ANY_COMPARISON, define, faults, merged, missing, number
+from semsupervisor.alerts.definition import ANY_COMPARISON, define, faults, merged, missing
 from semsupervisor.alerts.rules import Comparison, Severity
 from semsupervisor.health.observation import SubjectKind
 from semsupervisor.settings.forms import Duration
 from semsupervisor.settings.model import RuleSettings
 
+HOUR = Duration(3600)
 WHOLE = RuleSettings(
     kind="service",
     fact="memory_used_bytes",
@@ -60,10 +61,23 @@ def test_what_may_be_left_out_has_a_default() -> None:
     assert rule.enabled
 
 
+def test_a_limit_on_a_course_is_in_its_own_unit() -> None:
+    """A rate is per second, a time ahead in seconds, and a forecast clears only well beyond its limit."""
+    rate = define("x", table(fact="restarts", rate_above="30/m", clear="6/m", over_seconds=HOUR), {})
+    ahead = define("x", table(fact="memory_used_ratio", full_within=HOUR, over_seconds=Duration(60)), {})
+    chosen = define("x", table(fact="memory_used_ratio", full_within=HOUR, over_seconds=HOUR, clear="3h"), {})
+    assert (rate.comparison, rate.limit, rate.clear) == (Comparison.RATE_ABOVE, 0.5, 0.1)
+    assert (ahead.comparison, ahead.limit, ahead.clear) == (Comparison.FULL_WITHIN, 3600.0, 5400.0)
+    assert (rate.over_seconds, ahead.over_seconds, chosen.clear) == (3600.0, 60.0, 10800.0)
+
+
 def test_what_is_missing_is_named() -> None:
     """All six parts of an empty table, none of a whole one."""
     assert missing(RuleSettings()) == ("kind", "fact", "severity", "title", "summary", ANY_COMPARISON)
     assert missing(table(fact="died", absent=True)) == ()
+    assert missing(table(fact="restarts", rate_above=1.0)) == ("over",)
+    assert missing(table(fact="memory_used_ratio", full_within=HOUR)) == ("over",)
+    assert missing(table(fact="restarts", rate_above=1.0, over_seconds=HOUR)) == ()
 
 
 def test_nothing_is_said_of_what_is_missing() -> None:
@@ -76,7 +90,7 @@ def test_nothing_is_said_of_what_is_missing() -> None:
     ("given", "keys"),
     [
         ({"kind": "servce", "fact": "died", "equals": True}, ["kind"]),
-        ({"kind": "host", "fact": "died", "equals": True}, ["kind"]),
+        ({"kind": "host", "fact": "died", "equals": True}, ["fact"]),
         ({"fact": "dead", "equals": True}, ["fact"]),
         ({"fact": "memory_used_ratio", "above": 80.0}, ["above"]),
         ({"fact": "memory_used_ratio", "above": -0.1}, ["above"]),
@@ -102,6 +116,18 @@ def test_nothing_is_said_of_what_is_missing() -> None:
         ({"fact": "image", "equals": True}, ["equals"]),
         ({"fact": "died", "equals": True, "clear": 0.5}, ["clear"]),
         ({"fact": "died", "absent": True, "clear": 0.5}, ["clear"]),
+        ({"fact": "restarts", "rate_above": "5", "over_seconds": HOUR}, ["rate_above"]),
+        ({"fact": "restarts", "rate_above": "5/week", "over_seconds": HOUR}, ["rate_above"]),
+        ({"fact": "restarts", "rate_above": -1.0, "over_seconds": HOUR}, ["rate_above"]),
+        ({"fact": "restarts", "rate_above": 1.0, "clear": "2/s", "over_seconds": HOUR}, ["clear"]),
+        ({"fact": "died", "rate_above": 1.0, "over_seconds": HOUR}, ["rate_above"]),
+        ({"fact": "died", "full_within": HOUR, "over_seconds": HOUR}, ["full_within"]),
+        ({"fact": "memory_used_bytes", "full_within": HOUR, "over_seconds": HOUR}, ["full_within"]),
+        ({"fact": "memory_used_ratio", "full_within": HOUR, "over_seconds": HOUR, "clear": "30m"}, ["clear"]),
+        ({"fact": "memory_used_ratio", "full_within": HOUR, "over_seconds": HOUR, "clear": "x"}, ["clear"]),
+        ({"fact": "memory_used_ratio", "above": 0.8, "over_seconds": HOUR}, ["over"]),
+        ({"fact": "died", "equals": True, "over_seconds": HOUR}, ["over"]),
+        ({"fact": "restarts", "rate_above": "x", "full_within": HOUR}, ["full_within", "rate_above", "full_within"]),
     ],
 )
 def test_an_impossible_rule_is_refused(given: dict[str, Any], keys: list[str]) -> None:
@@ -119,6 +145,10 @@ def test_an_impossible_rule_is_refused(given: dict[str, Any], keys: list[str]) -
         {"kind": "semstreams", "fact": "latency_seconds", "above": "500ms"},
         {"kind": "filesystem", "fact": "free_bytes", "below": "1GiB", "clear": 2e9},
         {"kind": "nats", "fact": "version", "absent": True},
+        {"fact": "restarts", "rate_above": 0.0, "over_seconds": HOUR},
+        {"fact": "restarts", "rate_above": "5/h", "clear": "1/d", "over_seconds": HOUR},
+        {"fact": "memory_used_bytes", "rate_above": "10MiB/m", "clear": 5.0, "over_seconds": HOUR},
+        {"fact": "memory_used_ratio", "full_within": HOUR, "over_seconds": HOUR, "clear": "90m"},
     ],
 )
 def test_a_possible_rule_is_taken(given: dict[str, Any]) -> None:
@@ -132,26 +162,6 @@ def test_a_mistyped_name_is_told_with_the_near_one() -> None:
     (fact,) = faults("x", table(fact="memory_usd_ratio", above=0.5))
     assert "did you mean service?" in kind.found
     assert "memory_used_ratio" in fact.found
-
-
-@pytest.mark.parametrize(
-    ("fact", "found", "value"),
-    [
-        ("used_ratio", 1, 1.0),
-        ("used_ratio", 1.01, None),
-        ("free_bytes", "1KiB", 1024.0),
-        ("free_bytes", 5, 5.0),
-        ("latency_seconds", "90s", 90.0),
-        ("latency_seconds", "1KiB", None),
-        ("restarts", "90s", None),
-        ("restarts", -1, None),
-        ("restarts", True, None),
-        ("restarts", None, None),
-    ],
-)
-def test_a_limit_is_a_number_in_the_facts_unit(fact: str, found: object, value: float | None) -> None:
-    """Sizes and durations serve where the fact is one."""
-    assert number(fact, found) == value
 
 
 SHIPPED = table(fact="memory_used_ratio", above=0.8, clear=0.75)
@@ -177,3 +187,27 @@ def test_a_change_keeps_what_it_does_not_name() -> None:
 def test_the_clearing_value_moves_with_the_limit(change: RuleSettings, clear: float | None) -> None:
     """In proportion, unless it is given; beside a refused limit it is not held against the operator."""
     assert merged(SHIPPED, change).clear == clear
+
+
+@pytest.mark.parametrize(
+    ("shipped", "change", "clear"),
+    [
+        (table(fact="restarts", rate_above="30/m", clear="6/m", over_seconds=HOUR), {"rate_above": "1/s"}, 0.2),
+        (table(fact="restarts", rate_above=1.0, clear=0.5, over_seconds=HOUR), {"over_seconds": Duration(60)}, 0.5),
+        (table(fact="memory_used_ratio", full_within=HOUR, over_seconds=HOUR), {"full_within": Duration(60)}, None),
+        (
+            table(fact="memory_used_ratio", full_within=HOUR, clear="3h", over_seconds=HOUR),
+            {"full_within": Duration(60)},
+            180.0,
+        ),
+        (table(fact="memory_used_ratio", below=0.2, clear=0.4), {"below": 0.1}, 0.2),
+        (table(fact="memory_used_ratio", below=0.2, clear=0.4), {"below": 0.8}, None),
+    ],
+)
+def test_the_clearing_value_of_any_comparison_moves(
+    shipped: RuleSettings, change: dict[str, Any], clear: float | None
+) -> None:
+    """A rate's, a forecast's and a lower limit's likewise; where it would be none, the limit itself counts."""
+    changed = merged(shipped, RuleSettings(**change))
+    assert changed.clear == clear
+    assert faults("x", changed) == ()

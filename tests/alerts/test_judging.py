@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from semsupervisor.alerts.histories import Histories
 from semsupervisor.alerts.judging import Change, Key, index, judge
 from semsupervisor.alerts.lifecycle import Alert, AlertState
-from semsupervisor.alerts.rules import Rule
+from semsupervisor.alerts.rules import Comparison, Rule
 from semsupervisor.health.observation import FactValue, Subject, SubjectKind
 from tests.support.alerting import (
     DIED,
@@ -70,15 +71,15 @@ def test_what_begins(
     subject: Subject, facts: dict[str, FactValue], found: dict[str, tuple[AlertState | None, AlertState | None]]
 ) -> None:
     """Nothing comes of nothing; each rule that holds begins its own episode."""
-    assert states(judge(RULES, {}, saw(subject, facts), ids())) == found
+    assert states(judge(RULES, {}, saw(subject, facts), ids(), Histories())) == found
 
 
 def test_one_subject_does_not_touch_another() -> None:
     """The alert of one service goes on whatever is seen of another, or of one that no pattern matches."""
     open_ones = known(alert(DIED, SERVICE))
-    assert judge(RULES, open_ones, saw(NATS_SERVICE, {"died": False}), ids()) == []
+    assert judge(RULES, open_ones, saw(NATS_SERVICE, {"died": False}), ids(), Histories()) == []
     only_nats = index([changed(DIED, subjects=("nats",))])
-    assert judge(only_nats, {}, saw(SERVICE, {"died": True}), ids()) == []
+    assert judge(only_nats, {}, saw(SERVICE, {"died": True}), ids(), Histories()) == []
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_one_subject_does_not_touch_another() -> None:
 def test_what_goes_on_and_ends(rule: Rule, facts: dict[str, FactValue], change: tuple[AlertState, AlertState]) -> None:
     """An open alert takes each look along; the counting of time is a change too."""
     subject = DISK if rule is FILLING else SERVICE
-    (found,) = judge(index([rule]), known(alert(rule, subject)), saw(subject, facts, moment(2)), ids())
+    (found,) = judge(index([rule]), known(alert(rule, subject)), saw(subject, facts, moment(2)), ids(), Histories())
     assert states([found]) == {rule.name: change}
     assert found.resolved is (change[1] is RESOLVED)
     assert not found.began_firing
@@ -101,14 +102,14 @@ def test_what_goes_on_and_ends(rule: Rule, facts: dict[str, FactValue], change: 
 
 def test_a_pending_one_goes_without_a_trace() -> None:
     """Inactive is None, and neither fired nor resolved."""
-    (found,) = judge(RULES, known(alert(FILLING, DISK, PENDING)), saw(DISK, {"used_ratio": 0.5}), ids())
+    (found,) = judge(RULES, known(alert(FILLING, DISK, PENDING)), saw(DISK, {"used_ratio": 0.5}), ids(), Histories())
     assert (found.after, found.began_firing, found.resolved) == (None, False, False)
 
 
 def test_removal_ends_all_alerts_of_the_subject() -> None:
     """When a file system is gone, so is all that was wrong with it."""
     open_ones = known(alert(FILLING, DISK), alert(FULL, DISK), alert(DIED, SERVICE))
-    found = judge(RULES, open_ones, gone(DISK), ids())
+    found = judge(RULES, open_ones, gone(DISK), ids(), Histories())
     assert states(found) == {"filesystem_filling": (FIRING, RESOLVED), "filesystem_full": (FIRING, RESOLVED)}
 
 
@@ -116,9 +117,21 @@ def test_the_clearing_value_counts_for_what_fires_only() -> None:
     """Between clearing value and limit a firing alert goes on, and none begins."""
     between = saw(DISK, {"used_ratio": 0.78})
     rules = index([changed(FILLING, for_seconds=0.0, clear_for_seconds=0.0)])
-    assert judge(rules, {}, between, ids()) == []
-    (pending,) = judge(rules, known(alert(FILLING, DISK, PENDING)), between, ids())
+    assert judge(rules, {}, between, ids(), Histories()) == []
+    (pending,) = judge(rules, known(alert(FILLING, DISK, PENDING)), between, ids(), Histories())
     assert pending.after is None
-    (found,) = judge(rules, known(alert(FILLING, DISK)), between, ids())
+    (found,) = judge(rules, known(alert(FILLING, DISK)), between, ids(), Histories())
     assert found.after is not None
     assert found.after.state is FIRING
+
+
+def test_a_rule_sees_the_course_of_its_own_subject() -> None:
+    """One disk that grows fires the rule about rates for itself and for no other."""
+    rule = changed(FILLING, comparison=Comparison.RATE_ABOVE, limit=0.001, clear=None, over_seconds=60.0, for_seconds=0)
+    histories, other = Histories([rule]), Subject(DISK.kind, "/other")
+    for number in range(4):
+        for subject, value in ((DISK, 0.1 * number), (other, 0.1)):
+            histories.take(saw(subject, {"used_ratio": value}, moment(number * 20)))
+    (found,) = judge(index([rule]), {}, saw(DISK, {"used_ratio": 0.3}, moment(60)), ids(), histories)
+    assert found.began_firing
+    assert judge(index([rule]), {}, saw(other, {"used_ratio": 0.1}, moment(60)), ids(), histories) == []

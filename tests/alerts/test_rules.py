@@ -9,9 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semsupervisor.alerts.rules import Comparison, Rule, Verdict, limit_text, look, value_text, verdict
+from semsupervisor.alerts.rules import (
+    Comparison,
+    Rule,
+    Verdict,
+    limit_text,
+    look,
+    measured_text,
+    value_text,
+    verdict,
+)
+from semsupervisor.alerts.trends import TOO_EARLY
 from semsupervisor.health.observation import FactValue, Subject, SubjectKind, Unknown
-from tests.support.alerting import DIED, DISK, DOWN, FILLING, SERVICE, UNKNOWN, changed, gone, saw
+from semsupervisor.health.series import Series
+from tests.support.alerting import AT, DIED, DISK, DOWN, FILLING, SERVICE, UNKNOWN, changed, gone, saw
 
 HOLDS, CLEAR, NOT_KNOWN = Verdict.HOLDS, Verdict.CLEAR, Verdict.UNKNOWN
 BELOW = changed(FILLING, comparison=Comparison.BELOW, limit=10, clear=20.0)
@@ -20,6 +31,10 @@ TEXT_LIMIT = changed(FILLING, limit="much")
 UNKNOWN_LIMIT = changed(FILLING, limit=UNKNOWN)
 STATUS = changed(DIED, fact="status", limit="degraded")
 ABSENT = changed(DIED, comparison=Comparison.ABSENT)
+RISING = changed(
+    FILLING, fact="errors_total", comparison=Comparison.RATE_ABOVE, limit=0.5, clear=0.1, over_seconds=100.0
+)
+GROWING = changed(FILLING, comparison=Comparison.FULL_WITHIN, limit=3600.0, clear=5400.0, over_seconds=100.0)
 
 ANY_VALUE: st.SearchStrategy[FactValue] = st.one_of(
     st.booleans(), st.integers(), st.floats(), st.text(), st.builds(Unknown, st.text())
@@ -55,6 +70,18 @@ ANY_VALUE: st.SearchStrategy[FactValue] = st.one_of(
         (STATUS, 7, False, CLEAR),
         (ABSENT, UNKNOWN, False, HOLDS),
         (ABSENT, True, True, CLEAR),
+        (RISING, 0.51, False, HOLDS),
+        (RISING, 0.5, False, CLEAR),
+        (RISING, 0.2, True, HOLDS),
+        (RISING, 0.1, True, CLEAR),
+        (RISING, UNKNOWN, True, NOT_KNOWN),
+        (GROWING, 3599.0, False, HOLDS),
+        (GROWING, 0.0, False, HOLDS),
+        (GROWING, 3600.0, False, CLEAR),
+        (GROWING, 5399.0, True, HOLDS),
+        (GROWING, 5400.0, True, CLEAR),
+        (GROWING, math.inf, False, CLEAR),
+        (GROWING, math.inf, True, CLEAR),
     ],
 )
 def test_a_value_is_held_against_the_limit(rule: Rule, value: FactValue, firing: bool, found: Verdict) -> None:
@@ -62,7 +89,7 @@ def test_a_value_is_held_against_the_limit(rule: Rule, value: FactValue, firing:
     assert verdict(rule, value, firing=firing) is found
 
 
-@given(ANY_VALUE, st.booleans(), st.sampled_from([FILLING, NO_CLEAR, BELOW, DIED, STATUS, ABSENT]))
+@given(ANY_VALUE, st.booleans(), st.sampled_from([FILLING, NO_CLEAR, BELOW, DIED, STATUS, ABSENT, RISING, GROWING]))
 def test_no_value_makes_a_look_fail(value: FactValue, firing: bool, rule: Rule) -> None:
     """Whatever a probe brings, a rule finds something, with a sentence if anybody needs one; unknown is no verdict."""
     seen = saw(DISK, {rule.fact: value}, evidence={"exit_code": "{name}", "error": "%s {0} {"})
@@ -170,11 +197,81 @@ def test_values_read_well(fact: str, value: FactValue, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "text"), [(FILLING, "above 80 %"), (BELOW, "below 1000 %"), (DIED, "equals yes"), (ABSENT, "absent")]
+    ("rule", "text"),
+    [
+        (FILLING, "above 80 %"),
+        (BELOW, "below 1000 %"),
+        (DIED, "equals yes"),
+        (ABSENT, "absent"),
+        (RISING, "rate above 30/min over 1 min 40 s"),
+        (GROWING, "full within 1 h over 1 min 40 s"),
+    ],
 )
 def test_limits_read_well(rule: Rule, text: str) -> None:
     """The condition of a rule is shown in its own words."""
     assert limit_text(rule) == text
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "text"),
+    [
+        (FILLING, 0.5, "50 %"),
+        (DIED, True, "yes"),
+        (RISING, 0.5, "30/min"),
+        (RISING, UNKNOWN, "unknown (nobody answers)"),
+        (GROWING, 7200.0, "2 h"),
+        (GROWING, math.inf, "not in sight"),
+    ],
+)
+def test_what_is_compared_reads_well(rule: Rule, value: FactValue, text: str) -> None:
+    """A course is shown as a rate or as a time ahead, anything else as the fact's value."""
+    assert measured_text(rule, value) == text
+
+
+def course(*values: float) -> Series:
+    """Return a series of readings 10 s apart, the last one at the time of the test's observations."""
+    series = Series(100.0)
+    for number, value in enumerate(values):
+        series.add(AT.monotonic - 10.0 * (len(values) - 1 - number), value)
+    return series
+
+
+def test_a_rate_is_measured_over_its_window() -> None:
+    """The sentence may name the rate, the window and what the fact is now."""
+    rule = changed(RISING, summary="{value} = {rate} over {over}, {errors_total} in all; {limit}")
+    series, seen = course(*range(100, 201, 10)), saw(DISK, {"errors_total": 200})
+    finding = look(rule, seen, firing=False, series=series)
+    assert finding is not None
+    assert finding.verdict is HOLDS
+    assert finding.value == pytest.approx(1.0)
+    assert finding.summary == "1/s = 1/s over 1 min 40 s, 200 in all; rate above 30/min over 1 min 40 s"
+    clear = look(changed(RISING, limit=2.0, clear=2.0), seen, firing=True, series=series)
+    assert clear is not None
+    assert (clear.verdict, clear.summary) == (CLEAR, "/: errors rises by 1/s.")
+
+
+def test_growth_is_held_against_the_time_ahead() -> None:
+    """From 50 % by 1 % every 10 s it is full after 400 s, which is soon or not as the limit says."""
+    rule = changed(GROWING, limit=500.0, clear=600.0, summary="full in {value}, {rate} over {over}")
+    series, seen = course(*(0.5 + 0.01 * number for number in range(11))), saw(DISK, {"used_ratio": 0.6})
+    soon = look(rule, seen, firing=False, series=series)
+    assert soon is not None
+    assert (soon.verdict, soon.summary) == (HOLDS, "full in 6 min 40 s, 6 %/min over 1 min 40 s")
+    later = look(changed(rule, limit=300.0, clear=350.0), seen, firing=True, series=series)
+    assert later is not None
+    assert (later.verdict, later.summary) == (CLEAR, "/: time until it is full at its present growth: 6 min 40 s.")
+
+
+def test_too_short_a_course_is_unknown() -> None:
+    """It neither fires nor resolves, and an unknown fact says why it is."""
+    for rule in (RISING, GROWING):
+        for series in (None, course(0.1, 0.2)):
+            finding = look(rule, saw(DISK, {rule.fact: 0.2}), firing=True, series=series)
+            assert finding is not None
+            assert (finding.verdict, finding.value) == (NOT_KNOWN, TOO_EARLY)
+        unseen = look(rule, saw(DISK, {rule.fact: UNKNOWN}), firing=False, series=course(*range(11)))
+        assert unseen is not None
+        assert (unseen.verdict, unseen.value) == (NOT_KNOWN, UNKNOWN)
 
 
 @pytest.mark.parametrize(

@@ -249,6 +249,18 @@ def test_a_shipped_rule_is_changed_in_part() -> None:
     }
 
 
+def test_an_own_rule_may_look_at_the_course_of_a_fact() -> None:
+    """With its window; without one it is told to be unfinished, as with every other part that it lacks."""
+    rates = own(fact="restarts", equals=None, rate_above="3/h", over_seconds=Duration(3600))
+    rule = by_name(ruleset.build({"mine": rates}))["mine"]
+    assert (rule.comparison, rule.limit, rule.over_seconds) == (Comparison.RATE_ABOVE, 3 / 3600, 3600.0)
+    with pytest.raises(SettingsError) as caught:
+        ruleset.build({"mine": own(fact="restarts", equals=None, rate_above="3/h")})
+    (problem,) = caught.value.problems
+    assert "rate_above or full_within" in problem
+    assert problem.endswith("this one lacks over")
+
+
 def test_a_shipped_rule_may_be_repeated_whole() -> None:
     """Naming kind and fact as they are shipped changes nothing."""
     same = RuleSettings(kind="service", fact="memory_used_ratio", above=0.8, clear=0.75)
