@@ -106,5 +106,5 @@ FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
         "set_aside": bool,
         "refused": bool,
     },
-    SubjectKind.RECEIVER: {"dead_letters": float, "oldest_waiting_seconds": float, "failing": bool},
+    SubjectKind.RECEIVER: {"dead_letters": float, "oldest_waiting_seconds": float, "failing": bool, "resting": bool},
 }

@@ -34,11 +34,17 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
         return self.loaded.settings
 
 
-def configure(path: Path | None) -> Configuration:
-    """Read the settings and the rules in them. Raises: SettingsError with all problems of both."""
+def configure(path: Path | None, *, whole: bool = False) -> Configuration:
+    """Read the settings and the rules in them.
+
+    What a receiver needs beside the file, a secret or a certificate, may be missing: it rests then. If `whole` is asked
+    for that is refused as well, since there is something better that can stay in force.
+    Raises: SettingsError with all problems of both.
+    """
     loaded, problems = load_collecting(path)
     if loaded is None:
         raise SettingsError(told(path or DEFAULT_PATH, problems))
+    problems += loaded.missing if whole else ()
     refused = [problem.key for problem in problems]
     rules, wrong = ruleset.build_collecting(loaded.settings.rules, ruleset.words(loaded.settings), refused)
     if problems or wrong:

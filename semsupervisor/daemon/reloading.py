@@ -104,7 +104,7 @@ class Reloading:
         """
         self._notifier.reloading("reading the settings")
         try:
-            fresh = await asyncio.to_thread(configure, self._path)
+            fresh = await asyncio.to_thread(configure, self._path, whole=True)
             await self._take(fresh)
         except SettingsError as error:
             await self._tell("; ".join(error.problems))

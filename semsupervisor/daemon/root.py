@@ -23,6 +23,7 @@ from semsupervisor.daemon import parts
 from semsupervisor.daemon.configuration import Configuration, policy
 from semsupervisor.daemon.reading import Sources, readings
 from semsupervisor.daemon.reloading import DAEMON, InForce, Reloading
+from semsupervisor.daemon.resting import Resting
 from semsupervisor.daemon.upkeep import Folders, StoreWatch, works
 from semsupervisor.errors import StoreError
 from semsupervisor.health import memory as service_memory
@@ -141,6 +142,11 @@ class Daemon:
             StoreWatch(self._store, self._journal, self._clock, take_up, self._pipeline.note),
             Clocks(self._clock, self._pipeline.note),
             Freshness(self._clock, self._runner, self._owner, self._lag),
+            Resting(
+                self._clock,
+                lambda: self._in_force.configuration.loaded.resting,
+                lambda: set(self._settings.receivers),
+            ),
         )
 
     def _build_doors(self) -> None:

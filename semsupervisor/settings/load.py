@@ -6,7 +6,7 @@ import os
 import re
 import ssl
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +28,10 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
 
     `path` is the file that was read, None if there is none. `origins` says for each key path where its value came
     from. `references` holds where secrets are, by key path. `findings` are weaknesses that refuse nothing.
+
+    `resting` says of receivers that are as if switched off, by name, why: a secret or a certificate is not there. What
+    a host lacks at its start must not leave it without supervision; `missing` says the same as problems, for those who
+    can do something about them at once.
     """
 
     settings: Settings
@@ -35,6 +39,8 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     origins: Mapping[str, str]
     references: Mapping[str, str]
     findings: tuple[str, ...]
+    resting: Mapping[str, str] = {}
+    missing: tuple[Problem, ...] = ()
 
 
 def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Loaded:
@@ -66,13 +72,19 @@ def load_collecting(
     settings = _derived(read, notes)
     receivers = _receivers(table or {})
     refused = {problem.key for problem in notes.problems}
-    notes.problems += [*contradictions(settings, receivers, refused), *_authorities(receivers)]
+    notes.problems += contradictions(settings, receivers, refused)
+    for name, problem in _authorities(receivers):
+        notes.rest(join("receivers", name), f"ca_file leads to no certificate: {problem.found}", problem)
+    resting = {name: why for name in receivers if (why := notes.resting.get(join("receivers", name)))}
+    settings = _at_rest(settings, resting, notes)
     loaded = Loaded(
         settings=settings,
         path=None if table is None else file,
         origins=notes.origins,
         references=notes.references,
         findings=(*notes.findings, *weaknesses(settings)),
+        resting=resting,
+        missing=tuple(notes.missing),
     )
     return loaded, tuple(notes.problems)
 
@@ -148,9 +160,17 @@ def _receivers(table: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {name: receiver for name, receiver in items if isinstance(receiver, dict)}
 
 
-def _authorities(receivers: Mapping[str, Mapping[str, Any]]) -> list[Problem]:
-    """Return the problems with certificates: a file without one would fail every message when it is too late."""
-    problems = []
+def _at_rest(settings: Settings, resting: Mapping[str, str], notes: Notes) -> Settings:
+    """Switch off the receivers that lack what they need, and note it."""
+    receivers = dict(settings.receivers)
+    for name in receivers.keys() & resting.keys():
+        receivers[name] = msgspec.structs.replace(receivers[name], enabled=False)
+        notes.origins[join(join("receivers", name), "enabled")] = "what it needs is missing"
+    return msgspec.structs.replace(settings, receivers=receivers)
+
+
+def _authorities(receivers: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Problem]]:
+    """Yield whose certificates cannot be used, and why: every message would fail when it is too late."""
     for name, receiver in receivers.items():
         file = receiver.get("ca_file")
         if receiver.get("enabled") is False or not isinstance(file, str) or not is_absolute_path(file):
@@ -160,5 +180,4 @@ def _authorities(receivers: Mapping[str, Mapping[str, Any]]) -> list[Problem]:
         except OSError as error:
             reason = "no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
             key = join(join("receivers", name), "ca_file")
-            problems.append(Problem(key, f"{found_text(file)}: {reason}", "a readable file of PEM certificates"))
-    return problems
+            yield name, Problem(key, f"{found_text(file)}: {reason}", "a readable file of PEM certificates")

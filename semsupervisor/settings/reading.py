@@ -27,8 +27,9 @@ NAMES = matching("[A-Za-z0-9_-]{1,64}", "a name of a-z, A-Z, 0-9, _ and -, at mo
 class Notes:
     """What one reading of a file gathers beside the values: problems, findings, and where each value came from.
 
-    `source` is the name of the file in `origins`. `references` holds where secrets are, by their key path, and
-    `resting` the key paths of receivers whose credential is missing.
+    `source` is the name of the file in `origins`. `references` holds where secrets are, by their key path. `resting`
+    has the key paths of tables that lack what they name, with the reason: they are to be switched off. `missing` says
+    as problems what they lack, but for credentials, which only the daemon can see.
     """
 
     def __init__(self, source: str, environment: Mapping[str, str]) -> None:
@@ -38,12 +39,19 @@ class Notes:
         self.findings: list[str] = []
         self.origins: dict[str, str] = {}
         self.references: dict[str, str] = {}
-        self.resting: set[str] = set()
+        self.resting: dict[str, str] = {}
+        self.missing: list[Problem] = []
 
     def refuse(self, key: str, found: str, allowed: str) -> UnsetType:
         """Record a problem and return the value that stands for none."""
         self.problems.append(Problem(key, found, allowed))
         return UNSET
+
+    def rest(self, key: str, why: str, problem: Problem | None = None) -> None:
+        """Record that the table of that key path lacks what it needs, and why."""
+        self.resting[key] = why
+        self.findings.append(f"{key} is disabled: {why}")
+        self.missing += [problem] if problem else []
 
 
 def read_section(kind: type[S], table: object, key: str, notes: Notes) -> S | UnsetType:
@@ -134,11 +142,7 @@ def _read_tagged(union: Any, table: object, key: str, notes: Notes) -> Any:
         found = found_text(tag) if "type" in table else "nothing"
         return notes.refuse(join(key, "type"), found, listed(f'"{kind}"' for kind in kinds))
     notes.origins[join(key, "type")] = notes.source
-    read: Section | UnsetType = read_section(kinds[tag], table, key, notes)
-    if read is not UNSET and key in notes.resting:
-        notes.origins[join(key, "enabled")] = "missing credential"
-        return msgspec.structs.replace(read, enabled=False)
-    return read
+    return read_section(kinds[tag], table, key, notes)
 
 
 def _read_secret(name: str, table: dict[str, Any], path: str, notes: Notes) -> Secret | UnsetType | None:
@@ -160,13 +164,15 @@ def _read_secret(name: str, table: dict[str, Any], path: str, notes: Notes) -> S
         return None
     try:
         fetched = secret.fetch(reference, where, notes.environment)
+    except secret.Absent as error:
+        notes.rest(path, f"{reference} leads to no secret: {error.found}", Problem(key, error.found, error.allowed))
+        return None
     except secret.Refused as error:
         return notes.refuse(key, error.found, error.allowed)
     if fetched.weakness:
         notes.findings.append(f"{key}: {fetched.weakness}")
     if fetched.secret is None:
-        notes.findings.append(f"{path} is disabled: {fetched.missing}")
-        notes.resting.add(path)
+        notes.rest(path, fetched.missing)
     return fetched.secret
 
 

@@ -29,6 +29,10 @@ class Refused(Exception):
         self.allowed = allowed
 
 
+class Absent(Refused):
+    """A reference is sound, but there is no secret behind it just now: its receiver has to rest."""
+
+
 class Fetched(msgspec.Struct, frozen=True):
     """What a reference led to. No secret: `missing` says why its receiver has to rest. `weakness` is a finding."""
 
@@ -40,9 +44,9 @@ class Fetched(msgspec.Struct, frozen=True):
 def fetch(reference: str, where: str, environment: Mapping[str, str]) -> Fetched:
     """Read the secret that one reference names.
 
-    A missing or empty credential is no error: systemd starts a unit whose credential has an empty fallback, and a
-    receiver that rests is better than a supervisor that does not start.
-    Raises: Refused when the reference is none, or leads to nothing that can be read.
+    A missing or empty credential is no error at all: systemd starts a unit whose credential has an empty fallback, and
+    who looks without systemd cannot know it.
+    Raises: Refused when the reference is none; Absent when it leads to nothing that can be used.
     """
     if reference.endswith("_file"):
         return _from_file(where)
@@ -57,7 +61,7 @@ def _from_file(name: str) -> Fetched:
     path = Path(name)
     text, mode = _content(path)
     if not text:
-        raise Refused(f"the empty file {path}", "a file with the secret as its only line")
+        raise Absent(f"the empty file {path}", "a file with the secret as its only line")
     readable_by_all = f"every user of this host can read the secret in {path}: type `chmod 600 {path}`"
     return Fetched(Secret(text, f"file {path}"), weakness=readable_by_all if mode & stat.S_IROTH else "")
 
@@ -71,7 +75,7 @@ def _from_credential(name: str, environment: Mapping[str, str]) -> Fetched:
     path = Path(directory) / name
     try:
         text, _ = _content(path)
-    except Refused as error:
+    except Absent as error:
         if isinstance(error.__cause__, FileNotFoundError):
             absent = f"the credential {name} is not in {directory}: give the unit LoadCredential={name}:/path"
             return Fetched(None, absent)
@@ -87,7 +91,7 @@ def _from_variable(name: str, environment: Mapping[str, str]) -> Fetched:
     text = environment.get(name, "")
     if not text:
         state = "empty" if name in environment else "not set"
-        raise Refused(f"the environment variable {name}, which is {state}", "a variable that holds the secret")
+        raise Absent(f"the environment variable {name}, which is {state}", "a variable that holds the secret")
     return Fetched(Secret(_line(text, f"in the environment variable {name}"), f"environment variable {name}"))
 
 
@@ -96,15 +100,15 @@ def _content(path: Path) -> tuple[str, int]:
     try:
         content, mode = _bytes(path)
     except OSError as error:
-        raise Refused(f"{path}: {error.strerror}", "a file that the supervisor can read") from error
+        raise Absent(f"{path}: {error.strerror}", "a file that the supervisor can read") from error
     if not stat.S_ISREG(mode):
-        raise Refused(f"{path}, which is no regular file", "a file that the supervisor can read")
+        raise Absent(f"{path}, which is no regular file", "a file that the supervisor can read")
     if len(content) > LARGEST_SECRET_BYTES:
-        raise Refused(f"{path}, which is larger than 64 KiB", "a file with the secret as its only line")
+        raise Absent(f"{path}, which is larger than 64 KiB", "a file with the secret as its only line")
     try:
         return _line(content.decode(), f"in {path}"), mode
     except UnicodeDecodeError as error:
-        raise Refused(f"bytes in {path} that are not UTF-8", "a file with the secret as its only line") from error
+        raise Absent(f"bytes in {path} that are not UTF-8", "a file with the secret as its only line") from error
 
 
 def _bytes(path: Path) -> tuple[bytes, int]:
@@ -123,5 +127,5 @@ def _line(text: str, where: str) -> str:
     """Return a secret without the line break that editors add; one with more than a line fits no header or login."""
     line = text.rstrip("\r\n")
     if re.search(r"[\x00-\x1f\x7f]", line):
-        raise Refused(f"line breaks or control characters {where}", "one line of text")
+        raise Absent(f"line breaks or control characters {where}", "one line of text")
     return line

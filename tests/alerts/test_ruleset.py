@@ -58,6 +58,7 @@ EXPECTED = [
     "supervisor_settings_refused",
     "receiver_dead_letters",
     "receiver_failing",
+    "receiver_resting",
 ]
 
 # What a host of this kind says when nothing is wrong: all bounds are those of a small host that is well.
@@ -103,7 +104,7 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
         "set_aside": False,
         "refused": False,
     },
-    SubjectKind.RECEIVER: {"dead_letters": 0, "oldest_waiting_seconds": 0.0, "failing": False},
+    SubjectKind.RECEIVER: {"dead_letters": 0, "oldest_waiting_seconds": 0.0, "failing": False, "resting": False},
 }
 
 # The programs that a step may begin with, and the supervisor's own commands of this version.
@@ -179,6 +180,7 @@ def test_what_may_be_over_in_a_moment_is_waited_for() -> None:
         "supervisor_store_set_aside",
         "supervisor_settings_refused",
         "receiver_dead_letters",
+        "receiver_resting",
     }
 
 

@@ -55,6 +55,16 @@ def test_a_file_that_is_missing_is_refused(tmp_path: Path) -> None:
         configure(tmp_path / "absent.toml")
 
 
+def test_what_a_receiver_needs_may_be_missing_at_the_start(tmp_path: Path) -> None:
+    """The supervisor starts without that receiver; only where old settings can stay in force it is refused."""
+    path = written(tmp_path, f'{RECEIVERS}ca_file = "/none/ca.pem"\n')
+    found = configure(path)
+    assert not found.settings.receivers["ops"].enabled
+    assert found.settings.receivers["hook"].enabled
+    with pytest.raises(SettingsError, match=r"receivers\.ops\.ca_file: found .* No such file"):
+        configure(path, whole=True)
+
+
 async def test_each_queue_that_is_used_has_a_route(tmp_path: Path) -> None:
     """A webhook is one route, mail to two people is two, a receiver that is off is none; only webhooks get updates."""
     configuration = await asyncio.to_thread(configure, written(tmp_path, RECEIVERS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 
@@ -48,3 +49,24 @@ async def test_reload_schedules_what_the_new_settings_say(surroundings: Surround
         await surroundings.post("/v1/settings/reload")
         probes = (await surroundings.get("/v1/status"))["probes"]
     assert {probe["interval_seconds"] for probe in probes} == {7.0}
+
+
+async def test_a_receiver_that_lacks_its_secret_rests_loudly(surroundings: Surroundings, received: Received) -> None:
+    """The daemon starts and tells the others; a reload is refused until the file is there, and then all is well."""
+    secret = surroundings.folder / "secret"
+    surroundings.write(
+        f'[receivers.night]\ntype = "webhook"\nurl = "{surroundings.receiver}"\nsecret_file = "{secret}"\n'
+    )
+    async with surroundings.running():
+        await eventually(lambda: ("receiver_resting", "firing") in kinds(received))
+        findings = [one["text"] for one in (await surroundings.get("/v1/status"))["findings"]]
+        assert any(text.startswith("receivers.night is disabled: secret_file") for text in findings)
+        answer = await surroundings.post("/v1/alerts/test/night")
+        assert answer["error"] == "the receiver night is switched off"
+        answer = await surroundings.post("/v1/settings/reload")
+        assert "receivers.night.secret_file" in answer["problems"][0]
+        await asyncio.to_thread(secret.write_text, "hunter2")
+        await asyncio.to_thread(secret.chmod, 0o600)
+        await surroundings.post("/v1/settings/reload")
+        await eventually(lambda: ("receiver_resting", "resolved") in kinds(received))
+        assert "night took the test" in str(await surroundings.post("/v1/alerts/test/night"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from semsupervisor.settings.secret import Refused, fetch
+from semsupervisor.settings.secret import Absent, Refused, fetch
 
 
 @pytest.fixture
@@ -36,9 +36,9 @@ def test_a_file_that_everybody_can_read_is_a_weakness(file: Path) -> None:
     assert f"chmod 600 {file}" in fetched.weakness
 
 
-def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_missing_file_is_told_by_name(tmp_path: Path) -> None:
     """The message names the file and what the system said of it."""
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(Absent) as caught:
         fetch("password_file", str(tmp_path / "none"), {})
     assert str(tmp_path / "none") in caught.value.found
     assert "No such file" in caught.value.found
@@ -49,7 +49,7 @@ def test_a_file_that_cannot_be_opened_is_refused(reference: str, tmp_path: Path)
     """The message says what the system said: here the file is a link to itself, which not even root can read."""
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     where = str(tmp_path / "loop") if reference == "password_file" else "loop"
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(Absent) as caught:
         fetch(reference, where, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
     assert "symbolic links" in caught.value.found
 
@@ -68,7 +68,7 @@ def test_a_file_that_cannot_be_opened_is_refused(reference: str, tmp_path: Path)
 def test_a_file_without_one_line_of_text_is_refused(file: Path, content: bytes, found: str) -> None:
     """What fits no header and no login is found before it is used."""
     file.write_bytes(content)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(Absent) as caught:
         fetch("password_file", str(file), {})
     assert found in caught.value.found
 
@@ -77,7 +77,7 @@ def test_a_file_must_be_a_file(tmp_path: Path) -> None:
     """A folder is refused, and a pipe that nobody writes to does not hold anything up."""
     os.mkfifo(tmp_path / "pipe")
     for name in (".", "pipe"):
-        with pytest.raises(Refused):
+        with pytest.raises(Absent):
             fetch("password_file", str(tmp_path / name), {})
 
 
@@ -86,6 +86,7 @@ def test_a_file_is_named_from_the_root() -> None:
     with pytest.raises(Refused) as caught:
         fetch("password_file", "password", {})
     assert caught.value.found == '"password"'
+    assert not isinstance(caught.value, Absent)
 
 
 def test_a_secret_is_read_from_a_credential(file: Path) -> None:

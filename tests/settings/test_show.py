@@ -72,7 +72,7 @@ def test_each_value_is_shown_with_its_origin(loaded: Loaded) -> None:
     assert origins["checks.interval"] == str(loaded.path)
     assert origins["checks.timeout"] == "default"
     assert origins["stack.project"] == "the name of stack.directory"
-    assert origins["receivers.hook.enabled"] == "missing credential"
+    assert origins["receivers.hook.enabled"] == "what it needs is missing"
     assert origins["receivers.mail.password_env"] == str(loaded.path)
 
 

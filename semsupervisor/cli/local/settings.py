@@ -62,13 +62,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def check(path: Path | None, environment: Mapping[str, str] | None = None) -> Checked:
-    """Read a settings file and the rules in it as the daemon would, and collect all that is wrong with either."""
+    """Read a settings file and the rules in it as the daemon would, and collect all that is wrong with either.
+
+    What is missing beside the file is wrong as well: the daemon would start, but without the receiver that needs it.
+    """
     loaded, problems = load_collecting(path, environment)
     rules: tuple[Rule, ...] = ()
     if loaded:
         settings, refused = loaded.settings, [problem.key for problem in problems]
         rules, wrong = ruleset.build_collecting(settings.rules, ruleset.words(settings), refused)
-        problems += wrong
+        problems += (*loaded.missing, *wrong)
     return Checked(file=path or DEFAULT_PATH, loaded=loaded, rules=rules, problems=problems)
 
 

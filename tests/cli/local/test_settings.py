@@ -91,6 +91,16 @@ def test_all_faults_of_settings_and_rules_come_together(file: Path, capsys: pyte
     assert last == f"{file} is refused: 4 problems"
 
 
+def test_what_a_receiver_lacks_is_refused(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The daemon would start without that receiver; whoever asks hears of it as of any other fault."""
+    file.write_text(f'{GOOD}secret_file = "/none/secret"\n'.replace('secret_credential = "night"\n', ""))
+    assert run("validate", str(file)) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{file}: receivers.night.secret_file: found /none/secret: No such file")
+    assert lines[1].startswith("finding: receivers.night is disabled: secret_file leads to no secret")
+    assert lines[2] == f"{file} is refused: 1 problem"
+
+
 def test_a_file_that_is_not_there_is_refused(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever names a file gets no defaults, from either command."""
     for command in ("validate", "show"):
