@@ -65,7 +65,7 @@ def _usual(settings: Settings, means: Means) -> list[Probe]:
 
     monitor = endpoint(checks.nats.monitor)
     return [
-        ContainersProbe(means.watching, means.docker),
+        ContainersProbe(means.watching, means.docker, means.clock),
         HostProbe(means.clock, timeout),
         Filesystems(means.clock, lambda: paths(settings, means.watching.engine_root), timeout),
         SemstreamsHealth(means.clock, endpoint(checks.semstreams.health), stack.semstreams_service, timeout),

@@ -15,7 +15,7 @@ import msgspec
 
 from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind
 from semsupervisor.kit.clock import Instant
-from semsupervisor.systems.containers import Health, MemoryUse, Owner, RestartPolicy
+from semsupervisor.systems.containers import Health, Owner, RestartPolicy
 
 DEATHS_WINDOW_SECONDS = 600.0
 DEATHS_OF_A_LOOP = 3
@@ -190,6 +190,10 @@ def facts(service: Service, now_monotonic: float) -> dict[str, FactValue]:
     }
     if service.image:
         found["image"] = service.image
+    if service.image_id:
+        found["image_id"] = service.image_id
+    if service.lives:
+        found["health"] = service.health.value
     found["undecided"] = service.ending in UNDECIDED
     if service.ending not in UNDECIDED:
         found["paused"] = service.state is ServiceState.PAUSED
@@ -221,15 +225,6 @@ def condition(service: Service) -> str:
         case ServiceState.MISSING:
             words = _HOW_IT_WENT.get(service.ending, "was removed")
     return f"{service.name} {words}."
-
-
-def memory_facts(use: MemoryUse, limit_bytes: int | None) -> dict[str, FactValue]:
-    """Return the facts about a container's memory; those about its limit only if it has one."""
-    found: dict[str, FactValue] = {"memory_used_bytes": use.used_bytes}
-    if limit_bytes:
-        found["memory_limit_bytes"] = limit_bytes
-        found["memory_used_ratio"] = use.used_bytes / limit_bytes
-    return found
 
 
 def evidence(service: Service) -> dict[str, str]:

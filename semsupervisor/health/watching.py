@@ -23,9 +23,10 @@ from semsupervisor.health.roster import Roster
 from semsupervisor.health.services import Service
 from semsupervisor.health.targets import TargetAbsent, TargetStopped
 from semsupervisor.health.telling import EngineTrouble, HandOn, IsShuttingDown, Teller, WriteNote, never_shuts_down
+from semsupervisor.health.usage import Measured
 from semsupervisor.kit.clock import Clock
 from semsupervisor.store.journal import Companion
-from semsupervisor.systems.containers import Container, MemoryUse
+from semsupervisor.systems.containers import Container
 from semsupervisor.systems.docker import Docker
 
 log = structlog.get_logger(__name__)
@@ -62,6 +63,11 @@ class Watching:
     def services(self) -> Mapping[str, Service]:
         """Return what is known of each service, by its name."""
         return self._roster.services
+
+    @property
+    def containers(self) -> Mapping[str, Container]:
+        """Return the containers as they were inspected last, by their services' names."""
+        return self._roster.containers
 
     @property
     def stream(self) -> StreamReport:
@@ -139,22 +145,18 @@ class Watching:
             await self._follower.begin_anew(turn.silent)
         return listed
 
-    async def measured(self, uses: Mapping[str, MemoryUse]) -> list[Observation]:
-        """Return the facts of all services, with the memory that their containers use (by container id).
+    async def measured(self, uses: Mapping[str, Measured]) -> list[Observation]:
+        """Return the facts of all services, with those of what their containers use (by container id).
 
         Kills for lack of memory that only their count tells are handed on at once: what is returned may be thrown away.
         """
         at = self._clock.instant()
-        used = {name: uses.get(container.id) for name, container in self._roster.containers.items()}
-        counts = {name: use.oom_kills for name, use in used.items() if use and name in self._roster.services}
+        used = {name: uses[one.id] for name, one in self._roster.containers.items() if one.id in uses}
+        counts = {name: use.oom_kills for name, use in used.items() if name in self._roster.services}
         await self._teller.tell(self._roster.count_oom(counts, at))
         found = []
-        for name in list(self._roster.services):
-            container = self._roster.containers.get(name)
-            use = uses.get(container.id) if container else None
-            service = self._roster.services[name]
-            limit = container.memory_limit_bytes if container else None
-            more = services.memory_facts(use, limit) if use and service.lives else {}
+        for name, service in list(self._roster.services.items()):
+            more = used[name].facts if name in used and service.lives else {}
             found.append(services.observation(PROBE_SOURCE, service, at, more))
         self._roster.forget_oom(at)
         return found

@@ -105,6 +105,9 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     `pid` is 0 when no process runs. `restart_count` counts what the restart policy did since somebody started the
     container last. `oom_killed` may still be true when the container runs again. `error` is why a start failed.
     `addresses` are by network. `depends_on` are the services this one waits for, each with its condition.
+    `cpu_limit` is how many processors it may use, None if it may use all. `folders` are the host's that it writes to.
+    `sandbox` is the file of its network namespace, empty while it has none of its own. `extra_hosts` are names that it
+    knows by its own list of hosts.
     """
 
     id: str
@@ -126,7 +129,11 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     health: Health = Health.NONE
     health_log: tuple[HealthCheck, ...] = ()
     memory_limit_bytes: int | None = None
+    cpu_limit: float | None = None
     addresses: Mapping[str, str] = {}
+    folders: tuple[str, ...] = ()
+    sandbox: str = ""
+    extra_hosts: Mapping[str, str] = {}
     environment: tuple[str, ...] = ()
     depends_on: Mapping[str, str] = {}
 
@@ -139,6 +146,36 @@ class MemoryUse(msgspec.Struct, frozen=True):
 
     used_bytes: int
     oom_kills: int | None = None
+
+
+class CpuUse(msgspec.Struct, frozen=True):
+    """What a container has used of the processors since its start, and in how many of the periods it was held back."""
+
+    used_seconds: float
+    periods: int
+    throttled_periods: int
+    throttled_seconds: float
+
+
+class Traffic(msgspec.Struct, frozen=True):
+    """Bytes since a container's start: read or received, and written or sent."""
+
+    in_bytes: int
+    out_bytes: int
+
+
+class ResourceUse(msgspec.Struct, frozen=True, kw_only=True):
+    """What a container uses, and has used since its start; None where nobody counts it.
+
+    `pids` are processes and threads. What is written goes through the file cache first: with version 1 of control
+    groups it is then nobody's, so that `disk` counts only what went past the cache.
+    """
+
+    memory: MemoryUse
+    cpu: CpuUse | None = None
+    pids: int | None = None
+    disk: Traffic | None = None
+    network: Traffic | None = None
 
 
 class Engine(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,8 +20,8 @@ import msgspec
 import psutil
 
 from semsupervisor.errors import EngineError
-from semsupervisor.systems import docker_events, docker_wire
-from semsupervisor.systems.containers import Container, Engine, Event, MemoryUse
+from semsupervisor.systems import docker_events, docker_stats, docker_wire
+from semsupervisor.systems.containers import Container, Engine, Event, ResourceUse
 from semsupervisor.systems.docker_errors import ContainerGone, of_status, translated
 from semsupervisor.systems.docker_events import EventStream
 
@@ -115,8 +115,8 @@ class Docker:
         lines = "".join(pieces).replace("\r\n", "\n").split("\n")
         return [line[:LONGEST_LINE] for line in lines if line][-tail_lines:]
 
-    async def memory(self, container_id: str) -> MemoryUse | None:
-        """Return a running container's memory as the engine counts it; None when it does not run.
+    async def use(self, container_id: str) -> ResourceUse | None:
+        """Return what a running container uses as the engine counts it; None when it does not run.
 
         Costs the engine more than reading the control group; for hosts where that cannot be read.
         """
@@ -129,7 +129,7 @@ class Docker:
                 return None
             if response.status >= 400:
                 raise of_status(what, self.socket, response.status, answer.decode(errors="replace"))
-            return docker_wire.memory(answer)
+            return docker_stats.use(answer)
 
     async def events(self, project: str, since: int) -> EventStream:
         """Follow what happens to a project's containers, from `since` (ns since 1970) on; close it afterwards."""

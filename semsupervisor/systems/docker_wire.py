@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -17,12 +17,14 @@ from semsupervisor.systems.containers import (
     Event,
     Health,
     HealthCheck,
-    MemoryUse,
     Owner,
     RestartPolicy,
 )
 
 E = TypeVar("E", bound=StrEnum)
+
+_ON_DISK = ("bind", "volume")
+_USUAL_PERIOD = 100_000
 
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
@@ -60,6 +62,11 @@ class _Policy(msgspec.Struct, rename="pascal"):
 
 class _HostConfig(msgspec.Struct, rename="pascal"):
     memory: int = 0
+    nano_cpus: int = 0
+    cpu_period: int = 0
+    cpu_quota: int = 0
+    cpuset_cpus: str = ""
+    extra_hosts: list[str] | None = None
     restart_policy: _Policy = msgspec.field(default_factory=_Policy)
 
 
@@ -77,6 +84,13 @@ class _Endpoint(msgspec.Struct, rename="pascal"):
 
 class _Networks(msgspec.Struct, rename="pascal"):
     networks: dict[str, _Endpoint] | None = None
+    sandbox_key: str = ""
+
+
+class _Mount(msgspec.Struct, rename="pascal"):
+    type: str = ""
+    source: str = ""
+    rw: bool = msgspec.field(default=False, name="RW")
 
 
 class _Inspection(msgspec.Struct, rename="pascal"):
@@ -89,6 +103,7 @@ class _Inspection(msgspec.Struct, rename="pascal"):
     host_config: _HostConfig = msgspec.field(default_factory=_HostConfig)
     config: _Config = msgspec.field(default_factory=_Config)
     network_settings: _Networks = msgspec.field(default_factory=_Networks)
+    mounts: list[_Mount] | None = None
 
 
 class _Actor(msgspec.Struct, rename="pascal"):
@@ -103,15 +118,6 @@ class _Event(msgspec.Struct, rename="pascal"):
 
 
 _EVENTS = msgspec.json.Decoder(_Event)
-
-
-class _MemoryStats(msgspec.Struct):
-    usage: int | None = None
-    stats: dict[str, int] = {}
-
-
-class _Stats(msgspec.Struct):
-    memory_stats: _MemoryStats = msgspec.field(default_factory=_MemoryStats)
 
 
 def container(answer: Mapping[str, Any]) -> Container:
@@ -139,7 +145,11 @@ def container(answer: Mapping[str, Any]) -> Container:
         health=_healthiness(health),
         health_log=tuple(HealthCheck(_moment(one.end), one.exit_code, one.output) for one in health.log or ()),
         memory_limit_bytes=seen.host_config.memory or None,
+        cpu_limit=_cpu_limit(seen.host_config),
         addresses=_addresses(seen.network_settings.networks or {}),
+        folders=tuple(one.source for one in seen.mounts or () if one.rw and one.type in _ON_DISK),
+        sandbox=seen.network_settings.sandbox_key,
+        extra_hosts=_extra_hosts(seen.host_config.extra_hosts or ()),
         environment=tuple(seen.config.env or ()),
         depends_on=_depends_on(labels),
     )
@@ -177,19 +187,6 @@ def owner(labels: Mapping[str, str]) -> Owner:
         number=_number(labels.get(NUMBER_LABEL)) or 1,
         oneoff=labels.get(ONEOFF_LABEL, "").lower() == "true",
     )
-
-
-def memory(answer: bytes) -> MemoryUse | None:
-    """Return the working set that a stats answer shows: usage without what the kernel drops first; None without any.
-
-    The same subtraction as `docker stats` makes, by the names of either version of control groups.
-    Raises: msgspec.DecodeError when it is no such answer.
-    """
-    seen = msgspec.json.decode(answer, type=_Stats).memory_stats
-    if seen.usage is None:
-        return None
-    reclaimable = seen.stats.get("total_inactive_file", seen.stats.get("inactive_file", 0))
-    return MemoryUse(max(0, seen.usage - reclaimable))
 
 
 def signal_number(word: str) -> int | None:
@@ -238,3 +235,27 @@ def _depends_on(labels: Mapping[str, str]) -> dict[str, str]:
     """Compose writes `nats:service_healthy:false,init:service_completed_successfully:false`."""
     parts = (one.split(":") for one in labels.get(DEPENDS_LABEL, "").split(",") if one)
     return {part[0]: part[1] if len(part) > 1 else "" for part in parts}
+
+
+def _cpu_limit(host: _HostConfig) -> float | None:
+    """The engine is told either a number of processors, or a share of each period; beside that it may name them."""
+    limits = []
+    if host.nano_cpus:
+        limits.append(host.nano_cpus / 1e9)
+    elif host.cpu_quota > 0:
+        limits.append(host.cpu_quota / (host.cpu_period or _USUAL_PERIOD))
+    if host.cpuset_cpus:
+        limits.append(float(sum(_count(part) for part in host.cpuset_cpus.split(","))))
+    return min(limits, default=None)
+
+
+def _count(part: str) -> int:
+    """Return how many processors `3` or `0-2` names."""
+    first, _, last = part.strip().partition("-")
+    return int(last) - int(first) + 1 if last.isdecimal() and first.isdecimal() else 1
+
+
+def _extra_hosts(entries: Sequence[str]) -> dict[str, str]:
+    """The engine writes `name:address`; `host-gateway` stands for an address that only it knows."""
+    parts = (entry.partition(":") for entry in entries)
+    return {name: address for name, _, address in parts if address != "host-gateway"}

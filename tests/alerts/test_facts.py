@@ -7,6 +7,7 @@ import re
 from semsupervisor.alerts.facts import FACTS
 from semsupervisor.health.observation import SubjectKind
 from semsupervisor.health.services import ServiceState
+from semsupervisor.systems.containers import Health
 from semsupervisor.systems.semstreams import Status
 
 
@@ -27,4 +28,5 @@ def test_names_say_their_unit() -> None:
 def test_the_words_for_states_are_those_that_are_observed() -> None:
     """A rule can ask for every state of a service and of SemStreams, and for no other."""
     assert FACTS[SubjectKind.SERVICE]["state"] == tuple(ServiceState)
+    assert FACTS[SubjectKind.SERVICE]["health"] == tuple(Health)
     assert FACTS[SubjectKind.SEMSTREAMS]["status"] == tuple(Status)

@@ -13,6 +13,7 @@ from semsupervisor.alerts.facts import FACTS
 from semsupervisor.alerts.rules import Comparison, Finding, Rule, Severity, Verdict, look
 from semsupervisor.errors import SettingsError
 from semsupervisor.health.observation import Observation, Subject, SubjectKind
+from semsupervisor.health.series import Series
 from semsupervisor.settings.forms import Duration
 from semsupervisor.settings.model import RuleSettings, Settings, StackSettings, StateSettings
 from tests.support.clock import ManualClock
@@ -29,6 +30,7 @@ EXPECTED = [
     "container_oom_killed",
     "memory_high",
     "memory_critical",
+    "cpu_high",
     "host_memory_low",
     "host_memory_exhausted",
     "host_memory_pressure",
@@ -42,6 +44,7 @@ EXPECTED = [
     "clock_jumped",
     "filesystem_filling",
     "filesystem_full",
+    "filesystem_full_soon",
     "inodes_filling",
     "inodes_full",
     "semstreams_unreachable",
@@ -92,6 +95,8 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
         "exit_code": 0,
         "restarts": 3,
         "memory_used_ratio": 0.8,
+        "cpu_used_ratio": 0.75,
+        "cpu_throttled_ratio": 0.9,
     },
     SubjectKind.FILESYSTEM: {"used_ratio": 0.8, "inodes_used_ratio": 0.3, "free_bytes": 2**31},
     SubjectKind.SEMSTREAMS: {"reachable": True, "status": "healthy", "offered": True, "nats_connected": True},
@@ -129,9 +134,20 @@ def own(**given: Any) -> RuleSettings:
 
 
 def finding(rule: Rule, facts: dict[str, Any], evidence: dict[str, str] | None = None) -> Finding | None:
-    """Return what a rule finds in facts about a subject of its kind."""
-    subject = Subject(rule.kind, "x")
-    return look(rule, Observation("test", subject, ManualClock().instant(), facts, evidence or {}), firing=False)
+    """Return what a rule finds in facts about a subject of its kind that have been as they are for long."""
+    subject, clock = Subject(rule.kind, "x"), ManualClock()
+    observation = Observation("test", subject, clock.instant(), facts, evidence or {})
+    return look(rule, observation, firing=False, series=unchanged(rule, facts, clock.monotonic()))
+
+
+def unchanged(rule: Rule, facts: dict[str, Any], now: float) -> Series | None:
+    """Return the course of a fact that stands still, for a rule that looks at a course."""
+    if not rule.over_seconds:
+        return None
+    series = Series(rule.over_seconds)
+    for number in range(-20, 1):
+        series.add(now + number * rule.over_seconds / 20, facts[rule.fact])
+    return series
 
 
 def compared(rule: Rule) -> tuple[object, ...]:
@@ -154,7 +170,7 @@ def test_the_limits_are_the_runbooks() -> None:
     ):
         assert compared(rules[low]) == (Comparison.ABOVE, 0.8, Severity.WARNING)
         assert compared(rules[high]) == (Comparison.ABOVE, 0.9, Severity.CRITICAL)
-        assert rules[high].inhibits == (low,)
+        assert low in rules[high].inhibits
 
 
 def test_no_rule_holds_on_a_healthy_host() -> None:
@@ -226,7 +242,8 @@ def test_every_summary_can_be_filled() -> None:
     evidence = {"error", "unhealthy_parts", "loops", "direction"}
     for rule in ruleset.defaults():
         names = set(re.findall(r"\{(\w+)\}", rule.summary))
-        assert names <= {"name", "value", "limit", "condition", *FACTS[rule.kind], *evidence}, rule.name
+        course = {"rate", "over"} if rule.over_seconds else set()
+        assert names <= {"name", "value", "limit", "condition", *course, *FACTS[rule.kind], *evidence}, rule.name
 
 
 def test_steps_name_the_stack_as_it_is() -> None:
@@ -249,6 +266,38 @@ def test_a_shipped_rule_is_changed_in_part() -> None:
     assert {name: one for name, one in changed.items() if name != "memory_high"} == {
         name: one for name, one in by_name().items() if name != "memory_high"
     }
+
+
+def test_a_disk_that_is_full_within_a_day_is_a_warning() -> None:
+    """Measured over six hours and told with the growth; it ends well beyond the limit, and its parts may be changed."""
+    rule = by_name()["filesystem_full_soon"]
+    assert compared(rule) == (Comparison.FULL_WITHIN, 86400.0, Severity.WARNING)
+    assert (rule.over_seconds, rule.clear) == (6 * 3600.0, 1.5 * 86400.0)
+    series, facts = Series(rule.over_seconds), {"used_ratio": 0.62, "free_bytes": 38 * 2**30, "size_bytes": 100 * 2**30}
+    clock = ManualClock(monotonic=50_000.0)
+    for number in range(121):
+        series.add(clock.monotonic() - (120 - number) * 180.0, 0.5 + number * 0.001)
+    seen = Observation("test", Subject(rule.kind, "/srv"), clock.instant(), facts)
+    found = look(rule, seen, firing=False, series=series)
+    assert found is not None
+    assert found.summary == (
+        "/srv is full in 19 h if it goes on as in the last 6 h: it grows by 2 %/h, 38.0 GiB of 100.0 GiB are free."
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"full_within": Duration(7200)}, (7200.0, 10800.0, 21600.0, 600.0)),
+        ({"full_within": Duration(7200), "clear": "4h"}, (7200.0, 14400.0, 21600.0, 600.0)),
+        ({"over_seconds": Duration(3600)}, (86400.0, 129600.0, 3600.0, 600.0)),
+        ({"for_seconds": Duration(5)}, (86400.0, 129600.0, 21600.0, 5.0)),
+    ],
+)
+def test_the_parts_of_a_forecast_are_changed_one_by_one(change: dict[str, Any], found: tuple[float, ...]) -> None:
+    """What is not given stays; the clearing time follows the limit unless it is given."""
+    rule = by_name(ruleset.build({"filesystem_full_soon": RuleSettings(**change)}))["filesystem_full_soon"]
+    assert (rule.limit, rule.clear, rule.over_seconds, rule.for_seconds) == found
 
 
 def test_an_own_rule_may_look_at_the_course_of_a_fact() -> None:

@@ -9,7 +9,7 @@ import pytest
 from semsupervisor.health import services
 from semsupervisor.health.observation import SubjectKind
 from semsupervisor.health.services import Ending, ServiceState
-from semsupervisor.systems.containers import Health, MemoryUse, RestartPolicy
+from semsupervisor.systems.containers import Health, RestartPolicy
 from tests.support.container_words import instant, running
 
 NOW = instant(0)
@@ -115,14 +115,12 @@ def test_the_exit_code_belongs_to_what_does_not_run() -> None:
     assert not {"exit_code", "image"} & facts.keys()
 
 
-def test_memory() -> None:
-    """Memory is told as bytes, and against the limit only where there is one."""
-    assert services.memory_facts(MemoryUse(50), 200) == {
-        "memory_used_bytes": 50,
-        "memory_limit_bytes": 200,
-        "memory_used_ratio": 0.25,
-    }
-    assert services.memory_facts(MemoryUse(50), None) == {"memory_used_bytes": 50}
+def test_health_and_image() -> None:
+    """What its health check says is told while it lives; the content of its image always."""
+    facts = services.facts(running(health=Health.STARTING), NOW.monotonic)
+    assert (facts["health"], facts["image_id"]) == ("starting", "sha256:1111111111111111")
+    facts = services.facts(running(state=EXITED, ending=Ending.DIED, image_id=""), NOW.monotonic)
+    assert not {"health", "image_id"} & facts.keys()
 
 
 def test_evidence_of_a_death() -> None:

@@ -80,15 +80,15 @@ async def test_memory_is_the_same_from_the_control_group_and_from_the_engine(
     pid = await services.pid("app")
 
     async def same() -> bool:
-        asked, read = await asyncio.gather(docker.memory(identity), asyncio.to_thread(cgroups.read_memory, pid))
+        asked, read = await asyncio.gather(docker.use(identity), asyncio.to_thread(cgroups.read_use, pid))
         assert asked is not None
         assert read is not None
-        assert read.oom_kills == 0
-        return abs(asked.used_bytes - read.used_bytes) < 2**19
+        assert read.memory.oom_kills == 0
+        return abs(asked.memory.used_bytes - read.memory.used_bytes) < 2**19
 
     await eventually(same)
     await services.do("stop", "app", "--time=0")
-    assert await docker.memory(identity) is None
+    assert await docker.use(identity) is None
 
 
 async def test_a_container_that_is_gone(docker: Docker) -> None:
@@ -97,7 +97,7 @@ async def test_a_container_that_is_gone(docker: Docker) -> None:
         await docker.inspect("nobody")
     with pytest.raises(ContainerGone):
         await docker.logs("nobody", 1)
-    assert await docker.memory("nobody") is None
+    assert await docker.use("nobody") is None
 
 
 async def test_events_are_followed_and_remembered(docker: Docker, services: Services) -> None:

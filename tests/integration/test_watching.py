@@ -362,7 +362,7 @@ async def test_memory_where_control_groups_cannot_be_read(
 ) -> None:
     """A supervisor that does not see the kernel's counts asks the engine for the memory."""
     await services.start("app", FOREVER, "--memory=64m")
-    monkeypatch.setattr(cgroups, "read_memory", lambda _: None)
+    monkeypatch.setattr(cgroups, "read_use", lambda _: None)
     async with Watcher(services.engine.socket, services.project, tmp_path) as watcher:
         await watcher.probe()
         used = watcher.record.last("app", "memory_used_bytes")

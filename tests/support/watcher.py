@@ -82,7 +82,7 @@ class Watcher:
         memory = Memory(self._store, Journal(self._store), project)
         watched = Watched(project=project, boot_id=boot_id, settle_seconds=SETTLE_SECONDS, ping_interval_seconds=1.0)
         self.watching = Watching(self.docker, watched, self._clock, self.record.sink, memory, self.record.note)
-        self._probe = ContainersProbe(self.watching, self.docker)
+        self._probe = ContainersProbe(self.watching, self.docker, self._clock)
         self._ending = asyncio.Event()
         self._stack = AsyncExitStack()
 

@@ -20,7 +20,7 @@ CALLS: list[Callable[[Docker], Awaitable[object]]] = [
     lambda docker: docker.containers("project"),
     lambda docker: docker.inspect("a1"),
     lambda docker: docker.logs("a1", 10),
-    lambda docker: docker.memory("a1"),
+    lambda docker: docker.use("a1"),
     lambda docker: docker.events("project", 0),
     lambda docker: docker.past_events("project", 0, 1),
 ]
@@ -107,6 +107,6 @@ async def test_a_container_without_memory(tmp_path: Path) -> None:
         return web.json_response({"message": "no such container"}, status=404)
 
     async with docker_of(tmp_path, gone) as docker:
-        assert await docker.memory("a1") is None
+        assert await docker.use("a1") is None
     async with docker_of(tmp_path, say_hello) as docker:
-        assert await docker.memory("a1") is None
+        assert await docker.use("a1") is None

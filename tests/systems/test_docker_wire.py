@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from semsupervisor.systems import docker_wire
-from semsupervisor.systems.containers import Action, ContainerState, Health, MemoryUse, Owner, RestartPolicy
+from semsupervisor.systems.containers import Action, ContainerState, Health, Owner, RestartPolicy
 from tests.support.container_words import moment
 
 LABELS = {
@@ -166,15 +166,39 @@ def test_signals_in_all_spellings(word: str, number: int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stats", "use"),
+    ("limits", "processors"),
     [
-        ({"usage": 1000, "stats": {"total_inactive_file": 300, "inactive_file": 1}}, MemoryUse(700)),
-        ({"usage": 1000, "stats": {"inactive_file": 300}}, MemoryUse(700)),
-        ({"usage": 100, "stats": {"inactive_file": 300}}, MemoryUse(0)),
-        ({"usage": 100}, MemoryUse(100)),
         ({}, None),
+        ({"NanoCpus": 500_000_000}, 0.5),
+        ({"CpuQuota": 150_000, "CpuPeriod": 50_000}, 3.0),
+        ({"CpuQuota": 50_000}, 0.5),
+        ({"CpuQuota": -1}, None),
+        ({"CpusetCpus": "0-2,5"}, 4.0),
+        ({"CpusetCpus": "0,1", "NanoCpus": 1_500_000_000}, 1.5),
+        ({"CpusetCpus": "0", "NanoCpus": 1_500_000_000}, 1.0),
     ],
 )
-def test_memory_as_the_engine_measures_it(stats: dict[str, Any], use: MemoryUse | None) -> None:
-    """The working set is what is used without inactive file cache; a container that does not run uses nothing."""
-    assert docker_wire.memory(json.dumps({"memory_stats": stats}).encode()) == use
+def test_processors_that_a_container_may_use(limits: dict[str, Any], processors: float | None) -> None:
+    """Whichever way the limit was given, the smallest one holds."""
+    assert docker_wire.container({**INSPECTION, "HostConfig": limits}).cpu_limit == processors
+
+
+def test_folders_that_a_container_writes_to() -> None:
+    """Volumes and bound folders count unless they are read-only; what lives in memory does not."""
+    mounts = [
+        {"Type": "volume", "Source": "/var/lib/docker/volumes/data/_data", "RW": True},
+        {"Type": "bind", "Source": "/srv/files", "RW": True},
+        {"Type": "bind", "Source": "/opt/semstreams/nats.conf", "RW": False},
+        {"Type": "tmpfs", "Source": "", "RW": True},
+    ]
+    found = docker_wire.container({**INSPECTION, "Mounts": mounts})
+    assert found.folders == ("/var/lib/docker/volumes/data/_data", "/srv/files")
+
+
+def test_where_a_container_looks_for_others() -> None:
+    """Its network namespace's file and its own list of hosts are known, without what only the engine can resolve."""
+    host = {"ExtraHosts": ["nats:10.0.0.5", "six:fd00::2", "host.docker.internal:host-gateway"]}
+    settings = {"SandboxKey": "/var/run/docker/netns/e624880fe9bd"}
+    found = docker_wire.container({**INSPECTION, "HostConfig": host, "NetworkSettings": settings})
+    assert found.sandbox == "/var/run/docker/netns/e624880fe9bd"
+    assert found.extra_hosts == {"nats": "10.0.0.5", "six": "fd00::2"}

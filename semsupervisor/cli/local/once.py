@@ -18,7 +18,7 @@ from semsupervisor.api import verdicts
 from semsupervisor.api.knowledge import Known, merged
 from semsupervisor.api.verdicts import Verdict
 from semsupervisor.errors import EngineError, EngineForbidden, SupervisorError
-from semsupervisor.health import services, setup, targets
+from semsupervisor.health import services, setup, targets, usage
 from semsupervisor.health.looking import Circumstances
 from semsupervisor.health.masking import masked
 from semsupervisor.health.observation import ENGINE, FactValue, Observation, Outcome, Subject, Unknown
@@ -107,7 +107,7 @@ class _Eye:
         for name, service in self._roster.services.items():
             container = self._roster.containers.get(name)
             use = uses.get(container.id) if container else None
-            more = services.memory_facts(use, container.memory_limit_bytes) if use and container else {}
+            more = usage.facts_of(use, container) if use and container else {}
             found.append(services.observation(SOURCE, service, at, more))
         return found
 

@@ -1,14 +1,18 @@
-"""The containers' scheduled look: a list that finds what no event told, and the memory that each container uses."""
+"""The containers' scheduled look: a list that finds what no event told, and what each container uses."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 
+from semsupervisor.health import usage
 from semsupervisor.health.observation import Observation
+from semsupervisor.health.usage import Courses, Measured
 from semsupervisor.health.watching import PROBE_SOURCE, Watching
+from semsupervisor.kit.clock import Clock
 from semsupervisor.systems import cgroups
-from semsupervisor.systems.containers import Container, ContainerState, MemoryUse
+from semsupervisor.systems.containers import Container, ContainerState, ResourceUse
 from semsupervisor.systems.docker import Docker
 
 WITH_PROCESSES = (ContainerState.RUNNING, ContainerState.PAUSED)
@@ -19,26 +23,37 @@ class ContainersProbe:
 
     name = PROBE_SOURCE
 
-    def __init__(self, watching: Watching, docker: Docker) -> None:
+    def __init__(self, watching: Watching, docker: Docker, clock: Clock) -> None:
         self._watching = watching
         self._docker = docker
+        self._clock = clock
+        self._courses = Courses(os.cpu_count() or 1)
 
     async def observe(self) -> Sequence[Observation]:
         """Return the facts of every service. Raises: EngineError, EngineForbidden."""
-        return await self._watching.measured(await measure(self._docker, await self._watching.reconcile()))
+        listed = await self._watching.reconcile()
+        uses = await measure(self._docker, listed)
+        found = {one.id: self._measured(one, uses[one.id]) for one in listed if one.id in uses}
+        self._courses.keep_only(found)
+        return await self._watching.measured(found)
+
+    def _measured(self, container: Container, use: ResourceUse) -> Measured:
+        at = self._clock.instant()
+        lately = self._courses.take(container, use.cpu, at) if use.cpu else {}
+        return Measured(use.memory.oom_kills, {**usage.facts_of(use, container), **lately})
 
 
-async def measure(docker: Docker, listed: Sequence[Container]) -> Mapping[str, MemoryUse]:
-    """Return the memory that containers use, by their ids; one that has no processes uses none.
+async def measure(docker: Docker, listed: Sequence[Container]) -> Mapping[str, ResourceUse]:
+    """Return what containers use, by their ids; one that has no processes uses nothing.
 
     Reads the control groups; where that is not possible, asks the engine, which is slower and counts no kills.
     Raises: EngineError, EngineForbidden.
     """
     containers = [one for one in listed if one.state in WITH_PROCESSES]
     pids = [container.pid for container in containers]
-    read = await asyncio.to_thread(lambda: [cgroups.read_memory(pid) for pid in pids])
+    read = await asyncio.to_thread(lambda: [cgroups.read_use(pid) for pid in pids])
     known = dict(zip((container.id for container in containers), read, strict=True))
     unread = [container_id for container_id, use in known.items() if use is None]
-    asked = await asyncio.gather(*(docker.memory(container_id) for container_id in unread))
+    asked = await asyncio.gather(*(docker.use(container_id) for container_id in unread))
     found = {**known, **dict(zip(unread, asked, strict=True))}
     return {container_id: use for container_id, use in found.items() if use is not None}
