@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
@@ -58,6 +59,18 @@ def parse(text: str) -> Target:
     if match is None or not 0 < int(match["port"]) < 65536:
         raise PermanentError(f"{text!r} is no target: give http://…, https://… or container:<service>:<port><path>")
     return ContainerTarget(match["service"], int(match["port"]), match["path"] or "")
+
+
+def beside(target: Target, path: str, port: int | None = None) -> Target:
+    """Return another path on the host of a target, and on another port if one is given."""
+    match target:
+        case ContainerTarget():
+            return ContainerTarget(target.service, port or target.port, path)
+        case UrlTarget():
+            parts = urlsplit(target.url)
+            host = _host(parts.hostname or "")
+            netloc = parts.netloc if port is None else f"{host}:{port}"
+            return UrlTarget(urlunsplit((parts.scheme, netloc, path, "", "")))
 
 
 def resolve(target: Target, address_of: AddressOf, path: str = "") -> str:

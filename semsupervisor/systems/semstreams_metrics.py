@@ -16,12 +16,15 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from semsupervisor.systems.bodies import NotOffered, Unreadable
+from semsupervisor.kit.text import shortened
+from semsupervisor.systems.bodies import NotOffered, Unreadable, one_line
 from semsupervisor.systems.http import Answer
 
 OK = 200
 NOT_FOUND = 404
-MOST_LINES = 5000
+MOST_LINES = 2000
+LONGEST_LINE = 2000
+LONGEST_REASON = 120
 FAILED_SERVICE = 4.0
 OPENMETRICS = "application/openmetrics-text"
 OPENMETRICS_END = b"# EOF"
@@ -96,7 +99,7 @@ _VOCABULARY: Mapping[str, tuple[_Rule, ...]] = {
         _Rule("semstreams_messages_processed_total", _failures, "status"),
         _Rule("semstreams_errors_total", _total),
     ),
-    "pending": (_Rule("semstreams_messages_pending", _total),),
+    "messages_pending": (_Rule("semstreams_messages_pending", _total),),
     "flows_active": (_Rule("semstreams_flow_active", _total), _Rule("semstreams_flow_active_flows", _total)),
     "nats_connected": (
         _Rule("semstreams_nats_connection_status", _least),
@@ -113,13 +116,16 @@ _VOCABULARY: Mapping[str, tuple[_Rule, ...]] = {
 _METRICS = sorted({rule.metric for rules in _VOCABULARY.values() for rule in rules}, key=len, reverse=True)
 _WANTED = "|".join(_METRICS)
 _FAMILIES = "|".join({*_METRICS, *(metric.removesuffix("_total") for metric in _METRICS)})
-_LINES = re.compile(rf"^(?:(?:{_WANTED})(?=[{{ \t])|# TYPE (?:{_FAMILIES}) )[^\n]*$".encode(), re.MULTILINE)
+_REST = f"[^\n]{{0,{LONGEST_LINE}}}"
+_LINES = re.compile(rf"^(?:(?:{_WANTED})(?=[{{ \t])|# TYPE (?:{_FAMILIES}) ){_REST}".encode(), re.MULTILINE)
+
+_ANY_SAMPLE = re.compile(rb"^[a-zA-Z_:][a-zA-Z0-9_:]*(?:\{[^\n]{0,500}\})? [-+0-9NI]", re.MULTILINE)
 
 
 def parse_metrics(answer: Answer) -> Figures:
     """Read a page of metrics, in Prometheus' text form or as OpenMetrics.
 
-    Raises: NotOffered; Unreadable, also for a page that has none of SemStreams' metrics.
+    Raises: NotOffered, also for a page of another program; Unreadable.
     """
     if answer.status == NOT_FOUND:
         raise NotOffered("not offered (HTTP 404)")
@@ -131,8 +137,15 @@ def parse_metrics(answer: Answer) -> Figures:
         for sample in family.samples:
             samples.setdefault(sample.name, []).append(sample)
     if not any(name.startswith("semstreams_") for name in samples):
-        raise Unreadable("none of SemStreams' metrics is in the answer" if answer.body.strip() else "the body is empty")
+        raise _without(answer)
     return _figures(samples)
+
+
+def _without(answer: Answer) -> NotOffered | Unreadable:
+    """Return what a page without any of SemStreams' metrics is: another program's, or none at all."""
+    if answer.headers.get("content-type", "").startswith("text/html") or _ANY_SAMPLE.search(answer.body):
+        return NotOffered("another program's page: none of SemStreams' metrics is on it")
+    return Unreadable("no page of metrics" if answer.body.strip() else "the body is empty")
 
 
 def _families(answer: Answer) -> Iterable[Metric]:
@@ -148,7 +161,7 @@ def _families(answer: Answer) -> Iterable[Metric]:
             return list(openmetrics.text_string_to_metric_families(f"{text}# EOF\n"))  # type: ignore[no-untyped-call]
         return list(text_string_to_metric_families(text))
     except (ValueError, KeyError, IndexError) as error:
-        raise Unreadable(f"the metrics cannot be read: {error}") from error
+        raise Unreadable(f"the metrics cannot be read: {shortened(one_line(str(error)), LONGEST_REASON)}") from error
 
 
 def _figures(samples: Mapping[str, Sequence[Sample]]) -> Figures:

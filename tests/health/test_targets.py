@@ -13,6 +13,7 @@ from semsupervisor.health.targets import (
     TargetStopped,
     TargetUnknown,
     UrlTarget,
+    beside,
     parse,
     resolve,
 )
@@ -105,3 +106,18 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     except PermanentError:
         return
     assert resolve(target, lambda _: "10.0.0.1").startswith(("http://", "https://"))
+
+
+@pytest.mark.parametrize(
+    ("text", "port", "there"),
+    [
+        ("container:semstreams:8080/health", None, "container:semstreams:8080/metrics"),
+        ("container:semstreams:8080/health", 9090, "container:semstreams:9090/metrics"),
+        ("http://edge7.lan/health?x=y", None, "http://edge7.lan/metrics"),
+        ("http://edge7.lan:8080/health", 9090, "http://edge7.lan:9090/metrics"),
+        ("https://[::1]:8080/a/b", 9090, "https://[::1]:9090/metrics"),
+    ],
+)
+def test_another_path_and_port_of_the_same_host(text: str, port: int | None, there: str) -> None:
+    """The host stays, the path and what was asked for are replaced, and the port if one is given."""
+    assert beside(parse(text), "/metrics", port) == parse(there)

@@ -53,7 +53,7 @@ def test_the_runbooks_names_are_read() -> None:
         "messages_total": 900,
         "errors_total": 9,
         "failed_total": 9,
-        "pending": 4,
+        "messages_pending": 4,
         "flows_active": 3,
         "nats_connected": 1,
         "resident_memory_bytes": 45_000_000,
@@ -124,17 +124,36 @@ def test_opposite_infinities_are_strange() -> None:
     ("body", "reason"),
     [
         (b"", "empty"),
-        (b"<html>welcome</html>", "none of SemStreams"),
-        (b"prometheus_build_info 1\nprocess_resident_memory_bytes 5\n", "none of SemStreams"),
+        (b'{"status":"healt\x00\xff<html>', "no page of metrics"),
         (b"semstreams_errors_total many\n", "cannot be read"),
         (b'semstreams_errors_total{type="x 5\n', "cannot be read"),
         (b"semstreams_errors_total 1\n" * (MOST_LINES + 1), "more than"),
     ],
 )
 def test_what_is_no_page_of_metrics_is_unreadable(body: bytes, reason: str) -> None:
-    """Another program's page, garbage, or more than can be meant."""
+    """Garbage, or more than can be meant."""
     with pytest.raises(Unreadable, match=reason):
         parse_metrics(page(body))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        page(b"prometheus_build_info 1\nprocess_resident_memory_bytes 5\n"),
+        page(b"<html>welcome</html>", "text/html; charset=utf-8"),
+    ],
+)
+def test_another_programs_page_is_not_offered(answer: Answer) -> None:
+    """What answers on the usual port need not be SemStreams: Prometheus itself has that port."""
+    with pytest.raises(NotOffered, match="another program"):
+        parse_metrics(answer)
+
+
+def test_the_reason_is_short() -> None:
+    """A line without an end is not repeated to people as a whole."""
+    with pytest.raises(Unreadable, match="cannot be read") as caught:
+        parse_metrics(page(b"semstreams_messages_total{" * 20_000))
+    assert len(str(caught.value)) < 200
 
 
 def test_other_states_are_told_apart() -> None:
@@ -156,6 +175,6 @@ def test_a_mutated_page_never_breaks_the_reader(content_type: str, changes: list
         body[at : at + len(written)] = written
     try:
         figures = parse_metrics(page(bytes(body) + b"# EOF\n", content_type))
-    except Unreadable:
+    except (NotOffered, Unreadable):
         return
     assert all(0 <= value < float("inf") for value in figures.values.values())

@@ -1,0 +1,138 @@
+"""The probe of SemStreams' metrics: what passes through it, what fails, and what waits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from semsupervisor.errors import SupervisorError
+from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
+from semsupervisor.health.offering import Offering, Strange
+from semsupervisor.health.reaching import Endpoint, Unreachable
+from semsupervisor.health.series import Series
+from semsupervisor.health.targets import TargetAbsent
+from semsupervisor.kit.clock import Clock
+from semsupervisor.systems.bodies import NotOffered
+from semsupervisor.systems.semstreams_metrics import Figures, parse_metrics
+
+THROUGHPUT_SECONDS = 150.0
+ERRORS_SECONDS = 300.0
+FEWEST_MESSAGES = 20.0
+
+# What stands in the metrics as it is. Whether NATS is connected is said by /health alone, and the flows by the probe
+# of the flows, so that no two sources disagree about a fact.
+AS_THEY_ARE = (
+    "messages_total",
+    "errors_total",
+    "messages_pending",
+    "resident_memory_bytes",
+    "storage_pressure",
+    "nats_rtt_seconds",
+    "nats_reconnects_total",
+    "log_errors_total",
+    "services_failed",
+)
+
+
+class SemstreamsMetrics:
+    """Reads the metrics and works out what needs more than one look: rates, shares, and how long nothing moved."""
+
+    name = "semstreams_metrics"
+
+    def __init__(self, clock: Clock, places: Sequence[Endpoint], service: str, timeout_seconds: float) -> None:
+        self._clock = clock
+        self._offering = Offering(places, parse_metrics)
+        self._subject = Subject(SubjectKind.SEMSTREAMS, service)
+        self._timeout_seconds = timeout_seconds
+        self._courses: dict[tuple[str, str], Series] = {}
+        self._changes: dict[tuple[str, str], tuple[float, float | None]] = {}
+        self._known: set[str] = set()
+        self._flows: FactValue | None = None
+
+    @property
+    def flows_active(self) -> FactValue | None:
+        """Return how many flows ran at the last look; None if the metrics do not say."""
+        return self._flows
+
+    async def observe(self) -> Sequence[Observation]:
+        """Ask once. Nothing is raised: what could not be seen is an observation as well."""
+        try:
+            figures = await self._offering.ask(self._timeout_seconds)
+        except NotOffered as error:
+            return [self._unseen(Outcome.NOT_OFFERED, error, {"metrics_offered": False} if self._known else {})]
+        except Unreachable as error:
+            return [self._unseen(Outcome.DOWN, error, {"metrics_offered": False} if self._known else {})]
+        except TargetAbsent as error:
+            return [self._unseen(Outcome.NOT_OFFERED, error, {})]
+        except SupervisorError as error:
+            return [self._unseen(Outcome.UNKNOWN, error, {"metrics_offered": Unknown(str(error))})]
+        facts: dict[str, FactValue] = {"metrics_offered": True, **self._facts(figures)}
+        self._flows = _fact(figures, "flows_active")
+        self._known |= facts.keys()
+        return [self._observation(Outcome.OK, facts, self._offering.shown.evidence({}))]
+
+    def _facts(self, figures: Figures) -> dict[str, FactValue]:
+        now = self._clock.monotonic()
+        facts = {name: value for name in AS_THEY_ARE if (value := _fact(figures, name)) is not None}
+        connected = _fact(figures, "nats_connected")
+        if connected is not None:
+            facts["nats_connected_by_metrics"] = connected if isinstance(connected, Unknown) else connected == 1
+        worked_out = {
+            "messages_per_second": self._course(figures, "messages_total", now).rate(THROUGHPUT_SECONDS, now),
+            "error_ratio": self._error_ratio(figures, now),
+            "messages_idle_seconds": self._unchanged_seconds(figures, "messages_total", now),
+            "storage_report_age_seconds": self._unchanged_seconds(figures, "storage_report_at", now, from_first=True),
+        }
+        facts.update({name: value for name, value in worked_out.items() if value is not None})
+        return facts
+
+    def _course(self, figures: Figures, name: str, now: float) -> Series:
+        """Return the course of a figure with its newest reading; a figure from another metric is another course."""
+        key = (name, figures.sources.get(name, ""))
+        course = self._courses.setdefault(key, Series(ERRORS_SECONDS))
+        if name in figures.values:
+            course.add(now, figures.values[name])
+        return course
+
+    def _error_ratio(self, figures: Figures, now: float) -> float | None:
+        """Return the share of messages that failed lately, of at least 20: one failure at night is no spike."""
+        failed = self._course(figures, "failed_total", now).increase(ERRORS_SECONDS, now)
+        messages = self._course(figures, "messages_total", now).increase(ERRORS_SECONDS, now)
+        if failed is None or messages is None:
+            return None
+        return failed / max(messages, failed, FEWEST_MESSAGES)
+
+    def _unchanged_seconds(self, figures: Figures, name: str, now: float, *, from_first: bool = False) -> float | None:
+        """Return for how long a figure has not changed; None before it first did, unless counted from its first value.
+
+        A stamp that stands still is measured by our own time: the host's clock may be wrong, or jump.
+        """
+        value = figures.values.get(name)
+        if not value:
+            return None
+        key = (name, figures.sources[name])
+        before = self._changes.get(key)
+        if before is None:
+            self._changes[key] = (value, now if from_first else None)
+        elif value != before[0]:
+            self._changes[key] = (value, now)
+        since = self._changes[key][1]
+        return None if since is None else now - since
+
+    def _unseen(self, outcome: Outcome, error: SupervisorError, facts: Mapping[str, FactValue]) -> Observation:
+        """Return that nothing could be read: what was read before is unknown, what never was is left out."""
+        self._flows = None if self._flows is None else Unknown(str(error))
+        shown = {**dict.fromkeys(sorted(self._known), Unknown(str(error))), **facts}
+        answer = error.answer if isinstance(error, Strange) else None
+        return self._observation(outcome, shown, self._offering.shown.evidence({"error": str(error)}, answer))
+
+    def _observation(
+        self, outcome: Outcome, facts: Mapping[str, FactValue], evidence: Mapping[str, str]
+    ) -> Observation:
+        shown = self._offering.shown.facts(facts)
+        return Observation(self.name, self._subject, self._clock.instant(), shown, evidence, outcome)
+
+
+def _fact(figures: Figures, name: str) -> FactValue | None:
+    if name in figures.strange:
+        return Unknown(figures.strange[name])
+    return figures.values.get(name)
