@@ -28,7 +28,7 @@ from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.failpoints import reach
 from semsupervisor.kit.ids import new_id
 from semsupervisor.kit.tasks import TaskOwner
-from semsupervisor.store.journal import Companion, Journal
+from semsupervisor.store.journal import Change, Companion, Journal
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +43,15 @@ class Pipeline:
     """Takes every observation of the daemon, one batch at a time, and answers its readers from memory."""
 
     def __init__(
-        self, policy: Policy, journal: Journal, outbox: Outbox, clock: Clock, owner: TaskOwner, gather: GatherEvidence
+        self,
+        policy: Policy,
+        journal: Journal,
+        outbox: Outbox,
+        clock: Clock,
+        owner: TaskOwner,
+        gather: GatherEvidence,
+        *,
+        boot_id: str = "",
     ) -> None:
         self.policy = policy
         self.latest: dict[tuple[Subject, str], Observation] = {}
@@ -54,6 +62,7 @@ class Pipeline:
         self._clock = clock
         self._owner = owner
         self._gather = gather
+        self._boot_id = boot_id
         self._order = asyncio.Lock()
         self._alerts: dict[Key, Alert] = {}
         self._ended: list[Ended] = []
@@ -62,6 +71,7 @@ class Pipeline:
         self._loaded = False
         self._began = clock.monotonic()
         self._named: set[Subject] = set()
+        journal.keeps(self._whole)
 
     async def load(self, book: Book) -> None:
         """Take up, once, the open alerts and the queued messages of the last run; alerts of rules that are gone end.
@@ -69,10 +79,11 @@ class Pipeline:
         Raises: StoreError; then this run goes on with its own, and a later call may succeed.
         """
         async with self._order:
+            await self._outbox.load()
             if self._loaded:
                 return
-            await self._outbox.load()
             earlier = await book.open_alerts()
+            self._ended = [*await book.ended_causes(self._boot_id), *self._ended]
             self._loaded = True
             turn = self._turn()
             turn.take_up(earlier)
@@ -122,13 +133,10 @@ class Pipeline:
             turn.notes.append(Note(kind, subject, text, facts))
             await self._finish(turn)
 
-    async def save_all(self, *, ending: bool = False) -> None:
-        """Write all that fires and all that waits again, as into a database that was begun afresh.
-
-        When the daemon is `ending`, also what is only pending: the next run goes on with it.
-        """
+    async def save_all(self) -> None:
+        """Write all that is open and all that waits at the end of a run: with what is only pending the next goes on."""
         async with self._order:
-            alerts = [alert for alert in self._alerts.values() if ending or alert.state is AlertState.FIRING]
+            alerts = list(self._alerts.values())
             queued = self._outbox.queued()
 
             def write(connection: sqlite3.Connection) -> None:
@@ -136,6 +144,19 @@ class Pipeline:
                 outbox_rows.save(connection, queued)
 
             await self._journal.commit(write)
+
+    def _whole(self, others_end: bool) -> Change:
+        """Return what writes all that fires; what does not, as far as ever read, has ended."""
+        others_end = others_end and self._loaded
+        firing = [alert for alert in self._alerts.values() if alert.state is AlertState.FIRING]
+        known, at = {alert.id for alert in self._alerts.values()}, self._clock.instant()
+
+        def write(connection: sqlite3.Connection) -> None:
+            if others_end:
+                alert_book.end_others(connection, known, at)
+            alert_book.save_alerts(connection, firing)
+
+        return write
 
     async def trim(self, keep_entries: int) -> None:
         """Keep the newest entries of the timeline, and as many ended alerts and delivered messages."""
@@ -198,6 +219,8 @@ class Pipeline:
             alert_book.save_alerts(connection, turn.saved.values())
             alert_book.forget_alerts(connection, turn.forgotten)
             alert_book.save_timeline(connection, lines)
+            if turn.ended:
+                alert_book.save_ended_causes(connection, turn.ended, self._boot_id)
             outbox_rows.save(connection, [*entries, *enriched])
             if companion is not None:
                 companion.change(connection)
@@ -256,6 +279,7 @@ class Pipeline:
         await self._commit(turn, entries, enriched.changed)
 
     def _line(self, note: Note) -> TimelineLine:
+        now = self._clock.now()
         return TimelineLine(
-            at=self._clock.now(), kind=note.kind, subject=str(note.subject), text=note.text, facts=note.facts
+            key=new_id(now), at=now, kind=note.kind, subject=str(note.subject), text=note.text, facts=note.facts
         )

@@ -146,7 +146,7 @@ async def test_what_is_pending_goes_on_after_an_orderly_end(heart: Heart, begin:
     await heart.see(filling)
     await heart.see(filling, after_seconds=50)
     assert await heart.on_disk() == []
-    await heart.pipeline.save_all(ending=True)
+    await heart.pipeline.save_all()
     again = await begun(begin)
     assert [(one.state, one.held_seconds) for one in again.pipeline.alerts()] == [(AlertState.PENDING, 50.0)]
     assert await again.on_disk() == []
@@ -160,7 +160,7 @@ async def test_an_orderly_end_changes_nothing_else(heart: Heart, begin: Begin) -
     """Saving all again leaves one row for each alert and message."""
     await heart.see(DEAD)
     await heart.pipeline.save_all()
-    await heart.pipeline.save_all(ending=True)
+    await heart.pipeline.save_all()
     again = await begun(begin)
     assert len(again.queued()) == 2
     assert len(again.pipeline.alerts()) == 1
@@ -343,7 +343,7 @@ async def test_all_is_written_again_into_a_database_begun_afresh(heart: Heart, b
     """When the database breaks under the daemon its memory is the truth; what is only pending stays there."""
     await heart.see(DEAD, saw(DISK, {"used_ratio": 0.85}))
     await broken(heart)
-    await heart.pipeline.save_all()
+    assert await heart.journal.catch_up()
     again = await begun(begin)
     assert again.queued() == [("hook", FIRING, DIED.name), ("mail", FIRING, DIED.name)]
     assert [one.rule for one in again.pipeline.alerts()] == [DIED.name]
@@ -354,7 +354,7 @@ async def test_a_change_that_meets_the_broken_database_is_not_lost(heart: Heart,
     await heart.see(DEAD)
     await broken(heart)
     await heart.see(ALIVE, after_seconds=2)
-    await heart.pipeline.save_all()
+    assert heart.journal.settled
     again = await begun(begin)
     assert [kind for _, kind, _ in again.queued()] == [FIRING, RESOLVED, FIRING, RESOLVED]
     assert again.pipeline.alerts() == []

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import UTC, datetime
 
 import msgspec
 import structlog
 
-from semsupervisor.alerts.lifecycle import Alert, AlertState
+from semsupervisor.alerts.lifecycle import Alert, AlertState, resolve
+from semsupervisor.alerts.muting import Ended
+from semsupervisor.alerts.notification import LOG_LINES
 from semsupervisor.health.observation import FactValue
+from semsupervisor.kit.clock import Instant
 from semsupervisor.store.database import Migration, Store
 
 log = structlog.get_logger(__name__)
@@ -26,6 +29,7 @@ TIMELINE_KINDS = (
     "alert.told",
     "daemon.first_start",
     "daemon.restarted",
+    "daemon.state_removed",
     "engine.back",
     "engine.killed",
     "engine.left",
@@ -45,7 +49,10 @@ TIMELINE_KINDS = (
     "settings.loaded",
 )
 
+# Log lines are by far the longest part of an alert. Of so many that ended they are kept; the rest of it stays longer.
+MOST_WITH_LOG_LINES = 500
 _SELECT_ALERTS = "SELECT body FROM alerts"
+_OPEN = "WHERE state != ? ORDER BY rowid"
 
 MIGRATIONS = (
     Migration(
@@ -62,12 +69,19 @@ MIGRATIONS = (
         CREATE INDEX timeline_by_subject ON timeline (subject, id);
         """,
     ),
+    # What was written twice, as after a disk that hung, stands there once.
+    Migration(101, "ALTER TABLE timeline ADD COLUMN key TEXT; CREATE UNIQUE INDEX timeline_by_key ON timeline (key)"),
+    Migration(
+        102,
+        "CREATE TABLE ended_causes (alert_id TEXT PRIMARY KEY, boot_id TEXT NOT NULL, monotonic REAL NOT NULL)",
+    ),
 )
 
 
 class TimelineLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was seen, decided or done, as it is written down."""
+    """One thing that was seen, decided or done, as it is written down; two lines of one key are one, "" is none."""
 
+    key: str = ""
     at: datetime
     kind: str
     subject: str
@@ -90,11 +104,18 @@ class Book:
     async def open_alerts(self) -> list[Alert]:
         """Return the alerts that were pending or firing when last written, oldest first.
 
-        Those that can be salvaged of a broken database that was set aside stand in front.
+        Those that can be salvaged of a broken database that was set aside stand in front, unless this one knows more.
         """
-        condition, resolved = "WHERE state != ? ORDER BY rowid", (AlertState.RESOLVED.value,)
-        salvaged = _alerts(await self._store.salvage(f"{_SELECT_ALERTS} {condition}", resolved))
-        return [*salvaged, *await self._alerts(condition, resolved)]
+        resolved = (AlertState.RESOLVED.value,)
+        salvaged = _alerts(await self._store.salvage(f"{_SELECT_ALERTS} {_OPEN}", resolved))
+        known = await self._store.read(lambda db: {row[0] for row in db.execute("SELECT id FROM alerts")})
+        return [*(alert for alert in salvaged if alert.id not in known), *await self._alerts(_OPEN, resolved)]
+
+    async def ended_causes(self, boot_id: str) -> list[Ended]:
+        """Return the causes that ended last, as far as they did in this boot of the host."""
+        query = "SELECT monotonic, body FROM ended_causes JOIN alerts ON id = alert_id WHERE boot_id = ?"
+        rows = await self._store.read(lambda db: db.execute(query, (boot_id,)).fetchall())
+        return [Ended(alert, monotonic) for monotonic, body in rows for alert in _alerts([(body,)])]
 
     async def history(self, limit: int, name: str | None = None) -> list[Alert]:
         """Return the newest `limit` episodes, newest first, open ones included.
@@ -147,20 +168,54 @@ def forget_alerts(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
     connection.executemany("DELETE FROM alerts WHERE id = ?", [(alert_id,) for alert_id in ids])
 
 
-def save_timeline(connection: sqlite3.Connection, lines: Iterable[TimelineLine]) -> None:
-    """Write lines below all that stand in the timeline."""
+def end_others(connection: sqlite3.Connection, known: Container[str], at: Instant) -> None:
+    """End all open alerts but those known: how they ended could not be written."""
+    others = [
+        alert
+        for alert in _alerts(connection.execute(f"{_SELECT_ALERTS} {_OPEN}", (AlertState.RESOLVED.value,)).fetchall())
+        if alert.id not in known
+    ]
+    forget_alerts(connection, [alert.id for alert in others if alert.state is AlertState.PENDING])
+    fired = [alert for alert in others if alert.state is AlertState.FIRING]
+    save_alerts(connection, [resolve(alert, at, "It ended while the state could not be written.") for alert in fired])
+
+
+def save_ended_causes(connection: sqlite3.Connection, ended: Iterable[Ended], boot_id: str) -> None:
+    """Keep these as the causes that ended last."""
+    connection.execute("DELETE FROM ended_causes")
     connection.executemany(
-        "INSERT INTO timeline (at, kind, subject, text, facts) VALUES (?, ?, ?, ?, ?)",
-        [(_stamp(line.at), line.kind, line.subject, line.text, _facts(line.facts)) for line in lines],
+        "INSERT OR REPLACE INTO ended_causes (alert_id, boot_id, monotonic) VALUES (?, ?, ?)",
+        [(past.alert.id, boot_id, past.monotonic) for past in ended],
+    )
+
+
+def save_timeline(connection: sqlite3.Connection, lines: Iterable[TimelineLine]) -> None:
+    """Write lines below all that stand in the timeline, but for those that stand there already."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO timeline (key, at, kind, subject, text, facts) VALUES (?, ?, ?, ?, ?, ?)",
+        [(line.key or None, _stamp(line.at), line.kind, line.subject, line.text, _facts(line.facts)) for line in lines],
     )
 
 
 def trim(connection: sqlite3.Connection, keep_entries: int) -> None:
-    """Keep the newest entries of the timeline and as many ended alerts; counts, because clocks jump."""
+    """Keep the newest entries of the timeline and as many ended alerts; counts, because clocks jump.
+
+    Alerts that ended before the newest few hundred lose their log lines, else they would fill the disk.
+    """
     connection.execute("DELETE FROM timeline WHERE id <= (SELECT max(id) FROM timeline) - ?", (keep_entries,))
     connection.execute(
         "DELETE FROM alerts WHERE state = ? AND rowid <= (SELECT max(rowid) FROM alerts) - ?",
         (AlertState.RESOLVED.value, keep_entries),
+    )
+    _shorten(connection)
+
+
+def _shorten(connection: sqlite3.Connection) -> None:
+    named = f"$.evidence.{LOG_LINES}"
+    connection.execute(
+        "UPDATE alerts SET body = json_remove(body, ?1) WHERE state = ?2 AND json_valid(body)"
+        " AND json_extract(body, ?1) IS NOT NULL AND rowid <= (SELECT max(rowid) FROM alerts) - ?3",
+        (named, AlertState.RESOLVED.value, MOST_WITH_LOG_LINES),
     )
 
 

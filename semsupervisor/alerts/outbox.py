@@ -16,25 +16,14 @@ from datetime import datetime
 import msgspec
 
 from semsupervisor.alerts import outbox_rows
+from semsupervisor.alerts.given_up import GivenUp, Renew, as_it_was
 from semsupervisor.alerts.notification import Notification, OutboxEntry, enriched_with, shortened
 from semsupervisor.errors import StoreError
 from semsupervisor.kit.clock import Clock
-from semsupervisor.store.database import Migration, Store
+from semsupervisor.store.database import Store
 from semsupervisor.store.journal import Change, Journal
 
-MIGRATIONS = (
-    Migration(
-        110,
-        """
-        CREATE TABLE outbox (
-            id INTEGER PRIMARY KEY, receiver TEXT NOT NULL, key TEXT NOT NULL, state TEXT NOT NULL,
-            queued_at TEXT NOT NULL, attempts INTEGER NOT NULL, tried_seconds REAL NOT NULL,
-            last_error TEXT NOT NULL, done_at TEXT, body TEXT NOT NULL
-        );
-        CREATE INDEX outbox_by_state ON outbox (state, receiver, id);
-        """,
-    ),
-)
+MIGRATIONS = outbox_rows.MIGRATIONS
 
 
 class Depth(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,34 +55,39 @@ class Outbox:
         self._begun: set[int] = set()
         self._left_with_evidence: dict[str, set[str]] = defaultdict(set)
         self._made_monotonic: dict[int, float] = {}
-        self._dead: dict[str, int] = defaultdict(int)
+        self._given_up = GivenUp(store, journal, clock)
         self._delivered_total: dict[str, int] = defaultdict(int)
         self._failed_total: dict[str, int] = defaultdict(int)
-        self._raised: set[int] = set()  # dead letters that were sent again or dropped
         self._loaded = False
         # Ids give the order of the messages about one alert. While the table cannot be read, they begin above those of
         # all runs that could read it, and where, by chance, none of another such run are.
         self._first_id = self._last_id = 2**40 + secrets.randbits(40)
+        journal.keeps(self._whole)
 
     async def load(self) -> None:
         """Take up, once, what was queued when the daemon last ended, in front of what has been queued since.
 
-        Of a broken database that was set aside, what waited in it is salvaged. Raises: StoreError; a later call may
-        succeed, and until then this run's own messages are delivered all the same.
+        Of a broken database that was set aside, what waited in it is salvaged, and its dead letters. Raises:
+        StoreError; a later call may succeed, and until then this run's own messages are delivered all the same.
         """
         if self._loaded:
+            await self._given_up.load()
             return
         if not await self._journal.catch_up():
             raise StoreError("cannot take up what was queued: what waits in memory is not on the disk yet")
-        salvaged = outbox_rows.readable(await self._store.salvage(outbox_rows.SELECT_QUEUED))
-        queued, dead, last_id = await self._store.read(outbox_rows.all_at_the_start)
-        self._loaded = True
-        self._take_up([*salvaged, *queued])
-        self._dead.update(dead)
-        unused = self._last_id == self._first_id
+        waited = outbox_rows.readable(await self._store.salvage(outbox_rows.SELECT_QUEUED))
+        salvaged = await self._store.read(lambda connection: outbox_rows.absent(connection, waited))
+        await self._given_up.load()
+        queued, last_id = await self._store.read(outbox_rows.all_at_the_start)
+        # Of a broken database not all ids may be known: what is new keeps clear of them.
+        unused = self._last_id == self._first_id and not self._store.set_aside
         self._last_id = max(0 if unused else self._last_id, last_id, *(entry.id for entry in salvaged))
-        if salvaged:
-            await self._journal.commit(lambda connection: outbox_rows.save(connection, salvaged))
+
+        def take_up() -> None:
+            self._loaded = True
+            self._take_up([*salvaged, *queued])
+
+        await self._journal.commit(lambda connection: outbox_rows.save(connection, salvaged), take_up)
 
     def make(self, receiver: str, notification: Notification) -> OutboxEntry:
         """Return a new entry behind all others; it counts once it is committed and accepted."""
@@ -110,7 +104,7 @@ class Outbox:
     def receivers(self) -> tuple[str, ...]:
         """Return the receivers that have something queued or dead."""
         queued = {name for name, queue in self._queues.items() if queue}
-        return tuple(sorted(queued | {name for name, count in self._dead.items() if count}))
+        return tuple(sorted(queued | self._given_up.counts.keys()))
 
     def head(self, receiver: str) -> OutboxEntry | None:
         """Return the oldest queued entry of a receiver as it is now, evidence that came meanwhile included."""
@@ -159,10 +153,10 @@ class Outbox:
     async def dead(self, entry: OutboxEntry, error: str) -> None:
         """Give the head entry up; it stays in the table as a dead letter."""
         final = msgspec.structs.replace(entry, attempts=entry.attempts + 1, last_error=error)
+        self._given_up.add(final)
 
         def given_up() -> None:
             self._failed_total[entry.receiver] += 1
-            self._dead[entry.receiver] += 1
             self._leave(entry)
 
         await self._journal.commit(self._ending(final, outbox_rows.DEAD), given_up)
@@ -209,47 +203,39 @@ class Outbox:
         knowing = self._left_with_evidence.pop(alert_id, set()) | {entry.receiver for entry in changed}
         return Enriched(changed=tuple(changed), knowing=frozenset(knowing))
 
-    async def retry(self, entry_id: int) -> bool:
-        """Queue a dead letter again, behind what waits; return whether there was one of that id. Raises: StoreError."""
-        old = await self._raise(entry_id)
+    async def retry(self, entry_id: int, renew: Renew = as_it_was) -> bool:
+        """Queue a dead letter again, behind what waits; return whether there was one of that id.
+
+        Raises: StoreError, and what `renew` raises.
+        """
+        old = await self._given_up.take(entry_id)
         if old is None:
             return False
-        fresh = self.make(old.receiver, old.notification)
+        message = self._given_up.renewed(old, renew)
+        fresh = [self.make(old.receiver, message)] if message else []
 
         def requeue(connection: sqlite3.Connection) -> None:
             outbox_rows.forget(connection, old.id)
-            outbox_rows.save(connection, [fresh])
+            outbox_rows.save(connection, fresh)
 
         def requeued() -> None:
-            self._dead[old.receiver] -= 1
-            self.accept([fresh])
+            self._given_up.remove(old)
+            self.accept(fresh)
 
         await self._journal.commit(requeue, requeued)
         return True
 
     async def drop(self, entry_id: int) -> OutboxEntry | None:
         """Forget a dead letter, and return it; None if there is none of that id. Raises: StoreError."""
-        old = await self._raise(entry_id)
-        if old is None:
-            return None
-
-        def dropped() -> None:
-            self._dead[old.receiver] -= 1
-
-        await self._journal.commit(lambda connection: outbox_rows.forget(connection, entry_id), dropped)
-        return old
-
-    async def _raise(self, entry_id: int) -> OutboxEntry | None:
-        """Return a dead letter that nobody has asked for yet; asked for twice, something happens to it once."""
-        old = await self._store.read(lambda connection: outbox_rows.dead_of_id(connection, entry_id))
-        if old is None or entry_id in self._raised:
-            return None
-        self._raised.add(entry_id)
+        old = await self._given_up.take(entry_id)
+        if old is not None:
+            self._given_up.remove(old)
+            await self._journal.commit(lambda connection: outbox_rows.forget(connection, entry_id))
         return old
 
     async def dead_letters(self, limit: int) -> list[OutboxEntry]:
         """Return the newest dead letters. Raises: StoreError."""
-        return await self._store.read(lambda connection: outbox_rows.dead(connection, limit))
+        return await self._given_up.newest(limit)
 
     def queued(self) -> list[OutboxEntry]:
         """Return all that waits, in order for each receiver."""
@@ -261,7 +247,7 @@ class Outbox:
         return Depth(
             queued=len(queue),
             oldest_queued_at=queue[0].queued_at if queue else None,
-            dead=self._dead[receiver],
+            dead=self._given_up.counts.get(receiver, 0),
             delivered_total=self._delivered_total[receiver],
             failed_total=self._failed_total[receiver],
         )
@@ -271,9 +257,23 @@ class Outbox:
 
         def end(connection: sqlite3.Connection) -> None:
             outbox_rows.save(connection, [entry])
-            connection.execute("UPDATE outbox SET state = ?, done_at = ? WHERE id = ?", (state, done_at, entry.id))
+            outbox_rows.end(connection, [entry.id], state, done_at)
 
         return end
+
+    def _whole(self, others_end: bool) -> Change:
+        """Return what writes all that waits; what does not, as far as ever read, was delivered or given up."""
+        queued, others_end = self.queued(), others_end and self._loaded
+        waiting, done_at = {entry.id for entry in queued}, self._clock.now().isoformat()
+        dead = self._given_up.whole(others_end=others_end)
+
+        def write(connection: sqlite3.Connection) -> None:
+            outbox_rows.save(connection, queued)
+            dead(connection)
+            if others_end:
+                outbox_rows.end_others(connection, waiting, done_at)
+
+        return write
 
     def _take_up(self, earlier: Iterable[OutboxEntry]) -> None:
         known = {entry.id for entry in self.queued()}

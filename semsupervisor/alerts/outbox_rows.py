@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import datetime
 
 import msgspec
 import structlog
 
 from semsupervisor.alerts.notification import Notification, OutboxEntry
+from semsupervisor.store.database import Migration
 
 log = structlog.get_logger(__name__)
+
+MIGRATIONS = (
+    Migration(
+        110,
+        """
+        CREATE TABLE outbox (
+            id INTEGER PRIMARY KEY, receiver TEXT NOT NULL, key TEXT NOT NULL, state TEXT NOT NULL,
+            queued_at TEXT NOT NULL, attempts INTEGER NOT NULL, tried_seconds REAL NOT NULL,
+            last_error TEXT NOT NULL, done_at TEXT, body TEXT NOT NULL
+        );
+        CREATE INDEX outbox_by_state ON outbox (state, receiver, id);
+        """,
+    ),
+)
 
 QUEUED, DELIVERED, DEAD = "queued", "delivered", "dead"
 
@@ -20,6 +35,7 @@ MOST_DELIVERED = 1_000
 
 _SELECT = "SELECT id, receiver, queued_at, attempts, tried_seconds, last_error, body FROM outbox"
 SELECT_QUEUED = f"{_SELECT} WHERE state = '{QUEUED}' ORDER BY id"
+SELECT_DEAD = f"{_SELECT} WHERE state = '{DEAD}' ORDER BY id"
 
 Row = tuple[int, str, str, int, float, str, str]
 
@@ -48,6 +64,25 @@ def save(connection: sqlite3.Connection, entries: Iterable[OutboxEntry]) -> None
     )
 
 
+def end(connection: sqlite3.Connection, ids: Iterable[int], state: str, done_at: str) -> None:
+    """Say of entries that they wait no longer: they were delivered, or are dead."""
+    connection.executemany(
+        "UPDATE outbox SET state = ?, done_at = ? WHERE id = ?", [(state, done_at, entry_id) for entry_id in ids]
+    )
+
+
+def end_others(connection: sqlite3.Connection, waiting: Container[int], done_at: str) -> None:
+    """Say of all that wait, but for the entries given, that they were delivered."""
+    ids = [int(row[0]) for row in connection.execute("SELECT id FROM outbox WHERE state = ?", (QUEUED,))]
+    end(connection, [entry_id for entry_id in ids if entry_id not in waiting], DELIVERED, done_at)
+
+
+def absent(connection: sqlite3.Connection, entries: Iterable[OutboxEntry]) -> list[OutboxEntry]:
+    """Return those of the entries that the table does not have, in whatever state."""
+    present = {row[0] for row in connection.execute("SELECT id FROM outbox")}
+    return [entry for entry in entries if entry.id not in present]
+
+
 def forget(connection: sqlite3.Connection, entry_id: int) -> None:
     """Remove one entry."""
     connection.execute("DELETE FROM outbox WHERE id = ?", (entry_id,))
@@ -66,9 +101,9 @@ def queued(connection: sqlite3.Connection) -> list[OutboxEntry]:
     return readable(connection.execute(SELECT_QUEUED))
 
 
-def all_at_the_start(connection: sqlite3.Connection) -> tuple[list[OutboxEntry], dict[str, int], int]:
-    """Return what waits, how many dead letters each receiver has, and the highest id in the table."""
-    return queued(connection), dead_by_receiver(connection), last_id(connection)
+def all_at_the_start(connection: sqlite3.Connection) -> tuple[list[OutboxEntry], int]:
+    """Return what waits, and the highest id in the table."""
+    return queued(connection), last_id(connection)
 
 
 def dead(connection: sqlite3.Connection, limit: int) -> list[OutboxEntry]:

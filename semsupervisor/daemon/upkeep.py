@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
 
 from semsupervisor.errors import StoreError
-from semsupervisor.health.observation import Observation, Subject, SubjectKind
+from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind
 from semsupervisor.health.probing import ProbeReport
+from semsupervisor.kit.blocking import BlockingCalls, Hanging
 from semsupervisor.kit.clock import Clock
 from semsupervisor.store.database import Store
 from semsupervisor.store.journal import Journal
@@ -19,6 +19,11 @@ log = structlog.get_logger(__name__)
 
 STORE = Subject(SubjectKind.SUPERVISOR, "store")
 STALLED_INTERVALS = 6.0
+LOOK_SECONDS = 5.0
+# So long it is told; there is nothing that would end it.
+REMOVED_SECONDS = 600.0
+
+WriteNote = Callable[[str, Subject, str, Mapping[str, FactValue]], Awaitable[None]]
 
 
 class Folders:
@@ -27,65 +32,82 @@ class Folders:
     def __init__(self, state: Path, stack: Path) -> None:
         self._state = state
         self._stack = stack
+        self._calls = BlockingCalls()
         self.state_bytes = 0
         self.stack_exists = True
 
     async def look(self) -> None:
-        """Look once."""
-        self.state_bytes, self.stack_exists = await asyncio.to_thread(self._looked)
+        """Look once; what a hanging disk does not tell stays as it was."""
+        try:
+            self.state_bytes = await self._calls.run("state", self._size, LOOK_SECONDS)
+            self.stack_exists = await self._calls.run("stack", self._stack.is_dir, LOOK_SECONDS)
+        except Hanging as error:
+            log.warning("folders.hanging", error=str(error))
 
-    def _looked(self) -> tuple[int, bool]:
+    def _size(self) -> int:
         parts = (Path(f"{self._state}{part}") for part in ("", "-wal"))
-        return sum(part.stat().st_size for part in parts if part.exists()), self._stack.is_dir()
+        return sum(part.stat().st_size for part in parts if part.exists())
 
 
 class StoreWatch:
-    """Brings what waits in memory to the disk, and sees whether the state database can be written."""
+    """Brings what waits in memory to the disk, and sees whether the state database is there and can be written."""
 
     name = "store"
 
     def __init__(
-        self,
-        store: Store,
-        journal: Journal,
-        clock: Clock,
-        load: Callable[[], Awaitable[None]],
-        save_all: Callable[[], Awaitable[None]],
+        self, store: Store, journal: Journal, clock: Clock, load: Callable[[], Awaitable[None]], note: WriteNote
     ) -> None:
         self._store = store
         self._journal = journal
         self._clock = clock
         self._load = load
-        self._save_all = save_all
-        self._saved_after = (store.set_aside, journal.forgotten_total)
+        self._note = note
+        self._noted = store.removed_total
+        self._removed: float | None = None
 
     async def observe(self) -> Sequence[Observation]:
-        """Try the database, and write everything again where it was lost while running.
+        """Try the database; what is in memory only, or was lost with its file, is written now.
 
-        It is with a database that was set aside, and as changes that were too many to wait for the disk.
         What the last run left is taken up now if it could not be read before.
         """
-        caught_up = await self._journal.catch_up()
         try:
-            await self._load()
             await self._store.read(lambda db: db.execute("PRAGMA user_version").fetchone())
+            await self._journal.catch_up()
+            await self._load()
+            if self._journal.settled:
+                await self._note_removal()
+                await self._store.end_salvage()
         except StoreError:
             log.debug("store.unreadable", problem=self._store.problem)
-        lost = (self._store.set_aside, self._journal.forgotten_total if caught_up else self._saved_after[1])
-        if lost != self._saved_after:
-            self._saved_after = lost
-            await self._save_all()
         moved = str(self._store.set_aside) if self._store.set_aside else ""
         problem = self._store.problem
+        facts = {
+            "writable": not problem and not self._journal.waiting,
+            "set_aside": bool(moved),
+            "removed": self._was_removed(),
+        }
+        evidence = {"error": problem, "moved_to": moved, "path": str(self._store.path)}
         return [
             Observation(
                 source=self.name,
                 subject=STORE,
                 at=self._clock.instant(),
-                facts={"writable": not problem and not self._journal.waiting, "set_aside": bool(moved)},
-                evidence={key: text for key, text in (("error", problem), ("moved_to", moved)) if text},
+                facts=facts,
+                evidence={key: text for key, text in evidence.items() if text},
             )
         ]
+
+    async def _note_removal(self) -> None:
+        """Write down, once there is a new file to write into, that the old one was taken away."""
+        removed = self._store.removed_total
+        if removed == self._noted:
+            return
+        self._noted, self._removed = removed, self._clock.monotonic()
+        text = f"{self._store.path} was taken away under the running supervisor: a new one was begun"
+        await self._note("daemon.state_removed", STORE, text, {"times": removed})
+
+    def _was_removed(self) -> bool:
+        return self._removed is not None and self._clock.monotonic() - self._removed < REMOVED_SECONDS
 
 
 def works(reports: Mapping[str, ProbeReport], clock: Clock) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -18,7 +17,7 @@ from semsupervisor.health.engines import Bookmark
 from semsupervisor.health.services import Service
 from semsupervisor.kit.failpoints import reach
 from semsupervisor.store.database import Migration, Store
-from semsupervisor.store.journal import Companion, Journal
+from semsupervisor.store.journal import Change, Companion, Journal
 
 T = TypeVar("T")
 
@@ -51,65 +50,61 @@ class Memory:
         self._project = project
         self._bookmark = ""
         self._services: dict[str, str] = {}
-        self._lost = (store.set_aside, journal.forgotten_total)
+        journal.keeps(self._whole)
 
     async def load(self) -> Remembered:
         """Return what was kept. A row that this version cannot read counts as not kept. Raises: StoreError."""
         bookmarks, rows = await self._store.read(self._rows)
         self._bookmark = bookmarks[0] if bookmarks else ""
         self._services = dict(rows)
-        self._lost = self._losses()
         read = {name: _decoded(body, Service) for name, body in self._services.items()}
         services = {name: service for name, service in read.items() if service is not None}
         return Remembered(_decoded(self._bookmark, Bookmark), services)
 
     async def save(self, bookmark: Bookmark, services: Mapping[str, Service]) -> None:
-        """Keep what differs from what is kept."""
+        """Keep what differs from what is kept, or was lost with a database that had to be begun afresh."""
         companion = self.companion(bookmark, services)
-        if companion is not None:
+        if companion is None:
+            await self._journal.catch_up()
+        else:
             await self._journal.commit(companion.change, companion.then)
             reach("memory.after_save")
 
     def companion(self, bookmark: Bookmark, services: Mapping[str, Service]) -> Companion | None:
-        """Return what keeps what differs from what is kept, None if nothing does; all after rows were lost.
+        """Return what keeps what differs from what is kept, None if nothing does.
 
         The bookmark moves along only if it has to: a stamp that is too old costs nothing, for the events since are
         told again and change nothing.
         """
         encoded = {name: msgspec.json.encode(service).decode() for name, service in services.items()}
-        lost = self._losses()
-        afresh = lost != self._lost
-        changed = {name: body for name, body in encoded.items() if afresh or self._services.get(name) != body}
+        changed = {name: body for name, body in encoded.items() if self._services.get(name) != body}
         dropped = [name for name in self._services if name not in encoded]
         mark = msgspec.json.encode(bookmark).decode()
-        if not afresh and not changed and not dropped and self._same_place(bookmark):
+        if not changed and not dropped and self._same_place(bookmark):
             return None
         project = self._project
 
         def write(connection: sqlite3.Connection) -> None:
-            if afresh:
-                connection.execute("DELETE FROM services WHERE project = ?", (project,))
-            connection.execute("INSERT OR REPLACE INTO watching (project, body) VALUES (?, ?)", (project, mark))
-            connection.executemany(
-                "INSERT OR REPLACE INTO services (project, name, body) VALUES (?, ?, ?)",
-                [(project, name, body) for name, body in changed.items()],
-            )
+            _write(connection, project, mark, changed)
             connection.executemany(
                 "DELETE FROM services WHERE project = ? AND name = ?", [(project, name) for name in dropped]
             )
 
         def kept() -> None:
-            self._services, self._bookmark, self._lost = encoded, mark, lost
+            self._services, self._bookmark = encoded, mark
 
         return Companion(write, kept)
 
-    def _losses(self) -> tuple[Path | None, int]:
-        """Return what changes when rows were lost: with a database set aside, or as changes too many to wait.
+    def _whole(self, _others_end: bool) -> Change:
+        """Return what writes all that is kept, and takes all else away; nothing while nothing is known."""
+        project, mark, services = self._project, self._bookmark, self._services
 
-        While changes wait still, nothing more is written for that: it would wait too, and push others out.
-        """
-        forgotten = self._lost[1] if self._journal.waiting else self._journal.forgotten_total
-        return self._store.set_aside, forgotten
+        def write(connection: sqlite3.Connection) -> None:
+            if mark:
+                connection.execute("DELETE FROM services WHERE project = ?", (project,))
+                _write(connection, project, mark, services)
+
+        return write
 
     def _same_place(self, bookmark: Bookmark) -> bool:
         known = _decoded(self._bookmark, Bookmark)
@@ -119,6 +114,14 @@ class Memory:
         marks = connection.execute("SELECT body FROM watching WHERE project = ?", (self._project,)).fetchall()
         rows = connection.execute("SELECT name, body FROM services WHERE project = ?", (self._project,)).fetchall()
         return [body for (body,) in marks], rows
+
+
+def _write(connection: sqlite3.Connection, project: str, mark: str, services: Mapping[str, str]) -> None:
+    connection.execute("INSERT OR REPLACE INTO watching (project, body) VALUES (?, ?)", (project, mark))
+    connection.executemany(
+        "INSERT OR REPLACE INTO services (project, name, body) VALUES (?, ?, ?)",
+        [(project, name, body) for name, body in services.items()],
+    )
 
 
 def _decoded(body: str, kind: type[T]) -> T | None:

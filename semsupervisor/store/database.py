@@ -2,15 +2,14 @@
 
 The connection holds an exclusive lock: a second daemon on the same state is refused, and no shared-memory file is
 needed, so that a database can be opened on a full disk. A broken database is set aside, never repaired in place;
-what can still be read of it can be salvaged.
+what can still be read of it can be salvaged. One whose file was taken away under it would be written to for ever and
+found by nobody: each call looks whether it is there, and a fresh one is begun.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import itertools
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,30 +20,21 @@ import structlog
 
 from semsupervisor.errors import PermanentError, StoreError
 from semsupervisor.kit.clock import Clock
+from semsupervisor.store import trouble
+from semsupervisor.store.asides import Asides
 from semsupervisor.store.worker import Silent, Worker
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-_BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-# What a disk, a lock or a lack of memory can do. Any other error is a faulty statement: no later try would mend it.
-_TROUBLE = (
-    *_BROKEN,
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_NOLFS,
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_PROTOCOL,
-    sqlite3.SQLITE_READONLY,
+_RESTART = (
+    "its folder was taken away, and cannot be made again from here: when `semsupervisor outbox` shows that nothing "
+    "waits any more, type systemctl restart semsupervisor; until then it goes on from memory"
 )
-_FREE_SPACE = "free space on its disk; until then nothing is lost but what a crash would take"
-_LET_WRITE = "let the daemon's user write to its folder"
-_PARTS = ("", "-wal", "-shm")
+_LOG = "-wal"
+
+Identity = tuple[int, int]
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -68,17 +58,22 @@ class StateTooNew(PermanentError):
 class Store:
     """The state database. Opens by itself when used; while it cannot be opened or written, calls raise StoreError.
 
-    `set_aside` is where a broken database was moved. Reads wait for one another, so that a write waits for one at most.
+    `set_aside` is where a broken database was moved, `removed_total` how often the file was taken away. `generation`
+    counts both: rows that were written before it changed are in the database no more. Reads wait for one another, so
+    that a write waits for one at most.
     """
 
     def __init__(self, path: Path, migrations: tuple[Migration, ...], clock: Clock) -> None:
         self.path = path
         self.set_aside: Path | None = None
+        self.removed_total = 0
+        self.generation = 0
         self._unwritten = ""
         self._unread = ""
         self._migrations = tuple(sorted(migrations, key=lambda migration: migration.number))
-        self._clock = clock
+        self._asides = Asides(path, clock)
         self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[Identity | None, ...] = ()
         self._worker = Worker("store")
         self._one_read = asyncio.Lock()
 
@@ -108,12 +103,18 @@ class Store:
             return await self._in_thread(lambda: query(self._at_run_time()))
 
     async def salvage(self, query: str, parameters: Sequence[object] = ()) -> list[Any]:
-        """Return the rows that can still be read of the broken database that was set aside; none without one.
+        """Return the rows that can still be read of broken databases that were set aside; none without one.
 
-        The copy is not changed. Raises: StoreError when the database cannot be opened now, which alone tells.
+        They can be read until `end_salvage`, in later runs too. The copies are not changed. Raises: StoreError when
+        the database cannot be opened now, which alone tells.
         """
         async with self._one_read:
             return await self._in_thread(lambda: self._salvaged(query, parameters))
+
+    async def end_salvage(self) -> None:
+        """Say that all that could be salvaged is in this database, on the disk. Raises: StoreError."""
+        if self._asides.is_marked:
+            await self._in_thread(self._asides.end_reading)
 
     async def close(self) -> None:
         """Fold the write-ahead log in and close."""
@@ -133,11 +134,11 @@ class Store:
         try:
             result = self._watched(work)
         except sqlite3.Error as error:
-            if _code(error) not in _TROUBLE:
+            if not trouble.is_temporary(error):
                 raise
-            raise self._failed(error, _advice(error), writes=writes) from error
+            raise self._failed(error, trouble.advice(error), writes=writes) from error
         except OSError as error:
-            raise self._failed(error, _advice_for_files(error), writes=writes) from error
+            raise self._failed(error, self._advice_for_files(error), writes=writes) from error
         except StoreError as error:
             self._note(str(error), writes=writes)
             raise
@@ -151,9 +152,9 @@ class Store:
         try:
             return work()
         except sqlite3.Error as error:
-            if _code(error) in _BROKEN:
+            if trouble.is_broken(error):
                 self._move_away(str(error))
-            elif _code(error) in _TROUBLE and _code(error) != sqlite3.SQLITE_FULL:
+            elif trouble.is_temporary(error) and not trouble.is_full(error):
                 self._disconnect()
             raise
 
@@ -164,7 +165,7 @@ class Store:
             self._unread = problem
 
     def _failed(self, error: Exception, advice: str, *, writes: bool) -> StoreError:
-        self._note(f"{self.path}: {error}", writes=writes)
+        self._note(f"{self.path}: {error}; {advice}", writes=writes)
         return StoreError(f"cannot use the state database {self.path}: {error}; {advice}")
 
     def _transact(self, change: Callable[[sqlite3.Connection], T]) -> T:
@@ -187,15 +188,42 @@ class Store:
             raise StoreError(str(error)) from error
 
     def _connected(self) -> sqlite3.Connection:
+        if self._connection is not None and not self._is_there():
+            self._leave_behind()
         if self._connection is None:
-            try:
-                self._connection = self._open_checked()
-            except sqlite3.DatabaseError as error:
-                if _code(error) not in _BROKEN:
-                    raise
-                self._move_away(str(error))
-                self._connection = self._open_checked()
+            self._connection = self._opened()
+            self._identity = self._found()
         return self._connection
+
+    def _opened(self) -> sqlite3.Connection:
+        self._asides.look()
+        if self._asides.unread:
+            self.set_aside = self._asides.unread[-1]
+        try:
+            return self._open_checked()
+        except sqlite3.DatabaseError as error:
+            if not trouble.is_broken(error):
+                raise
+            self._move_away(str(error))
+            return self._open_checked()
+
+    def _is_there(self) -> bool:
+        found = self._found()
+        return found == self._identity and found[0] is not None
+
+    def _found(self) -> tuple[Identity | None, ...]:
+        """Return which files are there under the names of the database and of its log; as before if nobody can say."""
+        try:
+            return _identity(self.path), _identity(Path(f"{self.path}{_LOG}"))
+        except OSError:
+            return self._identity
+
+    def _leave_behind(self) -> None:
+        """Close files whose names lead elsewhere by now; if only the log is gone, closing saves what it held."""
+        log.error("store.removed", path=str(self.path))
+        self._disconnect()
+        self.removed_total += 1
+        self.generation += 1
 
     def _open_checked(self) -> sqlite3.Connection:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -210,11 +238,11 @@ class Store:
             connection.execute("PRAGMA wal_autocheckpoint=200")
             verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
             if verdict != "ok":
-                raise _damage(verdict)
+                raise trouble.damage(verdict)
             self._migrate(connection)
         except BaseException as error:
             connection.close()
-            if isinstance(error, sqlite3.Error) and _code(error) == sqlite3.SQLITE_BUSY:
+            if isinstance(error, sqlite3.Error) and trouble.is_locked(error):
                 raise StateLocked(
                     f"{self.path} is in use: another semsupervisor runs with this state directory; "
                     "stop it, or set another state.directory"
@@ -238,27 +266,16 @@ class Store:
 
     def _move_away(self, why: str) -> None:
         self._disconnect()
-        name = f"{self.path.name}.broken-{self._clock.now():%Y%m%d-%H%M%S}"
-        places = (self.path.with_name(name if number == 1 else f"{name}-{number}") for number in itertools.count(1))
-        target = next(place for place in places if not place.exists())
-        for part in _PARTS:
-            with contextlib.suppress(FileNotFoundError):
-                Path(f"{self.path}{part}").replace(f"{target}{part}")
-        self.set_aside = target
-        log.error("store.set_aside", path=str(self.path), moved_to=str(target), error=why)
+        self.set_aside = self._asides.move(why)
+        self.generation += 1
 
     def _salvaged(self, query: str, parameters: Sequence[object]) -> list[Any]:
-        rows: list[Any] = []
         self._at_run_time()
-        if self.set_aside is None:
-            return rows
-        copy = f"{self.set_aside.absolute().as_uri()}?mode=ro"
-        try:
-            with contextlib.closing(sqlite3.connect(copy, uri=True)) as connection:
-                rows.extend(connection.execute(query, parameters))
-        except sqlite3.Error as error:
-            log.warning("store.salvage_incomplete", path=str(self.set_aside), rows=len(rows), error=str(error))
-        return rows
+        return self._asides.rows(query, parameters)
+
+    def _advice_for_files(self, error: OSError) -> str:
+        lost = self.removed_total and self._connection is None and not self.path.parent.exists()
+        return _RESTART if lost else trouble.advice_for_files(error)
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -267,30 +284,10 @@ class Store:
             self._connection = None
 
 
-def _code(error: sqlite3.Error) -> int:
-    """Return SQLite's primary error code; 0 for an error of the Python module itself."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _damage(verdict: str) -> sqlite3.DatabaseError:
-    error = sqlite3.DatabaseError(verdict)
-    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-    return error
-
-
-def _advice(error: sqlite3.Error) -> str:
-    match _code(error):
-        case sqlite3.SQLITE_FULL:
-            return _FREE_SPACE
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN:
-            return _LET_WRITE
-        case _:
-            return "check its disk (dmesg)"
-
-
-def _advice_for_files(error: OSError) -> str:
-    if error.errno == errno.ENOSPC:
-        return _FREE_SPACE
-    if error.errno == errno.EROFS:
-        return "its file system is read-only: check its disk (dmesg) and mount it for writing"
-    return _LET_WRITE
+def _identity(path: Path) -> Identity | None:
+    """Return what a path leads to, None if to nothing. Raises: OSError when that cannot be said now."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino

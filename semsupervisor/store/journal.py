@@ -1,7 +1,8 @@
 """Changes that must reach the database in order, also when its disk is full for a while.
 
 A change is a function that can be run again after it failed. While the store fails, changes wait in memory and go in
-front of the next one in a single transaction.
+front of the next one in a single transaction. When rows are lost all the same, with a database that had to be begun
+afresh or as changes too many to wait, what chapters know in memory is the truth, and is written in front of all that.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 import structlog
@@ -21,6 +23,8 @@ from semsupervisor.store.database import Store
 log = structlog.get_logger(__name__)
 
 Change = Callable[[sqlite3.Connection], object]
+Whole = Callable[[bool], Change]
+"""Returns what writes all that a chapter knows, as it is at that moment; told True, what it does not know ends, too."""
 
 
 class Companion(msgspec.Struct, frozen=True):
@@ -45,6 +49,8 @@ class Journal:
         self._store = store
         self._order = asyncio.Lock()
         self._waiting: deque[Change] = deque()
+        self._wholes: list[Whole] = []
+        self._generation = store.generation
         self._forgets = False
         self.forgotten_total = 0
 
@@ -52,6 +58,15 @@ class Journal:
     def waiting(self) -> int:
         """Return how many changes are in memory only."""
         return len(self._waiting)
+
+    @property
+    def settled(self) -> bool:
+        """Tell whether all that is known is on the disk, as far as known."""
+        return not (self._waiting or self._forgets or self._store.generation != self._generation)
+
+    def keeps(self, whole: Whole) -> None:
+        """Take note of what writes all that a chapter knows."""
+        self._wholes.append(whole)
 
     async def commit(self, change: Change, then: Callable[[], object] = _nothing) -> bool:
         """Commit a change behind all that wait; return whether it is on the disk (else it waits in memory).
@@ -62,39 +77,50 @@ class Journal:
         return await uninterrupted(self._commit(change, then))
 
     async def catch_up(self) -> bool:
-        """Try to commit what waits; with nothing waiting, do nothing. Return whether nothing waits any more."""
+        """Try to commit what waits or was lost, if there is anything. Return whether there is nothing any more."""
         return await uninterrupted(self._catch_up())
 
     async def _commit(self, change: Change, then: Callable[[], object]) -> bool:
         async with self._order:
-            batch = [*self._waiting, change]
             try:
-                await self._store.write(lambda connection: _run_all(connection, batch))
+                await self._write([*self._waiting, change])
             except StoreError as error:
                 self._keep(change, error)
                 then()
                 return False
-            self._caught_up()
             then()
             return True
 
     async def _catch_up(self) -> bool:
         async with self._order:
-            batch = list(self._waiting)
-            if not batch:
+            if self.settled:
                 return True
             try:
-                await self._store.write(lambda connection: _run_all(connection, batch))
+                await self._write(list(self._waiting))
             except StoreError:
                 return False
-            self._caught_up()
             return True
 
-    def _caught_up(self) -> None:
-        if self._waiting:
-            log.info("journal.caught_up", changes=len(self._waiting))
-            self._waiting.clear()
-            self._forgets = False
+    async def _write(self, changes: list[Change]) -> None:
+        """Commit changes, behind what is to be written again; again when only then the database turns out to be new.
+
+        Raises: StoreError.
+        """
+        while True:
+            generation, forgets = self._store.generation, self._forgets
+            lost = forgets or generation != self._generation
+            batch = [*(whole(forgets) for whole in self._wholes), *changes] if lost else changes
+            await self._store.write(partial(_run_all, changes=batch))
+            self._caught_up(whole=lost)
+            self._generation = generation
+            if self._store.generation == generation:
+                return
+
+    def _caught_up(self, *, whole: bool) -> None:
+        if self._waiting or whole:
+            log.info("journal.caught_up", changes=len(self._waiting), whole=whole)
+        self._waiting.clear()
+        self._forgets = False
 
     def _keep(self, change: Change, error: StoreError) -> None:
         if not self._waiting:
@@ -108,6 +134,6 @@ class Journal:
             self.forgotten_total += 1
 
 
-def _run_all(connection: sqlite3.Connection, changes: list[Change]) -> None:
+def _run_all(connection: sqlite3.Connection, changes: Sequence[Change]) -> None:
     for change in changes:
         change(connection)

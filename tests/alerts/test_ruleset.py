@@ -47,6 +47,7 @@ EXPECTED = [
     "filesystem_full_soon",
     "inodes_filling",
     "inodes_full",
+    "filesystem_read_only",
     "semstreams_unreachable",
     "semstreams_unhealthy",
     "semstreams_degraded",
@@ -58,6 +59,7 @@ EXPECTED = [
     "supervisor_loops_failing",
     "supervisor_store_not_writable",
     "supervisor_store_set_aside",
+    "supervisor_store_removed",
     "supervisor_settings_refused",
     "receiver_dead_letters",
     "receiver_failing",
@@ -98,7 +100,12 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
         "cpu_used_ratio": 0.75,
         "cpu_throttled_ratio": 0.9,
     },
-    SubjectKind.FILESYSTEM: {"used_ratio": 0.8, "inodes_used_ratio": 0.3, "free_bytes": 2**31},
+    SubjectKind.FILESYSTEM: {
+        "used_ratio": 0.8,
+        "inodes_used_ratio": 0.3,
+        "free_bytes": 2**31,
+        "read_only_unexpected": False,
+    },
     SubjectKind.SEMSTREAMS: {"reachable": True, "status": "healthy", "offered": True, "nats_connected": True},
     SubjectKind.NATS: {"reachable": True, "healthy": True, "slow_consumers_total": 12},
     SubjectKind.PROBE: {"stale_intervals": 2.5},
@@ -107,13 +114,27 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
         "loop_lag_seconds": 0.2,
         "writable": True,
         "set_aside": False,
+        "removed": False,
         "refused": False,
     },
     SubjectKind.RECEIVER: {"dead_letters": 0, "oldest_waiting_seconds": 0.0, "failing": False, "resting": False},
 }
 
 # The programs that a step may begin with, and the supervisor's own commands of this version.
-PROGRAMS = {"cd", "docker", "df", "du", "free", "ls", "journalctl", "ps", "systemctl", "semsupervisor", "timedatectl"}
+PROGRAMS = {
+    "cd",
+    "docker",
+    "df",
+    "du",
+    "findmnt",
+    "free",
+    "ls",
+    "journalctl",
+    "ps",
+    "systemctl",
+    "semsupervisor",
+    "timedatectl",
+}
 COMMANDS = {"run", "check", "status", "alerts", "timeline", "outbox", "settings"}
 
 
@@ -194,6 +215,7 @@ def test_what_may_be_over_in_a_moment_is_waited_for() -> None:
         "observation_stale",
         "supervisor_store_not_writable",
         "supervisor_store_set_aside",
+        "supervisor_store_removed",
         "supervisor_settings_refused",
         "receiver_dead_letters",
         "receiver_resting",
@@ -239,7 +261,7 @@ def test_every_step_can_be_typed() -> None:
 
 def test_every_summary_can_be_filled() -> None:
     """Placeholders are facts of the rule's kind, or words that its observations carry as evidence."""
-    evidence = {"error", "unhealthy_parts", "loops", "direction"}
+    evidence = {"error", "unhealthy_parts", "loops", "direction", "moved_to", "path"}
     for rule in ruleset.defaults():
         names = set(re.findall(r"\{(\w+)\}", rule.summary))
         course = {"rate", "over"} if rule.over_seconds else set()
@@ -255,6 +277,13 @@ def test_steps_name_the_stack_as_it_is() -> None:
     assert "cd '/srv/my edge' && docker compose -p edge up -d {name}" in rules["container_died"].fix
     assert "ls -la /data/state" in rules["supervisor_store_not_writable"].fix
     assert ruleset.words(Settings())["project"] == "semstreams"
+
+
+def test_where_a_damaged_state_went_and_how_to_send_again_is_said() -> None:
+    """The alert names the copy, and the steps for messages given up name the command that sends them again."""
+    rules = by_name()
+    assert "{moved_to}" in rules["supervisor_store_set_aside"].summary
+    assert {"semsupervisor outbox", "semsupervisor outbox retry NUMBER"} <= set(rules["receiver_dead_letters"].fix)
 
 
 def test_a_shipped_rule_is_changed_in_part() -> None:

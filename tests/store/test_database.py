@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from semsupervisor.errors import StoreError
 from semsupervisor.store import worker
 from semsupervisor.store.database import Migration, StateLocked, StateTooNew, Store
 from tests.support.clock import ManualClock
-from tests.support.commands import REPOSITORY
+from tests.support.commands import REPOSITORY, run
 from tests.support.disks import SmallDisk
 from tests.support.logs import Logs
 from tests.support.waiting import eventually
@@ -538,3 +539,86 @@ async def test_a_write_waits_for_one_read_at_most(stores: Stores) -> None:
             group.create_task(store.read(lambda _: order.append("read")))
         group.create_task(store.write(lambda _: order.append("write")))
     assert order == ["read", "write", "read", "read", "read", "read"]
+
+
+async def removed(stores: Stores) -> Store:
+    """Return a store whose folder was removed after it had been written to."""
+    store = stores.new()
+    await store.write(inserting("old"))
+    await asyncio.to_thread(shutil.rmtree, stores.path.parent)
+    return store
+
+
+async def test_a_folder_that_is_removed_is_begun_anew(stores: Stores, logs: Logs) -> None:
+    """The next write goes to a new file that a later start finds, and not to one that has no name any more."""
+    store = await removed(stores)
+    await store.write(inserting("new"))
+    assert (store.removed_total, store.generation, store.problem) == (1, 1, "")
+    assert [entry["event"] for entry in logs] == ["store.removed"]
+    await stores.close()
+    assert await stores.new().read(words) == ["new"]
+
+
+async def test_a_read_notices_a_removed_folder_too(stores: Stores) -> None:
+    """What nobody writes to is looked at all the same."""
+    store = await removed(stores)
+    assert await store.read(words) == []
+    assert store.removed_total == 1
+
+
+async def test_a_file_that_is_replaced_is_opened(stores: Stores) -> None:
+    """Moved away, the old file keeps all that it had; another in its place is the one that counts."""
+    store = stores.new()
+    await store.write(inserting("old"))
+    elsewhere = stores.path.parent.with_name("elsewhere")
+    stores.path.parent.rename(elsewhere)
+    await store.write(inserting("new"))
+    await stores.close()
+    assert await stores.new().read(words) == ["new"]
+    await stores.close()
+    other = Store(elsewhere / "state.db", (WORDS,), stores.clock)
+    assert await other.read(words) == ["old"]
+    await other.close()
+
+
+async def test_a_log_that_is_removed_loses_nothing(stores: Stores) -> None:
+    """With only the write-ahead log deleted, what it held is in the database all the same."""
+    store = stores.new()
+    await store.write(inserting("old"))
+    Path(f"{stores.path}-wal").unlink()
+    await store.write(inserting("new"))
+    await stores.close()
+    assert await stores.new().read(words) == ["old", "new"]
+
+
+async def test_a_disk_that_is_mounted_anew_is_written_to(on_small_disk: Stores, small_disk: SmallDisk) -> None:
+    """With another file system under its name, the state is begun on that one."""
+    store = on_small_disk.new()
+    await store.write(inserting("below"))
+    run(["mount", "-t", "tmpfs", "tmpfs", on_small_disk.path.parent])
+    try:
+        await store.write(inserting("above"))
+        assert on_small_disk.path.exists()
+        assert (await store.read(words), store.removed_total) == (["above"], 1)
+        await on_small_disk.close()
+    finally:
+        run(["umount", on_small_disk.path.parent])
+    assert await on_small_disk.new().read(words) == ["below"]
+
+
+async def test_salvage_goes_on_at_a_later_start(stores: Stores) -> None:
+    """A run that ends before all that was salvaged is on the disk leaves it to the next, and that to none."""
+    await stores.filled("first")
+    flipped_pages(stores.path)
+    await stores.new().open()
+    await stores.close()
+    store = stores.new()
+    assert (await store.salvage("SELECT word FROM words WHERE number = 1"), await store.read(words)) == (
+        [("first",)],
+        [],
+    )
+    assert store.set_aside is not None
+    await store.end_salvage()
+    assert await store.salvage("SELECT word FROM words WHERE number = 1") == []
+    await stores.close()
+    assert await stores.new().salvage("SELECT word FROM words WHERE number = 1") == []

@@ -161,3 +161,54 @@ async def test_memory_holds_only_so_many(kept: Kept, monkeypatch: pytest.MonkeyP
     await kept.journal.catch_up()
     assert await kept.lines() == ["2", "3", "4"]
     assert [entry["event"] for entry in logs] == ["journal.waiting", "journal.forgetting", "journal.caught_up"]
+
+
+class Chapter:
+    """A chapter that knows lines, and writes them again when asked; `asked` says for what."""
+
+    def __init__(self, journal: Journal, *known: str) -> None:
+        self.known = known
+        self.asked: list[bool] = []
+        journal.keeps(self.whole)
+
+    def whole(self, others_end: bool) -> Change:
+        """Write all lines known."""
+        known = self.known
+
+        def write(connection: sqlite3.Connection) -> None:
+            self.asked.append(others_end)
+            if others_end:
+                connection.execute("DELETE FROM lines")
+            connection.executemany("INSERT INTO lines (line) VALUES (?)", [(line,) for line in known])
+
+        return write
+
+
+async def test_what_is_known_goes_in_front_of_the_first_change_in_a_new_file(kept: Kept) -> None:
+    """With the file taken away, the very change that finds it gone is written together with all that was lost."""
+    chapter = Chapter(kept.journal, "known")
+    assert await kept.journal.commit(adding("one"))
+    kept.store.path.unlink()
+    assert await kept.journal.commit(adding("two"))
+    assert await kept.lines() == ["two", "known", "two"]  # found gone by the first writing, all written by the second
+    assert (chapter.asked, kept.journal.settled) == ([False], True)
+
+
+async def test_what_was_forgotten_is_written_from_memory(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After too many waited, what is known replaces what is on the disk, in front of those that waited still."""
+    monkeypatch.setattr(journal_module, "MOST_WAITING", 1)
+    await kept.journal.commit(adding("old"))
+    chapter = Chapter(kept.journal, "known")
+    await kept.store.close()
+    kept.store = Store(kept.store.path, (LINES,), ManualClock())
+    kept.store.path.rename(kept.store.path.with_name("hidden"))
+    kept.store.path.mkdir()
+    kept.journal = Journal(kept.store)
+    chapter = Chapter(kept.journal, "known")
+    for line in ("forgotten", "waiting"):
+        assert not await kept.journal.commit(adding(line))
+    kept.store.path.rmdir()
+    kept.store.path.with_name("hidden").rename(kept.store.path)
+    assert await kept.journal.catch_up()
+    assert await kept.lines() == ["known", "waiting"]
+    assert (chapter.asked, kept.journal.settled) == ([True], True)
