@@ -155,6 +155,12 @@ class StateSettings(Section, frozen=True, kw_only=True):
     timeline_entries: Annotated[int, between(1000, 1_000_000, "from 1000 to 1000000")] = 20_000
 
 
+class BackupSettings(Section, frozen=True, kw_only=True):
+    """Where backups are kept."""
+
+    directory: AbsolutePath = "/backup/semstreams"
+
+
 class ApiSettings(Section, frozen=True, kw_only=True):
     """The sockets. `listen` is host:port for reading only; empty turns TCP off.
 
@@ -185,5 +191,6 @@ class Settings(Section, frozen=True, kw_only=True):
     delivery: DeliverySettings = DeliverySettings()
     receivers: dict[str, Receiver] = msgspec.field(default_factory=dict)
     state: StateSettings = StateSettings()
+    backup: BackupSettings = BackupSettings()
     api: ApiSettings = ApiSettings()
     log: LogSettings = LogSettings()

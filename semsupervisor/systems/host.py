@@ -1,27 +1,39 @@
-"""The host itself: its file systems and how full they are, its name, its boot, and whether it is shutting down."""
+"""The host itself: its file systems and how they are, its name, its boot, and whether it is shutting down."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-import psutil
 
+MOUNTS = Path("/proc/self/mountinfo")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 # Always full, by nature.
 READ_ONLY_MEDIA = frozenset({"cramfs", "erofs", "iso9660", "romfs", "squashfs", "udf"})
 
 
+# What the options of a file system say when nothing can be written to it: mounted so, or turned so by the kernel after
+# an error (before Linux 6.15 that was `ro` as well).
+READ_ONLY_OPTIONS = frozenset({"ro", "emergency_ro", "shutdown"})
+
+_SPECIAL = re.compile(r"\\([0-7]{3})")
+
+
 class Mount(msgspec.Struct, frozen=True):
-    """One line of the mount table: what is mounted, where, and of which kind."""
+    """One line of the mount table: what is mounted, where, of which kind, and whether it can be written to.
+
+    `read_only` is of the file system itself: a hardened service sees most mounts read-only that are not.
+    """
 
     device: str
     point: str
     kind: str
+    read_only: bool = False
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,15 +49,22 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Filesystem(msgspec.Struct, frozen=True):
-    """A file system by its mount point, and how full it is."""
+    """The file system of a path by its mount point, how full it is, and whether the path is there."""
 
     point: str
     usage: Usage
+    read_only: bool = False
+    has_path: bool = True
 
 
 def mounts() -> tuple[Mount, ...]:
     """Return the mount table, later mounts last. It asks the kernel, and no file system. Raises: OSError."""
-    return tuple(Mount(one.device, one.mountpoint, one.fstype) for one in psutil.disk_partitions(all=True))
+    return parse_mounts(MOUNTS.read_text(errors="surrogateescape"))
+
+
+def parse_mounts(text: str) -> tuple[Mount, ...]:
+    """Return what a mountinfo file of proc(5) says."""
+    return tuple(_mount(line) for line in text.splitlines())
 
 
 def carrier(path: str, table: Sequence[Mount]) -> Mount | None:
@@ -67,11 +86,14 @@ def filesystem_of(path: str, table: Sequence[Mount]) -> Filesystem | None:
 
     It blocks as long as the file system does. Raises: OSError.
     """
-    mount = carrier(os.path.realpath(path), table)
+    real = os.path.realpath(path)
+    mount = carrier(real, table)
     if mount is None or mount.kind in READ_ONLY_MEDIA:
         return None
     status = os.statvfs(mount.point)
-    return Filesystem(mount.point, _usage(status)) if status.f_blocks else None
+    if not status.f_blocks:
+        return None
+    return Filesystem(mount.point, _usage(status), mount.read_only, has_path=Path(real).exists())
 
 
 def boot_id() -> str:
@@ -101,6 +123,19 @@ async def is_shutting_down(timeout_seconds: float = 1.0) -> bool:
             asked.kill()
             await asked.wait()
     return said.strip() == b"stopping"
+
+
+def _mount(line: str) -> Mount:
+    """The optional fields in the middle end with a dash."""
+    first, _, second = line.partition(" - ")
+    kind, device, options = second.split(" ")[:3]
+    read_only = not READ_ONLY_OPTIONS.isdisjoint(options.split(","))
+    return Mount(_plain(device), _plain(first.split(" ")[4]), kind, read_only)
+
+
+def _plain(text: str) -> str:
+    """The kernel writes spaces, tabs, line ends and backslashes as octal numbers."""
+    return _SPECIAL.sub(lambda found: chr(int(found[1], 8)), text)
 
 
 def _is_within(path: str, folder: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,6 +87,46 @@ def test_how_full_a_file_system_is(tmp_path: Path) -> None:
     assert found.usage.used_ratio == pytest.approx(int(used) / (int(used) + int(free)), abs=0.01)
     if int(inodes):
         assert found.usage.inodes_used_ratio == pytest.approx(int(inodes_used) / int(inodes), abs=0.01)
+
+
+# As a kernel 6.18 writes them: a plain root, a mount of it that a sandbox made read-only, an ext4 that failed, an image
+# mounted read-only, a folder with a space and a backslash, and an xfs that ended itself.
+MOUNTINFO = """\
+25 1 8:2 / / rw,relatime shared:1 - ext4 /dev/sda2 rw,errors=remount-ro
+60 25 8:2 /usr /usr ro,relatime shared:1 master:2 - ext4 /dev/sda2 rw,errors=remount-ro
+71 25 7:0 / /mnt/flash rw,relatime - ext4 /dev/loop0 rw,errors=remount-ro,emergency_ro
+72 25 7:1 / /mnt/image rw,relatime - ext4 /dev/loop1 ro
+73 25 0:45 / /mnt/a\\040b\\134c rw - nfs4 nas:/x\\011y rw,vers=4.2
+74 25 8:3 / /mnt/ended rw - xfs /dev/sda3 rw,shutdown
+"""
+
+
+def test_the_mount_table_is_read() -> None:
+    """Whether a file system can be written to is its own matter, not that of one mount of it."""
+    assert host.parse_mounts(MOUNTINFO) == (
+        Mount("/dev/sda2", "/", "ext4"),
+        Mount("/dev/sda2", "/usr", "ext4"),
+        Mount("/dev/loop0", "/mnt/flash", "ext4", read_only=True),
+        Mount("/dev/loop1", "/mnt/image", "ext4", read_only=True),
+        Mount("nas:/x\ty", "/mnt/a b\\c", "nfs4"),
+        Mount("/dev/sda3", "/mnt/ended", "xfs", read_only=True),
+    )
+
+
+def test_the_machines_own_table_is_that_of_others() -> None:
+    """Each mount is the one that psutil sees, in the same order."""
+    theirs = [(one.device, one.mountpoint, one.fstype) for one in psutil.disk_partitions(all=True)]
+    ours = [(one.device, one.point, one.kind) for one in host.mounts()]
+    assert [one for one in ours if one[1] != "/"][:3] == [one for one in theirs if one[1] != "/"][:3]
+    assert {point for _, point, _ in theirs} <= {point for _, point, _ in ours}
+
+
+def test_whether_a_path_is_there(tmp_path: Path) -> None:
+    """A path that does not exist has a file system all the same, and it is known that it is not there."""
+    for path, there in ((tmp_path, True), (tmp_path / "none", False)):
+        found = host.filesystem_of(str(path), host.mounts())
+        assert found is not None
+        assert (found.has_path, found.read_only) == (there, False)
 
 
 @pytest.mark.parametrize("kind", sorted(READ_ONLY_MEDIA))

@@ -1,10 +1,10 @@
-"""The probe of the file systems: how full are those that carry what matters."""
+"""The probe of the file systems: how full are those that carry what matters, and can they be written to."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from semsupervisor.errors import TemporaryError
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
@@ -13,18 +13,19 @@ from semsupervisor.kit.clock import Clock
 from semsupervisor.systems import host
 from semsupervisor.systems.host import Filesystem, Mount
 
-FACTS = ("used_ratio", "free_bytes", "size_bytes")
+FACTS = ("used_ratio", "free_bytes", "size_bytes", "read_only", "read_only_unexpected")
 
 
 class Filesystems:
     """Sees each file system once, however many of the paths it carries; one that hangs is unknown and delays none.
 
-    `paths` gives at each look which absolute paths matter; they need not exist.
+    `paths` gives at each look which absolute paths matter, and of each whether something has to write there; they need
+    not exist. A file system that nobody has to write to may be read-only, as the root of many an appliance is.
     """
 
     name = "filesystems"
 
-    def __init__(self, clock: Clock, paths: Callable[[], Sequence[str]], timeout_seconds: float) -> None:
+    def __init__(self, clock: Clock, paths: Callable[[], Mapping[str, bool]], timeout_seconds: float) -> None:
         self._clock = clock
         self._paths = paths
         self._timeout_seconds = timeout_seconds
@@ -38,16 +39,16 @@ class Filesystems:
             table = await self._calls.run("the mount table", host.mounts, self._timeout_seconds)
         except OSError as error:
             raise TemporaryError(f"cannot read the mount table: {error}") from error
-        looks = await asyncio.gather(*(self._look(path, table) for path in dict.fromkeys(self._paths())))
+        looks = await asyncio.gather(*(self._look(path, written, table) for path, written in self._paths().items()))
         found: dict[str, Observation] = {}
         for look in looks:
-            if look is not None and (look.outcome is Outcome.OK or look.subject.name not in found):
+            if look is not None and _says_more(look, found.get(look.subject.name)):
                 found[look.subject.name] = look
         gone = [self._observation(point, {}, gone=True) for point in sorted(self._seen - found.keys())]
         self._seen = found
         return [*found.values(), *gone]
 
-    async def _look(self, path: str, table: Sequence[Mount]) -> Observation | None:
+    async def _look(self, path: str, written: bool, table: Sequence[Mount]) -> Observation | None:
         try:
             carried = await self._calls.run(path, lambda: host.filesystem_of(path, table), self._timeout_seconds)
         except Hanging as error:
@@ -57,7 +58,7 @@ class Filesystems:
         if carried is None:
             return None
         self._point_of[path] = carried.point
-        return self._observation(carried.point, _facts(carried))
+        return self._observation(carried.point, _facts(carried, written))
 
     def _unseen(self, path: str, table: Sequence[Mount], error: str) -> Observation | None:
         """Return that a file system could not be looked at, under the name it had last or should have."""
@@ -82,12 +83,22 @@ class Filesystems:
         )
 
 
-def _facts(carried: Filesystem) -> dict[str, FactValue]:
+def _says_more(look: Observation, known: Observation | None) -> bool:
+    """Tell whether a look at one path of a file system says more of it than what is known from another path."""
+    if known is None:
+        return True
+    unexpected = look.facts["read_only_unexpected"] is True
+    return look.outcome is Outcome.OK and (known.outcome is not Outcome.OK or unexpected)
+
+
+def _facts(carried: Filesystem, written: bool) -> dict[str, FactValue]:
     usage = carried.usage
     facts: dict[str, FactValue] = {
         "used_ratio": usage.used_ratio,
         "free_bytes": usage.free_bytes,
         "size_bytes": usage.size_bytes,
+        "read_only": carried.read_only,
+        "read_only_unexpected": carried.read_only and written and carried.has_path,
     }
     if usage.inodes_used_ratio is not None:
         facts["inodes_used_ratio"] = usage.inodes_used_ratio

@@ -26,6 +26,7 @@ class Disks:
     def __init__(self) -> None:
         self.gate = threading.Event()
         self.hanging: set[str] = set()
+        self.missing: set[str] = set()
         self.errors: dict[str, OSError] = {}
         self.table: tuple[Mount, ...] = TABLE
 
@@ -36,7 +37,7 @@ class Disks:
         if path in self.errors:
             raise self.errors[path]
         mount = host.carrier(path, table)
-        return Filesystem(mount.point, USAGE) if mount else None
+        return Filesystem(mount.point, USAGE, mount.read_only, path not in self.missing) if mount else None
 
 
 @pytest.fixture
@@ -49,9 +50,9 @@ def disks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disks]:
     pretended.gate.set()
 
 
-def probing(paths: Sequence[str], timeout_seconds: float = 5.0) -> Filesystems:
-    """Return a probe of these paths."""
-    return Filesystems(ManualClock(), lambda: paths, timeout_seconds)
+def probing(paths: Sequence[str], timeout_seconds: float = 5.0, *, written: Sequence[str] = ()) -> Filesystems:
+    """Return a probe of these paths, some of which have to be written to."""
+    return Filesystems(ManualClock(), lambda: {path: path in written for path in paths}, timeout_seconds)
 
 
 def points(observations: Sequence[Observation]) -> dict[str, Outcome]:
@@ -70,7 +71,7 @@ async def test_the_machines_own_are_seen(tmp_path: Path) -> None:
     )
     assert 0 <= float(str(root.facts["used_ratio"])) <= 1
     assert int(str(root.facts["size_bytes"])) > 0
-    assert tuple(root.facts)[:3] == FACTS
+    assert tuple(root.facts)[: len(FACTS)] == FACTS
 
 
 async def test_what_has_no_inodes_tells_none(disks: Disks, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +79,34 @@ async def test_what_has_no_inodes_tells_none(disks: Disks, monkeypatch: pytest.M
     usage = Usage(size_bytes=1000, free_bytes=500, used_ratio=0.5, inodes_used_ratio=None)
     monkeypatch.setattr(host, "filesystem_of", lambda path, table: Filesystem("/", usage))
     (root,) = await probing(["/"]).observe()
-    assert root.facts == {"used_ratio": 0.5, "free_bytes": 500, "size_bytes": 1000}
+    assert root.facts == {
+        "used_ratio": 0.5,
+        "free_bytes": 500,
+        "size_bytes": 1000,
+        "read_only": False,
+        "read_only_unexpected": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "missing", "unexpected"),
+    [
+        ((), (), False),
+        (("/backup/x",), (), True),
+        (("/backup/y",), (), True),
+        (("/backup/x", "/backup/y"), ("/backup/x",), True),
+        (("/backup/y",), ("/backup/y",), False),
+        (("/",), (), False),
+    ],
+)
+async def test_read_only_is_told_where_something_is_written(
+    disks: Disks, written: Sequence[str], missing: Sequence[str], unexpected: bool
+) -> None:
+    """A read-only file system is unexpected if one of its paths is there and has to be written to, whichever it is."""
+    disks.table = (TABLE[0], Mount("nas:/b", "/backup", "nfs", read_only=True))
+    disks.missing = set(missing)
+    _, backup = await probing(["/", "/backup/x", "/backup/y"], written=written).observe()
+    assert (backup.facts["read_only"], backup.facts["read_only_unexpected"]) == (True, unexpected)
 
 
 async def test_one_that_hangs_is_unknown_and_delays_no_other(disks: Disks) -> None:
