@@ -62,7 +62,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BodyTooLarge(PermanentError):
-    """The body goes on past `LARGEST_BODY_BYTES`; `answer` holds what came up to there."""
+    """The body goes on past what may be read of it; `answer` holds what came up to there."""
 
     def __init__(self, message: str, answer: Answer) -> None:
         self.answer = answer
@@ -83,11 +83,12 @@ class HttpClient:
         if session is not None:
             await session.close()
 
-    async def get(self, url: str, timeout_seconds: float) -> Answer:
+    async def get(self, url: str, timeout_seconds: float, largest_bytes: int = LARGEST_BODY_BYTES) -> Answer:
         """Fetch a URL over a connection of its own, as a recreated container may now have the address of another.
 
-        Redirects are followed on the same host, at most `MOST_REDIRECTS`. Any status is an answer. Raises: Unanswered
-        (temporary: Refused, TimedOut, TlsFailed, Broken); BadAddress, BadRedirect, BodyTooLarge (permanent).
+        Redirects are followed on the same host, at most `MOST_REDIRECTS`. Any status is an answer, and no more than
+        `largest_bytes` of its body is read. Raises: Unanswered (temporary: Refused, TimedOut, TlsFailed, Broken);
+        BadAddress, BadRedirect, BodyTooLarge (permanent).
         """
         here = _parsed(url)
         what = f"GET {here.with_user(None).with_query(None)}"
@@ -97,7 +98,7 @@ class HttpClient:
                 async with self._open().get(here, headers={"Connection": "close"}, allow_redirects=False) as response:
                     location = response.headers.get("Location", "")
                     if response.status not in REDIRECTS or not location:
-                        answer = await self._read(response, what, started)
+                        answer = await self._read(response, what, started, largest_bytes)
                         response.close()
                         return answer
                     here = _redirected(what, here, location)
@@ -126,7 +127,7 @@ class HttpClient:
                         address, data=body, headers=headers, allow_redirects=False, ssl=trust, trace_request_ctx=taken
                     ) as response,
                 ):
-                    return await self._read(response, what, started)
+                    return await self._read(response, what, started, LARGEST_BODY_BYTES)
             except TlsFailed:
                 self._trust.forget(ca_file)
                 raise
@@ -134,14 +135,14 @@ class HttpClient:
                 if not taken.reused:
                     raise
 
-    async def _read(self, response: aiohttp.ClientResponse, what: str, started: float) -> Answer:
+    async def _read(self, response: aiohttp.ClientResponse, what: str, started: float, largest_bytes: int) -> Answer:
         body = bytearray()
         while chunk := await response.content.read(CHUNK_BYTES):
             body += chunk
-            if len(body) > LARGEST_BODY_BYTES:
+            if len(body) > largest_bytes:
                 response.close()
-                kept = self._answer(response, bytes(body[:LARGEST_BODY_BYTES]), started)
-                raise BodyTooLarge(f"{what}: the body is larger than {LARGEST_BODY_BYTES // 1024} KiB", kept)
+                kept = self._answer(response, bytes(body[:largest_bytes]), started)
+                raise BodyTooLarge(f"{what}: the body is larger than {largest_bytes // 1024} KiB", kept)
         return self._answer(response, bytes(body), started)
 
     def _answer(self, response: aiohttp.ClientResponse, body: bytes, started: float) -> Answer:

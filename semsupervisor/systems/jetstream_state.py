@@ -78,7 +78,7 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JetStreamState(msgspec.Struct, frozen=True, kw_only=True):
-    """All of JetStream on one server. `streams` holds each of `stream_count` unless they were too many to be told."""
+    """All of JetStream on one server; `consumers_told` is false when the streams were told without their consumers."""
 
     server_id: str
     memory: Tier

@@ -168,12 +168,16 @@ def parse_jsz(http_status: int, body: bytes) -> JetStreamState | None:
     )
 
 
-def joined(pages: list[JetStreamState]) -> JetStreamState:
-    """Return one state of several pages, the totals being those of the last."""
+def joined(pages: list[JetStreamState], *, consumers_told: bool = True) -> JetStreamState:
+    """Return one state of several pages, the totals being those of the last.
+
+    `consumers_told` tells whether the pages were asked for with the consumers.
+    """
     return msgspec.structs.replace(
         pages[-1],
         accounts=tuple(account for page in pages for account in page.accounts),
         streams=tuple(stream for page in pages for stream in page.streams),
+        consumers_told=consumers_told,
     )
 
 

@@ -149,6 +149,19 @@ async def test_a_body_up_to_the_limit_is_whole(http: HttpClient) -> None:
         assert len((await http.get(url, 10.0)).body) == LARGEST_BODY_BYTES
 
 
+async def test_a_caller_may_read_more_or_less(http: HttpClient) -> None:
+    """What may be read of one answer is the caller's choice."""
+
+    async def longer(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=b"x" * (LARGEST_BODY_BYTES + 1))
+
+    async with http_server(longer) as (url, _):
+        assert len((await http.get(url, 10.0, LARGEST_BODY_BYTES + 1)).body) == LARGEST_BODY_BYTES + 1
+        with pytest.raises(BodyTooLarge, match="larger than 1 KiB") as got:
+            await http.get(url, 10.0, 1024)
+        assert len(got.value.answer.body) == 1024
+
+
 async def test_redirects_on_the_same_host_are_followed(http: HttpClient) -> None:
     """Up to three redirects lead to the answer, one more is refused."""
 

@@ -37,7 +37,7 @@ async def test_the_figures_are_facts() -> None:
         "started_at": "2026-11-23T09:00:50.642020+00:00",
         "restarted": False,
         "memory_used_bytes": 17141760,
-        "cpu_cores": 0.0,
+        "cpu_used_processors": 0.0,
         "connections": 1,
         "connections_total": 1,
         "subscriptions": 73,

@@ -1,0 +1,171 @@
+"""The probe of a NATS server's /jsz: JetStream's tiers, accounts, streams and consumers.
+
+It is the one source of all these: the monitoring port needs no login and tells every account's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from semsupervisor.errors import SupervisorError
+from semsupervisor.health import jetstream
+from semsupervisor.health.jetstream import ALWAYS, ApiCalls, Shown
+from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
+from semsupervisor.health.reaching import Endpoint, Unreachable
+from semsupervisor.health.streams import (
+    FollowedConsumer,
+    FollowedStream,
+    consumer_facts,
+    follow_consumer,
+    follow_stream,
+    stream_facts,
+)
+from semsupervisor.health.targets import TargetAbsent
+from semsupervisor.kit.clock import Clock, Instant
+from semsupervisor.systems.bodies import NotOffered, Unreadable
+from semsupervisor.systems.http import Answer, BodyTooLarge
+from semsupervisor.systems.jetstream_state import JetStreamState
+from semsupervisor.systems.nats_jsz import MOST_PAGES, PAGE, joined, parse_jsz, path
+
+SHORTEST_TIMEOUT_SECONDS = 0.1
+TOO_MANY_CONSUMERS = "the server has more consumers than are read at once"
+
+
+class NatsJetStream:
+    """Reads all of JetStream in one look; what is no longer there is told as gone.
+
+    `endpoint` reads answers up to `nats_jsz.LARGEST_ANSWER_BYTES`; of a server with more than fits the consumers are
+    left out, and unknown.
+    """
+
+    name = "nats_jetstream"
+
+    def __init__(
+        self, clock: Clock, endpoint: Endpoint, service: str, timeout_seconds: float, *, page: int = PAGE
+    ) -> None:
+        self._clock = clock
+        self._endpoint = endpoint
+        self._subject = Subject(SubjectKind.NATS, service)
+        self._timeout_seconds = timeout_seconds
+        self._page = page
+        self._calls = ApiCalls()
+        self._streams: Mapping[str, FollowedStream] = {}
+        self._consumers: Mapping[str, FollowedConsumer] = {}
+        self._shown: Mapping[Subject, tuple[str, ...]] = {}
+
+    async def observe(self) -> Sequence[Observation]:
+        """Ask once, page by page. Nothing is raised: what could not be seen is an observation as well."""
+        try:
+            state = await self._read()
+        except Unreachable as error:
+            return self._unseen(Outcome.DOWN, str(error))
+        except (TargetAbsent, NotOffered) as error:
+            return self._unseen(Outcome.NOT_OFFERED, str(error))
+        except _Garbage as error:
+            return self._unseen(Outcome.UNKNOWN, str(error), error.answer)
+        except SupervisorError as error:
+            return self._unseen(Outcome.UNKNOWN, str(error))
+        return self._seen(state) if state else self._off()
+
+    async def _read(self) -> JetStreamState | None:
+        """Return the whole state, without consumers if they are too many; None when JetStream is off."""
+        until = self._clock.monotonic() + self._timeout_seconds
+        try:
+            return await self._pages(until, consumers=True)
+        except BodyTooLarge:
+            return await self._pages(until, consumers=False)
+
+    async def _pages(self, until: float, *, consumers: bool) -> JetStreamState | None:
+        pages: list[JetStreamState] = []
+        while len(pages) < MOST_PAGES:
+            left = max(SHORTEST_TIMEOUT_SECONDS, until - self._clock.monotonic())
+            asked = path(consumers=consumers, offset=len(pages) * self._page, page=self._page)
+            answer = await self._endpoint.ask(left, asked)
+            try:
+                page = parse_jsz(answer.status, answer.body)
+            except Unreadable as error:
+                raise _Garbage(str(error), answer) from error
+            if page is None:
+                return None
+            pages.append(page)
+            if len(page.accounts) < self._page:
+                break
+        return joined(pages, consumers_told=consumers)
+
+    def _seen(self, state: JetStreamState) -> Sequence[Observation]:
+        at = self._clock.instant()
+        self._calls.add(at.monotonic, state.api_requests, state.api_errors)
+        streams = {one.subject_name: one for one in state.streams}
+        self._streams = {name: follow_stream(one, self._streams.get(name)) for name, one in streams.items()}
+        before, self._consumers = self._consumers, {}
+        self._consumers = {
+            f"{name}/{one.name}": follow_consumer(one, stream, before.get(f"{name}/{one.name}"), at.monotonic)
+            for name, stream in streams.items()
+            for one in stream.consumers
+        }
+        shown_before = {subject.name for subject in self._shown}
+        shown = jetstream.choose(self._streams, self._consumers, shown_before, at.monotonic)
+        observations = [
+            self._of_server(state, shown, at),
+            *(self._of_stream(name, one, at) for name, one in shown.streams.items()),
+            *(self._of_consumer(name, one, at) for name, one in shown.consumers.items()),
+        ]
+        if not state.consumers_told:
+            lost = [subject for subject in self._shown if subject.kind is SubjectKind.CONSUMER]
+            observations += self._unknown(lost, Outcome.UNKNOWN, TOO_MANY_CONSUMERS, at)
+        return [*observations, *self._gone(observations, at)]
+
+    def _of_server(self, state: JetStreamState, shown: Shown, at: Instant) -> Observation:
+        left_out = {"jetstream_streams_left_out": shown.streams_left_out}
+        if state.consumers_told:
+            left_out["jetstream_consumers_left_out"] = shown.consumers_left_out
+        facts = {**jetstream.facts(state, self._calls, at.monotonic), **left_out}
+        evidence = self._endpoint.evidence(jetstream.fullest(state.accounts))
+        return Observation(self.name, self._subject, at, self._endpoint.facts(facts), evidence)
+
+    def _of_stream(self, name: str, one: FollowedStream, at: Instant) -> Observation:
+        facts, evidence = stream_facts(one)
+        return Observation(self.name, Subject(SubjectKind.STREAM, name), at, facts, evidence)
+
+    def _of_consumer(self, name: str, one: FollowedConsumer, at: Instant) -> Observation:
+        facts, evidence = consumer_facts(one, at.monotonic)
+        return Observation(self.name, Subject(SubjectKind.CONSUMER, name), at, facts, evidence)
+
+    def _gone(self, observations: Sequence[Observation], at: Instant) -> Sequence[Observation]:
+        """Return that what was shown before and is not now is gone, and remember what is shown."""
+        now = {one.subject: tuple(one.facts) for one in observations if one.subject != self._subject}
+        gone = [subject for subject in self._shown if subject not in now]
+        self._shown = now
+        return [Observation(self.name, subject, at, {}, gone=True) for subject in gone]
+
+    def _off(self) -> Sequence[Observation]:
+        """Return that JetStream is off, which leaves nothing to be known of its streams."""
+        at = self._clock.instant()
+        why = "JetStream is off"
+        off = Observation(self.name, self._subject, at, {"jetstream_enabled": False}, {"error": why})
+        return [off, *self._unknown(self._shown, Outcome.UNKNOWN, why, at)]
+
+    def _unseen(self, outcome: Outcome, error: str, answer: Answer | None = None) -> Sequence[Observation]:
+        at = self._clock.instant()
+        evidence = self._endpoint.evidence({"error": error}, answer)
+        facts: dict[str, FactValue] = dict.fromkeys(("jetstream_enabled", *ALWAYS), Unknown(error))
+        server = Observation(self.name, self._subject, at, self._endpoint.facts(facts), evidence, outcome)
+        return [server, *self._unknown(self._shown, outcome, error, at)]
+
+    def _unknown(
+        self, subjects: Sequence[Subject] | Mapping[Subject, object], outcome: Outcome, why: str, at: Instant
+    ) -> list[Observation]:
+        masked = self._endpoint.evidence({"error": why})
+        reason = Unknown(masked["error"])
+        return [
+            Observation(self.name, one, at, dict.fromkeys(self._shown[one], reason), masked, outcome)
+            for one in subjects
+        ]
+
+
+class _Garbage(Unreadable):
+    """An answer that is none of JetStream's, kept as evidence."""
+
+    def __init__(self, message: str, answer: Answer) -> None:
+        self.answer = answer
+        super().__init__(message)

@@ -1,0 +1,150 @@
+"""The probe of /jsz: answers in, observations out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from semsupervisor.errors import SupervisorError
+from semsupervisor.health.jetstream import ALWAYS
+from semsupervisor.health.observation import Observation, Outcome, Subject, SubjectKind, Unknown
+from semsupervisor.health.probes.nats_jetstream import TOO_MANY_CONSUMERS, NatsJetStream
+from semsupervisor.health.targets import TargetAbsent
+from semsupervisor.systems.connecting import Garbled, Refused
+from semsupervisor.systems.http import Answer, BodyTooLarge
+from tests.support.asked import Answering, answer
+
+SAMPLE = (Path(__file__).parents[2] / "samples" / "nats-2.14.0" / "jsz.json").read_bytes()
+SERVER = Subject(SubjectKind.NATS, "nats")
+EVENTS = Subject(SubjectKind.STREAM, "EVENTS")
+CONFIG = Subject(SubjectKind.STREAM, "KV_semstreams_config")
+WORKER = Subject(SubjectKind.CONSUMER, "EVENTS/worker")
+
+Outcomes = Answer | SupervisorError
+
+
+def told() -> Any:
+    """Return a real answer."""
+    return json.loads(SAMPLE)
+
+
+def probe_of(*outcomes: Outcomes, page: int = 1024) -> tuple[NatsJetStream, Answering]:
+    """Return a probe of a server that answers so, one after the other."""
+    answering = Answering(*outcomes)
+    return NatsJetStream(answering.clock, answering.endpoint, "nats", 3.0, page=page), answering
+
+
+async def looks(*outcomes: Outcomes) -> list[dict[Subject, Observation]]:
+    """Return what each of several looks saw, by subject."""
+    probe, _ = probe_of(*outcomes)
+    seen = [await probe.observe() for _ in outcomes]
+    return [{one.subject: one for one in observations} for observations in seen]
+
+
+async def test_all_of_jetstream_is_seen_at_once() -> None:
+    """One answer gives the server's tiers, its streams and its consumers."""
+    probe, answering = probe_of(answer(SAMPLE))
+    seen = {one.subject: one for one in await probe.observe()}
+    assert answering.paths == ["/jsz?accounts=true&streams=true&consumers=true&config=true&offset=0&limit=1024"]
+    assert list(seen) == [SERVER, EVENTS, CONFIG, WORKER]
+    assert {(one.source, one.outcome) for one in seen.values()} == {("nats_jetstream", Outcome.OK)}
+    assert seen[SERVER].facts["jetstream_storage_used_bytes"] == 119_067
+    assert seen[SERVER].facts["jetstream_streams_left_out"] == seen[SERVER].facts["jetstream_consumers_left_out"] == 0
+    assert seen[EVENTS].facts["used_ratio"] == 0.0119
+    assert "used_ratio" not in seen[CONFIG].facts
+    assert seen[WORKER].facts["ack_pending"] == 30
+
+
+async def test_jetstream_that_is_off_is_seen() -> None:
+    """It is off, and what was known of its streams is unknown."""
+    off = {"server_id": "X", "disabled": True, "config": {"max_memory": 0, "max_storage": 0}}
+    _, after = await looks(answer(SAMPLE), answer(off))
+    assert after[SERVER].facts == {"jetstream_enabled": False}
+    assert after[SERVER].outcome is Outcome.OK
+    assert set(after[EVENTS].facts.values()) == {Unknown("JetStream is off")}
+    (alone,) = await looks(answer(off))
+    assert list(alone) == [SERVER]
+
+
+async def test_what_is_no_longer_there_is_gone() -> None:
+    """A stream and a consumer that were deleted are told as gone, once."""
+    fewer = told()
+    del fewer["account_details"][0]["stream_detail"][0]
+    _, after, later = await looks(answer(SAMPLE), answer(fewer), answer(fewer))
+    assert (after[EVENTS].gone, after[WORKER].gone, after[CONFIG].gone) == (True, True, False)
+    assert list(later) == [SERVER, CONFIG]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "how", "evidence"),
+    [
+        (Refused("refused"), Outcome.DOWN, {"error": "refused"}),
+        (Garbled("hunter2 is not HTTP"), Outcome.UNKNOWN, {"error": "*** is not HTTP"}),
+        (TargetAbsent("no such service"), Outcome.NOT_OFFERED, {"error": "no such service"}),
+        (answer(b"no", 404), Outcome.NOT_OFFERED, {"error": "the server does not offer /jsz (HTTP 404)"}),
+        (answer(b"hunter2", 500), Outcome.UNKNOWN, {"error": "HTTP 500 in place of 200", "body": "***"}),
+    ],
+)
+async def test_what_is_not_seen_is_unknown(outcome: Outcomes, how: Outcome, evidence: dict[str, str]) -> None:
+    """Without an answer everything is unknown, streams and consumers that were known as well, again and again."""
+    (first,) = await looks(outcome)
+    assert first[SERVER].facts == dict.fromkeys(("jetstream_enabled", *ALWAYS), Unknown(evidence["error"]))
+    assert (first[SERVER].outcome, first[SERVER].evidence) == (how, evidence)
+    before, _, after, again = await looks(answer(SAMPLE), outcome, outcome, answer(SAMPLE))
+    assert list(after) == list(before)
+    for subject in (EVENTS, WORKER):
+        assert after[subject].facts == dict.fromkeys(before[subject].facts, Unknown(evidence["error"]))
+        assert after[subject].outcome is how
+    assert again[EVENTS].facts == before[EVENTS].facts
+
+
+async def test_a_server_with_too_much_to_tell_is_asked_for_less() -> None:
+    """Where the consumers do not fit the rest is seen without them; they are unknown, and not gone."""
+    without = told()
+    del without["account_details"][0]["stream_detail"][0]["consumer_detail"]
+    too_large = BodyTooLarge("too large", answer(b"x"))
+    probe, answering = probe_of(answer(SAMPLE), too_large, answer(without))
+    await probe.observe()
+    seen = {one.subject: one for one in await probe.observe()}
+    assert ["consumers=true" in path for path in answering.paths] == [True, True, False]
+    assert seen[EVENTS].facts["messages"] == 500
+    assert set(seen[WORKER].facts.values()) == {Unknown(TOO_MANY_CONSUMERS)}
+    assert seen[SERVER].outcome is Outcome.OK
+    assert "jetstream_consumers_left_out" not in seen[SERVER].facts
+
+
+async def test_a_server_that_never_ends_is_unknown() -> None:
+    """An answer that is too large even without the consumers says nothing."""
+    too_large = BodyTooLarge("too large", answer(b"x"))
+    (seen,) = await looks(too_large)
+    assert seen[SERVER].outcome is Outcome.UNKNOWN
+    assert seen[SERVER].evidence == {"error": "too large"}
+
+
+async def test_accounts_come_in_pages() -> None:
+    """Pages are asked for until one is not full; streams of other accounts have the account's name before theirs."""
+    second = told()
+    second["account_details"][0]["name"] = "APP"
+    last = told()
+    last["account_details"] = []
+    probe, answering = probe_of(answer(SAMPLE), answer(second), answer(last), page=1)
+    seen = {one.subject for one in await probe.observe()}
+    assert [path.partition("offset=")[2] for path in answering.paths] == ["0&limit=1", "1&limit=1", "2&limit=1"]
+    assert {
+        EVENTS,
+        Subject(SubjectKind.STREAM, "APP/EVENTS"),
+        Subject(SubjectKind.CONSUMER, "APP/EVENTS/worker"),
+    } < seen
+
+
+async def test_a_consumer_is_stuck_only_while_it_is_followed() -> None:
+    """The time without progress runs from look to look."""
+    probe, answering = probe_of(answer(SAMPLE))
+    await probe.observe()
+    answering.clock.advance(301.0)
+    seen = {one.subject: one for one in await probe.observe()}
+    assert seen[WORKER].facts["stuck"] is True
+    assert "not acknowledged" in seen[WORKER].evidence["why"]

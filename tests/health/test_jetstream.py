@@ -1,0 +1,122 @@
+"""The facts of JetStream, and which streams and consumers are shown when they are very many."""
+
+from __future__ import annotations
+
+from semsupervisor.health.jetstream import (
+    ALWAYS,
+    MOST_CONSUMERS,
+    MOST_STREAMS,
+    ApiCalls,
+    choose,
+    facts,
+    fullest,
+)
+from semsupervisor.health.observation import Unknown
+from semsupervisor.health.streams import FollowedConsumer, FollowedStream
+from semsupervisor.systems.jetstream_state import AccountUse, Tier
+from semsupervisor.systems.limits import Bounded, Limit, Unbounded, Unread
+from tests.support.jetstream import MIB, consumer, state, stream
+
+
+def account(name: str, used: int, most: Limit) -> AccountUse:
+    """Return an account that uses some of its storage and has no limit in memory."""
+    return AccountUse(
+        name=name, memory=Tier(used_bytes=0, limit=Unbounded()), storage=Tier(used_bytes=used, limit=most)
+    )
+
+
+def test_tiers_are_held_against_their_limits() -> None:
+    """Use, limit and share of both tiers are facts, and the totals."""
+    assert facts(state(), ApiCalls(), 0.0) == {
+        "jetstream_enabled": True,
+        "jetstream_memory_used_bytes": 0,
+        "jetstream_memory_reserved_bytes": 0,
+        "jetstream_memory_limit_bytes": 64 * MIB,
+        "jetstream_memory_used_ratio": 0.0,
+        "jetstream_storage_used_bytes": 10 * MIB,
+        "jetstream_storage_reserved_bytes": 10_000_000,
+        "jetstream_storage_limit_bytes": 100 * MIB,
+        "jetstream_storage_used_ratio": 0.1,
+        "jetstream_streams": 1,
+        "jetstream_consumers": 1,
+        "jetstream_messages": 500,
+        "jetstream_api_requests_total": 100,
+        "jetstream_api_errors_total": 1,
+        "jetstream_api_error_ratio": 0.0,
+    }
+    assert set(ALWAYS) <= facts(state(), ApiCalls(), 0.0).keys()
+
+
+def test_a_tier_without_a_limit_has_no_share() -> None:
+    """Without a limit there is none to be near to; one that is not known is not, and no room at all has no share."""
+    unlimited = facts(state(storage=Tier(used_bytes=5, limit=Unbounded())), ApiCalls(), 0.0)
+    assert "jetstream_storage_used_ratio" not in unlimited
+    assert "jetstream_storage_limit_bytes" not in unlimited
+    unread = facts(state(storage=Tier(used_bytes=5, limit=Unread("odd"))), ApiCalls(), 0.0)
+    assert unread["jetstream_storage_used_ratio"] == unread["jetstream_storage_limit_bytes"] == Unknown("odd")
+    nothing = facts(state(storage=Tier(used_bytes=5, limit=Bounded(0))), ApiCalls(), 0.0)
+    assert nothing["jetstream_storage_limit_bytes"] == 0
+    assert "jetstream_storage_used_ratio" not in nothing
+
+
+def test_the_fullest_account_counts() -> None:
+    """Of accounts with limits of their own the fullest is the fact, and is named; those without say nothing."""
+    accounts = (account("A", 50, Bounded(100)), account("B", 9, Bounded(10)), account("C", 999, Unbounded()))
+    found = facts(state(accounts=accounts), ApiCalls(), 0.0)
+    assert found["jetstream_account_storage_used_ratio"] == 0.9
+    assert "jetstream_account_memory_used_ratio" not in found
+    assert fullest(accounts) == {"storage_account": "B"}
+    assert fullest((account("C", 999, Unbounded()),)) == {}
+
+
+def test_an_account_whose_limit_is_not_known_is_not_held_against_one() -> None:
+    """If no account's limit can be read the share is unknown."""
+    found = facts(state(accounts=(account("A", 50, Unread("odd")),)), ApiCalls(), 0.0)
+    assert found["jetstream_account_storage_used_ratio"] == Unknown("odd")
+
+
+def test_failed_calls_count_by_their_increase() -> None:
+    """The share is that of the last 5 minutes' calls, whatever happened before; errors of the start say nothing."""
+    calls = ApiCalls()
+    for minute in range(6):
+        calls.add(60.0 * minute, 1000 + 20 * minute, 900 + 2 * minute)
+    assert calls.error_ratio(300.0) == 0.1
+
+
+def test_few_calls_are_not_judged() -> None:
+    """Below 20 calls one error would be a large share; a server started anew counts from 0."""
+    calls = ApiCalls()
+    for minute in range(6):
+        calls.add(60.0 * minute, minute * 3, minute * 3)
+    assert calls.error_ratio(300.0) == 0.0
+    assert ApiCalls().error_ratio(0.0) == 0.0
+
+
+def test_the_fullest_streams_are_shown() -> None:
+    """Of more streams than are shown the fullest are, one that lost messages before all, and the rest is counted."""
+    many = {f"S{n:03}": FollowedStream(stream(name=f"S{n:03}", bytes=n, max_bytes=Bounded(1000))) for n in range(300)}
+    many["LOST"] = FollowedStream(stream(name="LOST", bytes=0, lost_messages=1))
+    shown = choose(many, {}, (), 0.0)
+    assert (len(shown.streams), shown.streams_left_out) == (MOST_STREAMS, 101)
+    assert "LOST" in shown.streams
+    assert "S299" in shown.streams
+    assert "S000" not in shown.streams
+
+
+def test_what_is_shown_stays_shown() -> None:
+    """Of streams that are about as full those shown before stay, so that they do not come and go with each message."""
+    many = {f"S{n:03}": FollowedStream(stream(name=f"S{n:03}", bytes=n, max_bytes=Unbounded())) for n in range(300)}
+    first = [f"S{n:03}" for n in range(200)]
+    assert set(choose(many, {}, first, 0.0).streams) == set(first)
+
+
+def test_consumers_that_are_worst_off_are_shown() -> None:
+    """Of more consumers than are shown the stuck ones are; those that come and go with their clients never."""
+    many = {f"S/{n:03}": FollowedConsumer(consumer(ack_pending=n, pending=0), 300.0) for n in range(500)}
+    many["S/stuck"] = FollowedConsumer(consumer(ack_pending=0), 0.0)
+    many["S/passing"] = FollowedConsumer(consumer(durable=False, ack_pending=1000), 0.0)
+    shown = choose({}, many, (), 300.0)
+    assert (len(shown.consumers), shown.consumers_left_out) == (MOST_CONSUMERS, 101)
+    assert "S/stuck" in shown.consumers
+    assert "S/499" in shown.consumers
+    assert "S/passing" not in shown.consumers
