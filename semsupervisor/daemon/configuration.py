@@ -1,9 +1,9 @@
-"""The settings and the rules, checked together, and what of a change takes effect without a restart."""
+"""The settings and the rules, checked together, and what the parts get of them."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -19,8 +19,6 @@ from semsupervisor.settings.load import DEFAULT_PATH, Loaded, load_collecting
 from semsupervisor.settings.model import Settings, WebhookReceiver
 from semsupervisor.settings.problems import told
 
-FIXED_SECTIONS = ("stack", "docker", "state", "api")
-
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     """Settings and rules that were found good together."""
@@ -34,17 +32,18 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
         return self.loaded.settings
 
 
-def configure(path: Path | None, *, whole: bool = False) -> Configuration:
+def configure(path: Path | None, *, started: Settings | None = None) -> Configuration:
     """Read the settings and the rules in them.
 
-    What a receiver needs beside the file, a secret or a certificate, may be missing: it rests then. If `whole` is asked
-    for that is refused as well, since there is something better that can stay in force.
+    What a receiver needs beside the file, a secret or a certificate, may be missing: it rests then. A daemon that reads
+    them again gives those that it was `started` with: what is read only then stays so, and what is missing is refused,
+    since there is something better that can stay in force.
     Raises: SettingsError with all problems of both.
     """
-    loaded, problems = load_collecting(path)
+    loaded, problems = load_collecting(path, started=started)
     if loaded is None:
         raise SettingsError(told(path or DEFAULT_PATH, problems))
-    problems += loaded.missing if whole else ()
+    problems += loaded.missing if started else ()
     refused = [problem.key for problem in problems]
     rules, wrong = ruleset.build_collecting(loaded.settings.rules, ruleset.words(loaded.settings), refused)
     if problems or wrong:
@@ -62,11 +61,6 @@ def policy(configuration: Configuration, senders: Mapping[str, Sender]) -> Polic
     settings = configuration.settings
     topology = Topology(settings.stack.semstreams_service, settings.stack.nats_service)
     return Policy(host_name(settings), configuration.rules, _routes(settings, senders), topology)
-
-
-def needing_restart(before: Settings, after: Settings) -> Sequence[str]:
-    """Return the sections that changed and are read only at the start."""
-    return [name for name in FIXED_SECTIONS if getattr(before, name) != getattr(after, name)]
 
 
 def _routes(settings: Settings, senders: Mapping[str, Sender]) -> list[Route]:

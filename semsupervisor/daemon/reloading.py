@@ -12,7 +12,7 @@ from semsupervisor.alerts import receivers
 from semsupervisor.alerts.delivery import Delivery
 from semsupervisor.alerts.notification import Notification, NotificationKind
 from semsupervisor.alerts.sending import Sender
-from semsupervisor.daemon.configuration import Configuration, configure, needing_restart, policy
+from semsupervisor.daemon.configuration import Configuration, configure, policy
 from semsupervisor.errors import SettingsError
 from semsupervisor.health.observation import Observation, Subject, SubjectKind
 from semsupervisor.kit.clock import Clock
@@ -104,15 +104,16 @@ class Reloading:
         """
         self._notifier.reloading("reading the settings")
         try:
-            fresh = await asyncio.to_thread(configure, self._path, whole=True)
+            fresh = await asyncio.to_thread(configure, self._path, started=self._started_with)
             await self._take(fresh)
         except SettingsError as error:
             await self._tell("; ".join(error.problems))
             raise
         finally:
             self._notifier.ready(self._in_force.status)
-        fixed = needing_restart(self._started_with, fresh.settings)
-        changed = [f"{name}: takes effect at the next start" for name in fixed] or ["all settings are in force"]
+        waiting = fresh.loaded.waiting
+        changed = [f"{name}: stays as it was until the next start" for name in waiting]
+        changed.append("all other settings are in force" if waiting else "all settings are in force")
         await self._tell("")
         await self._pipeline.note("settings.loaded", DAEMON, f"settings read again: {'; '.join(changed)}", {})
         log.info("settings.loaded", path=str(fresh.loaded.path), notes=changed)

@@ -15,6 +15,7 @@ import msgspec
 from semsupervisor.errors import SettingsError
 from semsupervisor.settings.allowed import is_absolute_path
 from semsupervisor.settings.consistency import contradictions, weaknesses
+from semsupervisor.settings.forms import Section
 from semsupervisor.settings.model import Settings, StackSettings
 from semsupervisor.settings.problems import Problem, found_text, join, told
 from semsupervisor.settings.reading import DEFAULT, Notes, read_section
@@ -22,12 +23,17 @@ from semsupervisor.settings.reading import DEFAULT, Notes, read_section
 DEFAULT_PATH = Path("/etc/semsupervisor/semsupervisor.toml")
 LARGEST_FILE_BYTES = 1024 * 1024
 
+# What the daemon takes from these sections at its start stays so until the next one.
+READ_AT_START = ("stack", "docker", "state", "api")
+
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     """The effective settings and what is to be said about them.
 
     `path` is the file that was read, None if there is none. `origins` says for each key path where its value came
     from. `references` holds where secrets are, by key path. `findings` are weaknesses that refuse nothing.
+
+    `waiting` names the sections of which the file says something else than what the daemon was started with.
 
     `resting` says of receivers that are as if switched off, by name, why: a secret or a certificate is not there. What
     a host lacks at its start must not leave it without supervision; `missing` says the same as problems, for those who
@@ -39,6 +45,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     origins: Mapping[str, str]
     references: Mapping[str, str]
     findings: tuple[str, ...]
+    waiting: tuple[str, ...] = ()
     resting: Mapping[str, str] = {}
     missing: tuple[Problem, ...] = ()
 
@@ -56,12 +63,14 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
 
 
 def load_collecting(
-    path: Path | None = None, environment: Mapping[str, str] | None = None
+    path: Path | None = None, environment: Mapping[str, str] | None = None, started: Settings | None = None
 ) -> tuple[Loaded | None, tuple[Problem, ...]]:
     """Do as `load` does and return the problems instead of raising.
 
     Beside problems the settings are there as well, with a default for what was refused, so that others can check
     theirs; None if the file could not be read at all. What depends on a refused value is then not to be trusted.
+    A daemon that reads them again gives the settings that it was `started` with: what is read only then stays as it is
+    there, with all that follows from it.
     """
     file = path or DEFAULT_PATH
     table, problem = _table(file, optional=path is None)
@@ -69,7 +78,9 @@ def load_collecting(
         return None, (problem,)
     notes = Notes(str(file), os.environ if environment is None else environment)
     read = cast("Settings", read_section(Settings, table or {}, "", notes))  # never unset: each table has a default
-    settings = _derived(read, notes)
+    read = msgspec.structs.replace(read, stack=_named(read.stack, notes))
+    waiting = _waiting(read, started, notes) if started else {}
+    settings = _derived(msgspec.structs.replace(read, **waiting), notes)
     receivers = _receivers(table or {})
     refused = {problem.key for problem in notes.problems}
     notes.problems += contradictions(settings, receivers, refused)
@@ -83,6 +94,7 @@ def load_collecting(
         origins=notes.origins,
         references=notes.references,
         findings=(*notes.findings, *weaknesses(settings)),
+        waiting=tuple(waiting),
         resting=resting,
         missing=tuple(notes.missing),
     )
@@ -125,26 +137,41 @@ def _syntax(line: int, column: int, what: str) -> Problem:
     return Problem(f"line {line}, column {column}", f"broken TOML ({what})", "valid TOML")
 
 
+def _named(stack: StackSettings, notes: Notes) -> StackSettings:
+    """Give the project its name unless it has one."""
+    if stack.project:
+        return stack
+    notes.origins["stack.project"] = "the name of stack.directory"
+    return msgspec.structs.replace(stack, project=project_of(stack.directory))
+
+
+def _waiting(read: Settings, started: Settings, notes: Notes) -> dict[str, Section]:
+    """Return the sections that have to stay as they were at the start though the file says otherwise, and note it."""
+    waiting = {name: getattr(started, name) for name in READ_AT_START if getattr(read, name) != getattr(started, name)}
+    for key in notes.origins:
+        if key.partition(".")[0] in waiting:
+            notes.origins[key] = f"the daemon's start; what {notes.source} says waits for the next"
+    return waiting
+
+
 def _derived(settings: Settings, notes: Notes) -> Settings:
-    """Fill in the settings that follow from others unless they are given."""
+    """Fill in the targets that follow from the services' names unless they are given."""
     stack, checks, shipped = settings.stack, settings.checks, StackSettings()
-    if not stack.project:
-        stack = msgspec.structs.replace(stack, project=project_of(stack.directory))
-        notes.origins["stack.project"] = "the name of stack.directory"
-    if _follows("checks.semstreams.health", "stack.semstreams_service", notes):
+    if _follows("checks.semstreams.health", "semstreams_service", settings, notes):
         health = checks.semstreams.health.replace(f":{shipped.semstreams_service}:", f":{stack.semstreams_service}:")
         checks = msgspec.structs.replace(checks, semstreams=msgspec.structs.replace(checks.semstreams, health=health))
-    if _follows("checks.nats.monitor", "stack.nats_service", notes):
+    if _follows("checks.nats.monitor", "nats_service", settings, notes):
         monitor = checks.nats.monitor.replace(f":{shipped.nats_service}:", f":{stack.nats_service}:")
         checks = msgspec.structs.replace(checks, nats=msgspec.structs.replace(checks.nats, monitor=monitor))
-    return msgspec.structs.replace(settings, stack=stack, checks=checks)
+    return msgspec.structs.replace(settings, checks=checks)
 
 
-def _follows(key: str, given: str, notes: Notes) -> bool:
-    """Tell whether a default follows another setting that was given, and note it."""
-    if notes.origins.get(key) != DEFAULT or notes.origins.get(given) == DEFAULT:
+def _follows(key: str, name: str, settings: Settings, notes: Notes) -> bool:
+    """Tell whether a default follows a service's name that is not the usual one, and note it."""
+    usual = getattr(settings.stack, name) == getattr(StackSettings(), name)
+    if notes.origins.get(key) != DEFAULT or usual:
         return False
-    notes.origins[key] = f"follows {given}"
+    notes.origins[key] = f"follows stack.{name}"
     return True
 
 

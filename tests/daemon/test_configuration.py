@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from semsupervisor.alerts import receivers
-from semsupervisor.daemon.configuration import configure, host_name, needing_restart, policy
+from semsupervisor.daemon.configuration import configure, host_name, policy
 from semsupervisor.errors import SettingsError
 from semsupervisor.kit.clock import SystemClock
-from semsupervisor.settings.model import ApiSettings, HostSettings, Settings
+from semsupervisor.settings.model import HostSettings, Settings
 from semsupervisor.systems.http import HttpClient
 
 RECEIVERS = """
@@ -62,7 +62,7 @@ def test_what_a_receiver_needs_may_be_missing_at_the_start(tmp_path: Path) -> No
     assert not found.settings.receivers["ops"].enabled
     assert found.settings.receivers["hook"].enabled
     with pytest.raises(SettingsError, match=r"receivers\.ops\.ca_file: found .* No such file"):
-        configure(path, whole=True)
+        configure(path, started=found.settings)
 
 
 async def test_each_queue_that_is_used_has_a_route(tmp_path: Path) -> None:
@@ -82,10 +82,3 @@ def test_host_name_is_the_one_that_was_set() -> None:
     """A name in the settings goes before the host's own, which is used without one."""
     assert host_name(Settings(host=HostSettings(name="edge-7"))) == "edge-7"
     assert host_name(Settings())
-
-
-def test_only_what_is_read_at_the_start_needs_a_restart() -> None:
-    """A change of the sockets is named as waiting for a restart, a change of the host's name is not."""
-    before = Settings()
-    assert not needing_restart(before, Settings(host=HostSettings(name="edge-7")))
-    assert needing_restart(before, Settings(api=ApiSettings(listen=""))) == ["api"]

@@ -263,3 +263,23 @@ def test_an_authority_is_a_file_of_certificates(file: Path, tmp_path: Path) -> N
     assert [name for name, receiver in loaded.settings.receivers.items() if receiver.enabled] == ["good"]
     (problem,) = problems_of(file, hook.format("relative", "ca.pem"))
     assert problem.split(": ")[1] == "receivers.relative.ca_file"
+
+
+def test_what_is_read_at_the_start_stays_as_it_was(file: Path) -> None:
+    """With all that follows from it; that the file says otherwise is known, also when it names the defaults again."""
+    file.write_text('stack = {directory = "/srv/stack", nats_service = "bus"}\n')
+    started = load(file, {}).settings
+    for text in ("", 'stack.semstreams_service = "app"\n'):
+        file.write_text(f'{text}checks.interval = "30s"\n')
+        loaded, problems = load_collecting(file, {}, started)
+        assert loaded is not None
+        assert (problems, loaded.waiting) == ((), ("stack",))
+        assert loaded.settings.stack == started.stack
+        assert loaded.settings.checks.nats.monitor == "container:bus:8222"
+        assert loaded.settings.checks.semstreams == started.checks.semstreams
+        assert loaded.settings.checks.interval_seconds == Duration(30)
+        assert loaded.origins["stack.nats_service"].startswith("the daemon's start; ")
+    file.write_text('stack = {directory = "/srv/stack", nats_service = "bus"}\n')
+    again, _ = load_collecting(file, {}, started)
+    assert again is not None
+    assert (again.waiting, again.settings) == ((), started)
