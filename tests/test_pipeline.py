@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import shutil
+import signal
 import sqlite3
-from collections.abc import AsyncIterator
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -21,8 +25,10 @@ from semsupervisor.alerts.rules import Comparison
 from semsupervisor.alerts.turn import Policy
 from semsupervisor.errors import EngineError, StoreError
 from semsupervisor.health.observation import Observation, Subject, SubjectKind
+from semsupervisor.kit.failpoints import VARIABLE
 from semsupervisor.kit.tasks import TaskOwner
 from semsupervisor.pipeline import UNSEEN_SECONDS
+from semsupervisor.store import journal as journal_module
 from semsupervisor.store.journal import Companion
 from tests.support.alerting import (
     DIED,
@@ -42,6 +48,7 @@ from tests.support.alerting import (
     saw,
 )
 from tests.support.clock import ManualClock
+from tests.support.commands import REPOSITORY
 from tests.support.disks import SmallDisk
 from tests.support.heart import Heart, Told
 from tests.support.logs import Logs
@@ -328,8 +335,19 @@ async def test_a_full_disk_delays_nothing_that_is_told(small_disk: SmallDisk, cl
         await owner.stop()
 
 
-async def broken(heart: Heart) -> None:
-    """Overwrite the files of the database under the running daemon, and let it notice."""
+def find_damage(db: sqlite3.Connection) -> None:
+    """Fail as SQLite does when it meets a page that makes no sense."""
+    error = sqlite3.DatabaseError("database disk image is malformed")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    raise error
+
+
+async def broken(heart: Heart, *, unreadable: bool = True) -> None:
+    """Let the running daemon notice that its database is damaged, by default to the last page."""
+    if not unreadable:
+        with pytest.raises(StoreError):
+            await heart.store.write(find_damage)
+        return
     await heart.store.read(lambda db: db.execute("PRAGMA shrink_memory").fetchall())
     for path in (heart.path, Path(f"{heart.path}-wal")):
         with path.open("r+b") as file:
@@ -381,6 +399,149 @@ async def test_a_broken_database_is_salvaged_at_the_start(heart: Heart, begin: B
     assert [entry.notification.key for entry in third.outbox.queued()] == keys[1:]
     await third.see(ALIVE, after_seconds=10)
     assert [kind for _, kind, _ in third.queued()] == [FIRING, RESOLVED, RESOLVED]
+
+
+LOAD = """
+import asyncio, sys
+from pathlib import Path
+from semsupervisor.kit.tasks import TaskOwner
+from tests.support.clock import ManualClock
+from tests.support.heart import Heart
+from tests.test_pipeline import POLICY
+
+async def live():
+    clock = ManualClock()
+    async with asyncio.TaskGroup() as group:
+        heart = Heart(Path(sys.argv[1]), POLICY, TaskOwner(group, clock), clock)
+        await heart.load()
+        await heart.store.end_salvage()
+
+asyncio.run(live())
+"""
+ON_THE_WAY = [
+    "set_aside.marked:1",
+    "set_aside.half_moved:1",
+    "set_aside.half_moved:2",
+    "set_aside.moved:1",
+    "pipeline.before_commit:1",
+    "pipeline.after_commit:1",
+    "set_aside.saved:1",
+]
+
+
+def damage(path: Path) -> None:
+    """Overwrite the last pages of a database that is not open."""
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size - 4096 * 6)
+        file.write(os.urandom(4096 * 4))
+
+
+@pytest.mark.parametrize("failpoint", ON_THE_WAY)
+async def test_a_kill_while_a_broken_database_is_replaced_loses_nothing(
+    heart: Heart, begin: Begin, failpoint: str
+) -> None:
+    """Wherever the run that found the damage is killed, the next has each alert and message, and nothing more."""
+    await heart.see(DEAD)
+    hook = heart.outbox.queued()[0]
+    await heart.outbox.delivered(heart.outbox.begin(hook, {}))
+    for number in range(40):
+        await heart.pipeline.note("note", SERVICE, f"{number} " + "x" * 3500, {})
+    await heart.close()
+    await asyncio.to_thread(damage, heart.path)
+    ended = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", LOAD, str(heart.path)],
+        cwd=REPOSITORY,
+        env={**os.environ, VARIABLE: failpoint},
+        timeout=60,
+    )
+    assert ended.returncode == -signal.SIGKILL
+    again = await begun(begin)
+    assert again.queued() == [("mail", FIRING, DIED.name)]
+    assert [one.rule for one in again.pipeline.alerts()] == [DIED.name]
+    assert await again.deliver_all()
+    third = await begun(begin)
+    assert third.queued() == []
+    assert third.journal.settled
+    await third.store.end_salvage()
+    fourth = await begun(begin)
+    assert (fourth.queued(), fourth.store.set_aside) == ([], None)
+    await fourth.see(ALIVE, after_seconds=10)
+    assert [kind for _, kind, _ in fourth.queued()] == [RESOLVED, RESOLVED]
+
+
+async def test_a_kill_right_after_a_database_broke_under_the_daemon_loses_nothing(heart: Heart, begin: Begin) -> None:
+    """Before memory could write everything again the next run reads it from the copy, but for what has left since."""
+    await heart.see(DEAD)
+    await broken(heart, unreadable=False)
+    again = await begun(begin)
+    assert again.queued() == [("hook", FIRING, DIED.name), ("mail", FIRING, DIED.name)]
+    await again.outbox.delivered(again.outbox.queued()[0])
+    third = await begun(begin)
+    assert third.queued() == [("mail", FIRING, DIED.name)]
+    assert [one.rule for one in third.pipeline.alerts()] == [DIED.name]
+
+
+async def test_a_state_that_is_removed_is_written_again_with_the_next_change(heart: Heart, begin: Begin) -> None:
+    """With the folder gone, a new alert is told, and it and all that was known before are in the new file."""
+    await heart.see(DEAD)
+    await asyncio.to_thread(shutil.rmtree, heart.path.parent)
+    await heart.see(saw(NATS_SERVICE, {"died": True}), after_seconds=2)
+    assert len(heart.queued()) == 4
+    again = await begun(begin)
+    assert again.queued() == [("hook", FIRING, DIED.name)] * 2 + [("mail", FIRING, DIED.name)] * 2
+    assert [one.subject for one in again.pipeline.alerts()] == [SERVICE, NATS_SERVICE]
+
+
+async def test_what_had_to_be_forgotten_does_not_come_back(
+    heart: Heart, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A delivery and an end that were too old to wait for the disk are known to the next run all the same."""
+    monkeypatch.setattr(journal_module, "MOST_WAITING", 1)
+    await heart.see(DEAD, saw(NATS_SERVICE, {"died": True}))
+    gate = Gate()
+    assert not await heart.journal.commit(gate.pass_or_fail)
+    assert len(await heart.deliver_all()) == 4
+    await heart.see(ALIVE, after_seconds=10)
+    for number in range(3):
+        await heart.pipeline.note("note", SERVICE, str(number), {})
+        assert not await heart.journal.commit(gate.pass_or_fail)
+    assert heart.journal.forgotten_total > 3
+    gate.open = True
+    assert await heart.journal.catch_up()
+    again = await begun(begin)
+    assert again.queued() == [("hook", RESOLVED, DIED.name), ("mail", RESOLVED, DIED.name)]
+    assert [one.subject for one in again.pipeline.alerts()] == [NATS_SERVICE]
+    assert {one.state for one in await again.book.history(10)} == {AlertState.FIRING, AlertState.RESOLVED}
+
+
+class Gate:
+    """A change that finds the disk full until it is opened."""
+
+    def __init__(self) -> None:
+        self.open = False
+
+    def pass_or_fail(self, db: sqlite3.Connection) -> None:
+        """Fail, or do nothing."""
+        if not self.open:
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+
+
+async def test_a_line_that_is_written_twice_stands_there_once(heart: Heart, begin: Begin) -> None:
+    """A change of which a hanging disk did not say whether it was made is made again, and changes nothing then."""
+    made = heart.store.write
+
+    async def silent(change: Callable[[sqlite3.Connection], object], generation: int) -> object:
+        await made(change, generation=generation)
+        raise StoreError("no answer")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(heart.store, "write", silent)
+        await heart.see(DEAD)
+    assert await heart.journal.catch_up()
+    assert [entry.kind for entry in await heart.book.timeline(10)] == ["alert.told", "alert.firing"]
 
 
 async def test_a_state_that_comes_late_is_taken_up_late(heart: Heart, begin: Begin) -> None:

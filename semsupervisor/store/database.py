@@ -55,6 +55,10 @@ class StateTooNew(PermanentError):
     """The state database was written by a newer version of the supervisor."""
 
 
+class StoreRenewed(StoreError):
+    """The database is another one than the caller knew of: what was in that one has to be written again first."""
+
+
 class Store:
     """The state database. Opens by itself when used; while it cannot be opened or written, calls raise StoreError.
 
@@ -89,13 +93,14 @@ class Store:
         """
         await self._in_thread(self._connected)
 
-    async def write(self, change: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(self, change: Callable[[sqlite3.Connection], T], *, generation: int | None = None) -> T:
         """Run `change` in one transaction and return what it returns once the commit is on the disk.
 
-        Raises: StoreError when it could not be committed; nothing of it is kept then, unless the disk hung: a change
+        Raises: StoreRenewed, with nothing changed, if a generation is given and is not that of the database any more;
+        StoreError when it could not be committed; nothing of it is kept then, unless the disk hung: a change
         must be one that can be made twice.
         """
-        return await self._in_thread(lambda: self._transact(change), writes=True)
+        return await self._in_thread(lambda: self._transact(change, generation), writes=True)
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run `query` and return what it returns. Raises: StoreError when the database cannot be read now."""
@@ -168,8 +173,10 @@ class Store:
         self._note(f"{self.path}: {error}; {advice}", writes=writes)
         return StoreError(f"cannot use the state database {self.path}: {error}; {advice}")
 
-    def _transact(self, change: Callable[[sqlite3.Connection], T]) -> T:
+    def _transact(self, change: Callable[[sqlite3.Connection], T], generation: int | None) -> T:
         connection = self._at_run_time()
+        if generation not in (None, self.generation):
+            raise StoreRenewed(f"{self.path} was begun afresh")
         connection.execute("BEGIN IMMEDIATE")
         try:
             result = change(connection)

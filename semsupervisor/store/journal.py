@@ -18,7 +18,7 @@ import structlog
 
 from semsupervisor.errors import StoreError
 from semsupervisor.kit.tasks import uninterrupted
-from semsupervisor.store.database import Store
+from semsupervisor.store.database import Store, StoreRenewed
 
 log = structlog.get_logger(__name__)
 
@@ -102,19 +102,18 @@ class Journal:
             return True
 
     async def _write(self, changes: list[Change]) -> None:
-        """Commit changes, behind what is to be written again; again when only then the database turns out to be new.
-
-        Raises: StoreError.
-        """
+        """Commit changes, behind what is to be written again. Raises: StoreError."""
         while True:
             generation, forgets = self._store.generation, self._forgets
             lost = forgets or generation != self._generation
             batch = [*(whole(forgets) for whole in self._wholes), *changes] if lost else changes
-            await self._store.write(partial(_run_all, changes=batch))
+            try:
+                await self._store.write(partial(_run_all, changes=batch), generation=generation)
+            except StoreRenewed:
+                continue
             self._caught_up(whole=lost)
             self._generation = generation
-            if self._store.generation == generation:
-                return
+            return
 
     def _caught_up(self, *, whole: bool) -> None:
         if self._waiting or whole:
