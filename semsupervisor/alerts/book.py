@@ -43,6 +43,7 @@ TIMELINE_KINDS = (
     "outbox.dropped",
     "service.completed",
     "service.image_changed",
+    "service.oom_killed",
     "service.recreated",
     "service.restarted",
     "service.stopped",
