@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
 from semsupervisor.errors import StoreError
 from semsupervisor.store.database import Migration, Store
-from semsupervisor.store.journal import Journal
+from semsupervisor.store.journal import Change, Journal
 
 MIGRATIONS = (
     Migration(
@@ -56,6 +57,8 @@ class Runs:
     def __init__(self, store: Store, journal: Journal) -> None:
         self._store = store
         self._journal = journal
+        self._run: Run | None = None
+        journal.keeps(self._whole)
 
     async def last(self) -> Run | None:
         """Return the newest run on record; None when there is none or the record cannot be read now."""
@@ -71,15 +74,8 @@ class Runs:
 
     async def begin(self, run: Run) -> None:
         """Write down that a run begins."""
-
-        def write(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "INSERT OR IGNORE INTO runs (id, boot_id, started_at) VALUES (?, ?, ?)",
-                (run.id, run.boot_id, run.started_at.isoformat()),
-            )
-            connection.execute("DELETE FROM runs WHERE rowid <= (SELECT max(rowid) FROM runs) - ?", (KEPT_RUNS,))
-
-        await self._journal.commit(write)
+        self._run = run
+        await self._journal.commit(partial(_write, run=run))
 
     async def end(self, run: Run, at: datetime, how: str) -> None:
         """Write down that a run ends in order, and why."""
@@ -88,3 +84,21 @@ class Runs:
                 "UPDATE runs SET ended_at = ?, ended_how = ? WHERE id = ?", (at.isoformat(), how, run.id)
             )
         )
+
+    def _whole(self, _others_end: bool) -> Change:
+        """Return what writes this run again; nothing before it was begun."""
+        run = self._run
+
+        def write(connection: sqlite3.Connection) -> None:
+            if run is not None:
+                _write(connection, run)
+
+        return write
+
+
+def _write(connection: sqlite3.Connection, run: Run) -> None:
+    connection.execute(
+        "INSERT OR IGNORE INTO runs (id, boot_id, started_at) VALUES (?, ?, ?)",
+        (run.id, run.boot_id, run.started_at.isoformat()),
+    )
+    connection.execute("DELETE FROM runs WHERE rowid <= (SELECT max(rowid) FROM runs) - ?", (KEPT_RUNS,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from semsupervisor.errors import EngineError, EngineForbidden
@@ -56,7 +57,7 @@ class Teller:
         self._note = note
         self._host_is_shutting_down = host_is_shutting_down
         self._away_since: float | None = None
-        self._notes: list[Note] = []
+        self._notes: deque[Note] = deque()
 
     async def tell(self, turn: Turn, more: Sequence[Observation] = ()) -> None:
         """Hand on what a turn brought, in its order, and let the rest of it follow."""
@@ -76,9 +77,9 @@ class Teller:
         self.wake.set()
 
     async def write_notes(self) -> None:
-        """Write the entries that wait."""
-        notes, self._notes = self._notes, []
-        for note in notes:
+        """Write the entries that wait, oldest first; one that cannot be written leaves the others for the next time."""
+        while self._notes:
+            note = self._notes.popleft()
             await self._note(note.kind, note.subject, note.text, note.facts)
 
     def reachable(self, version: str) -> Observation:

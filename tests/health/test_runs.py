@@ -68,3 +68,17 @@ async def test_unreadable_record_is_no_record(tmp_path: Path) -> None:
     store = Store(tmp_path / "file" / "state.db", MIGRATIONS, SystemClock())
     assert await Runs(store, Journal(store)).last() is None
     await store.close()
+
+
+async def test_a_state_that_is_removed_knows_the_run_again(tmp_path: Path) -> None:
+    """With its file gone, the run that goes on is written into the new one: the next start is no first one."""
+    store = Store(tmp_path / "state.db", MIGRATIONS, SystemClock())
+    journal = Journal(store)
+    runs = Runs(store, journal)
+    await runs.begin(run(1))
+    store.path.unlink()
+    assert await runs.last() is None
+    assert await journal.catch_up()
+    await runs.end(run(1), NOW, "SIGTERM")
+    assert await runs.last() == run(1, ended_how="SIGTERM")
+    await store.close()

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from semsupervisor.health.hearing import Note
 from semsupervisor.health.observation import FactValue, Observation, Subject
 from semsupervisor.health.roster import Roster, Turn
 from semsupervisor.health.services import Service, ServiceState
@@ -98,3 +99,22 @@ async def test_a_failure_of_who_is_told_is_passed_on(teller: Teller, receiver: R
     with pytest.raises(RuntimeError):
         await teller.tell(turn())
     assert teller.ahead == 0
+
+
+async def test_a_note_that_cannot_be_written_takes_no_other_along(receiver: Receiver) -> None:
+    """The one that fails is gone, and said so by the loop; those behind it are written the next time, in their order."""
+    written: list[str] = []
+
+    async def note(kind: str, subject: Subject, text: str, facts: Mapping[str, FactValue]) -> None:
+        if text == "2":
+            raise RuntimeError("defect")
+        written.append(text)
+
+    teller = Teller(Roster(), ManualClock(), receiver, lambda: KEEPS, note, never_shuts_down)
+    for number in range(1, 5):
+        teller.note(Note("note", NATS.subject, str(number)))
+    with pytest.raises(RuntimeError):
+        await teller.write_notes()
+    await teller.write_notes()
+    await teller.write_notes()
+    assert written == ["1", "3", "4"]
