@@ -99,6 +99,7 @@ def _findings(sources: Sources) -> Sequence[SetupFinding]:
         directory_exists=sources.folders.stack_exists,
         project=settings.stack.project,
         services=tuple(sorted(watching.services)) if watching.listed and reachable else None,
+        scripts=sources.folders.scripts.active,
     )
     weak = [
         SetupFinding("settings", text, "see `semsupervisor settings show`") for text in configuration.loaded.findings

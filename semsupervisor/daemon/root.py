@@ -21,16 +21,17 @@ from semsupervisor.api.readings import Acts
 from semsupervisor.api.server import Server
 from semsupervisor.daemon import parts
 from semsupervisor.daemon.configuration import Configuration, policy
+from semsupervisor.daemon.predecessors import LOOK_SECONDS as SCRIPTS_SECONDS
 from semsupervisor.daemon.reading import Sources, readings
 from semsupervisor.daemon.reloading import DAEMON, InForce, Reloading
 from semsupervisor.daemon.resting import Resting
-from semsupervisor.daemon.upkeep import Folders, StoreWatch, works
+from semsupervisor.daemon.upkeep import Folders, StoreWatch, drop, works
 from semsupervisor.errors import StoreError
 from semsupervisor.health import memory as service_memory
 from semsupervisor.health import runs as run_record
 from semsupervisor.health.following import Watched
 from semsupervisor.health.memory import Memory
-from semsupervisor.health.observation import HOST, Subject, SubjectKind
+from semsupervisor.health.observation import HOST
 from semsupervisor.health.probes.clocks import Clocks
 from semsupervisor.health.probes.freshness import Freshness
 from semsupervisor.health.probing import ProbeRunner
@@ -177,18 +178,9 @@ class Daemon:
                 test_receiver=self._in_force.test,
                 reload=self._reloading.apply,
                 retry_dead_letter=self._outbox.retry,
-                drop_dead_letter=self._drop,
+                drop_dead_letter=partial(drop, self._outbox, self._pipeline.note),
             ),
         )
-
-    async def _drop(self, entry_id: int) -> bool:
-        """Forget a dead letter because somebody asked for it, and write that down."""
-        dropped = await self._outbox.drop(entry_id)
-        if dropped:
-            titles = ", ".join(alert.title for alert in dropped.notification.alerts)
-            text = f"a message that was given up was dropped by hand: {dropped.notification.kind.value}, {titles}"
-            await self._pipeline.note("outbox.dropped", Subject(SubjectKind.RECEIVER, dropped.receiver), text, {})
-        return dropped is not None
 
     async def _start(self) -> None:
         """Bring the parts up, from the state to the doors."""
@@ -239,6 +231,7 @@ class Daemon:
         self._runner.keep_only({one.probe.name for one in planned})
         jobs = [Job(one.probe.name, one.interval_seconds, partial(self._runner.run, one.probe.name)) for one in planned]
         jobs += [Job("folders", checks.interval_seconds, self._folders.look), Job("trim", DAY_SECONDS, self._trim)]
+        jobs.append(Job("scripts", SCRIPTS_SECONDS, self._folders.scripts.look))
         jobs.append(Job("end unseen", UNSEEN_SECONDS, self._pipeline.end_unseen))
         self._schedule.replace(jobs)
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import structlog
 
+from semsupervisor.alerts.outbox import Outbox
+from semsupervisor.daemon.predecessors import Predecessors
 from semsupervisor.errors import StoreError
 from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind
 from semsupervisor.health.probing import ProbeReport
@@ -27,7 +29,10 @@ WriteNote = Callable[[str, Subject, str, Mapping[str, FactValue]], Awaitable[Non
 
 
 class Folders:
-    """What readers want to know of folders, looked up beside the loop: the state's size, whether the stack's exists."""
+    """What readers want to know of folders, looked up beside the loop: the state's size, whether the stack's exists.
+
+    `scripts` are those that the runbook has put into the stack's, where the host still runs them.
+    """
 
     def __init__(self, state: Path, stack: Path) -> None:
         self._state = state
@@ -35,6 +40,7 @@ class Folders:
         self._calls = BlockingCalls()
         self.state_bytes = 0
         self.stack_exists = True
+        self.scripts = Predecessors(str(stack))
 
     async def look(self) -> None:
         """Look once; what a hanging disk does not tell stays as it was."""
@@ -108,6 +114,16 @@ class StoreWatch:
 
     def _was_removed(self) -> bool:
         return self._removed is not None and self._clock.monotonic() - self._removed < REMOVED_SECONDS
+
+
+async def drop(outbox: Outbox, note: WriteNote, entry_id: int) -> bool:
+    """Forget a dead letter because somebody asked for it, and write that down; False when there is none."""
+    dropped = await outbox.drop(entry_id)
+    if dropped:
+        titles = ", ".join(alert.title for alert in dropped.notification.alerts)
+        text = f"a message that was given up was dropped by hand: {dropped.notification.kind.value}, {titles}"
+        await note("outbox.dropped", Subject(SubjectKind.RECEIVER, dropped.receiver), text, {})
+    return dropped is not None
 
 
 def works(reports: Mapping[str, ProbeReport], clock: Clock) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from semsupervisor.health.predecessors import ActiveScript
 from semsupervisor.settings.model import Settings
 
 
@@ -20,17 +21,18 @@ class SetupFinding(msgspec.Struct, frozen=True):
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What was found on the host: whether the stack's folder is there, and which services the project has.
 
-    `services` is None while the engine could not be listed.
+    `services` is None while the engine could not be listed. `scripts` are the runbook's that the host still runs.
     """
 
     directory_exists: bool
     project: str
     services: tuple[str, ...] | None
+    scripts: tuple[ActiveScript, ...] = ()
 
 
 def findings(settings: Settings, around: Surroundings) -> Sequence[SetupFinding]:
     """Return what is missing for the supervisor to do its whole job, worst first."""
-    return [*_of_receivers(settings), *_of_project(settings, around)]
+    return [*_of_receivers(settings), *_of_project(settings, around), *_of_scripts(around.scripts)]
 
 
 def _of_receivers(settings: Settings) -> Sequence[SetupFinding]:
@@ -60,3 +62,12 @@ def _of_project(settings: Settings, around: Surroundings) -> Sequence[SetupFindi
         for key, name in (("semstreams", settings.stack.semstreams_service), ("nats", settings.stack.nats_service))
         if name not in around.services
     )
+
+
+def _of_scripts(scripts: Sequence[ActiveScript]) -> Sequence[SetupFinding]:
+    if not scripts:
+        return ()
+    named = ", ".join(f"{one.script} ({one.where})" for one in scripts)
+    text = f"the host still runs scripts of the runbook by itself: {named}; two systems must not look after one stack"
+    endings = dict.fromkeys(one.ending for one in scripts)
+    return (SetupFinding("runbook_scripts", text, "; ".join(endings)),)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from semsupervisor.health.predecessors import ActiveScript
 from semsupervisor.health.setup import Surroundings, findings
 from semsupervisor.settings.model import Settings, WebhookReceiver
 
@@ -40,6 +42,18 @@ def test_whole_set_up_has_no_finding() -> None:
 def test_each_weakness_is_named(settings: Settings, surroundings: Surroundings, names: list[str]) -> None:
     """What is missing is named; what could not be looked at is not called missing."""
     assert [finding.name for finding in findings(settings, surroundings)] == names
+
+
+def test_scripts_of_the_runbook_that_still_run_are_a_weakness() -> None:
+    """They are one finding, which names each with its file, and each way to end it once."""
+    scripts = (
+        ActiveScript("/opt/semstreams/backup.sh", "/etc/crontab"),
+        ActiveScript("/opt/semstreams/healthcheck.sh", "/etc/crontab"),
+    )
+    (found,) = findings(WITH_RECEIVER, msgspec.structs.replace(ALL_THERE, scripts=scripts))
+    assert found.name == "runbook_scripts"
+    assert "/opt/semstreams/backup.sh (/etc/crontab), /opt/semstreams/healthcheck.sh (/etc/crontab)" in found.text
+    assert found.fix == "remove its line from /etc/crontab"
 
 
 def test_missing_folder_is_said() -> None:

@@ -1,0 +1,37 @@
+"""Looking, now and then, for what looked after the stack before and still does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from semsupervisor.health import predecessors
+from semsupervisor.health.predecessors import ActiveScript
+from semsupervisor.kit.blocking import BlockingCalls, Hanging
+from semsupervisor.systems import schedules
+from semsupervisor.systems.schedules import Scheduled
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 300.0
+TIMEOUT_SECONDS = 10.0
+
+
+class Predecessors:
+    """The runbook's scripts that the host still runs; of what cannot be read nothing is said."""
+
+    def __init__(self, directory: str, read: Callable[[], Sequence[Scheduled]] = schedules.read) -> None:
+        self._directory = directory
+        self._read = read
+        self._calls = BlockingCalls()
+        self.active: tuple[ActiveScript, ...] = ()
+
+    async def look(self) -> None:
+        """Look once."""
+        try:
+            found = await self._calls.run("the host's schedules", self._read, TIMEOUT_SECONDS)
+        except Hanging as error:
+            log.debug("predecessors.unseen", error=str(error))
+            return
+        self.active = predecessors.active(((one.where, one.command) for one in found), self._directory)
