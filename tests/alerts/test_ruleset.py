@@ -55,6 +55,27 @@ EXPECTED = [
     "semstreams_nats_disconnected",
     "nats_unreachable",
     "nats_unhealthy",
+    "nats_restarted",
+    "nats_connections_high",
+    "nats_connections_full",
+    "nats_connections_unstable",
+    "nats_slow_consumers",
+    "jetstream_disabled",
+    "jetstream_storage_filling",
+    "jetstream_storage_full",
+    "jetstream_storage_full_soon",
+    "jetstream_memory_filling",
+    "jetstream_memory_full",
+    "jetstream_memory_full_soon",
+    "jetstream_account_storage_full",
+    "jetstream_account_memory_full",
+    "jetstream_api_errors",
+    "stream_refuses_writes",
+    "stream_at_ceiling",
+    "stream_lost_messages",
+    "consumer_stuck",
+    "consumer_ack_pending_high",
+    "consumer_redelivering",
     "observation_stale",
     "supervisor_loops_failing",
     "supervisor_store_not_writable",
@@ -107,7 +128,22 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
         "read_only_unexpected": False,
     },
     SubjectKind.SEMSTREAMS: {"reachable": True, "status": "healthy", "offered": True, "nats_connected": True},
-    SubjectKind.NATS: {"reachable": True, "healthy": True, "slow_consumers_total": 12},
+    SubjectKind.NATS: {
+        "reachable": True,
+        "healthy": True,
+        "restarted": False,
+        "connections_total": 1000,
+        "connections_used_ratio": 0.7,
+        "slow_consumers_total": 12,
+        "jetstream_enabled": True,
+        "jetstream_storage_used_ratio": 0.79,
+        "jetstream_memory_used_ratio": 0.79,
+        "jetstream_account_storage_used_ratio": 0.89,
+        "jetstream_account_memory_used_ratio": 0.89,
+        "jetstream_api_error_ratio": 0.05,
+    },
+    SubjectKind.STREAM: {"refuses_writes": False, "at_ceiling": False, "lost_messages": 0},
+    SubjectKind.CONSUMER: {"stuck": False, "ack_pending_ratio": 0.9, "redeliveries_total": 700},
     SubjectKind.PROBE: {"stale_intervals": 2.5},
     SubjectKind.SUPERVISOR: {
         "failing_loops": 0,
@@ -135,7 +171,7 @@ PROGRAMS = {
     "semsupervisor",
     "timedatectl",
 }
-COMMANDS = {"run", "check", "status", "alerts", "timeline", "outbox", "settings"}
+COMMANDS = {"run", "check", "status", "facts", "alerts", "timeline", "outbox", "settings"}
 
 
 def by_name(rules: tuple[Rule, ...] | None = None) -> dict[str, Rule]:
@@ -188,6 +224,8 @@ def test_the_limits_are_the_runbooks() -> None:
         ("memory_high", "memory_critical"),
         ("filesystem_filling", "filesystem_full"),
         ("inodes_filling", "inodes_full"),
+        ("jetstream_memory_filling", "jetstream_memory_full"),
+        ("jetstream_storage_filling", "jetstream_storage_full"),
     ):
         assert compared(rules[low]) == (Comparison.ABOVE, 0.8, Severity.WARNING)
         assert compared(rules[high]) == (Comparison.ABOVE, 0.9, Severity.CRITICAL)
@@ -202,10 +240,14 @@ def test_no_rule_holds_on_a_healthy_host() -> None:
 
 
 def test_what_may_be_over_in_a_moment_is_waited_for() -> None:
-    """Only what is certain when it is seen fires at once: Docker's word on a container, the clock's, our own."""
+    """Only what is certain when it is seen fires at once: Docker's word on a container, a counter's, our own."""
     at_once = {rule.name for rule in ruleset.defaults() if rule.for_seconds == 0}
     assert at_once == {
         "clock_jumped",
+        "nats_restarted",
+        "nats_slow_consumers",
+        "stream_lost_messages",
+        "consumer_stuck",
         "container_died",
         "container_stopped",
         "container_paused",
@@ -239,6 +281,7 @@ def test_causes_and_consequences() -> None:
         "semstreams_health_not_offered",
         "nats_unreachable",
         "nats_unhealthy",
+        "jetstream_disabled",
     }
     assert {name for name in rules if name.startswith("semstreams_")} <= {n for n, r in rules.items() if r.consequence}
     assert "container_died" in rules["container_restarting"].inhibits
@@ -262,6 +305,7 @@ def test_every_step_can_be_typed() -> None:
 def test_every_summary_can_be_filled() -> None:
     """Placeholders are facts of the rule's kind, or words that its observations carry as evidence."""
     evidence = {"error", "unhealthy_parts", "loops", "direction", "moved_to", "path"}
+    evidence |= {"effect", "still", "why", "memory_account", "storage_account"}
     for rule in ruleset.defaults():
         names = set(re.findall(r"\{(\w+)\}", rule.summary))
         course = {"rate", "over"} if rule.over_seconds else set()
