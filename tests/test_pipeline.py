@@ -64,7 +64,7 @@ POLICY = Policy("edge-7", [DIED, DOWN, FILLING], [WEBHOOK, MAIL], TOPOLOGY)
 class Begin(Protocol):
     """Begins a run on the state of that name; all runs before it end as by a kill."""
 
-    async def __call__(self, place: str = "state") -> Heart:
+    async def __call__(self, place: str = "state", boot_id: str = "boot") -> Heart:
         """Return the new run, which has not loaded anything yet."""
         ...
 
@@ -82,10 +82,10 @@ async def begin(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Begin]:
     async with asyncio.TaskGroup() as group:
         owner = TaskOwner(group, clock)
 
-        async def begin(place: str = "state") -> Heart:
+        async def begin(place: str = "state", boot_id: str = "boot") -> Heart:
             for run in runs:
                 await run.close()
-            runs.append(Heart(tmp_path / place / "state.db", POLICY, owner, clock))
+            runs.append(Heart(tmp_path / place / "state.db", POLICY, owner, clock, boot_id))
             return runs[-1]
 
         yield begin
@@ -187,6 +187,21 @@ async def test_what_nobody_mentions_after_a_restart_ends(heart: Heart, begin: Be
     assert before == {SERVICE, NATS_SERVICE}
     assert {alert.subject for alert in again.pipeline.alerts()} == {SERVICE}
     assert ("hook", RESOLVED, DIED.name) in again.queued()
+
+
+@pytest.mark.parametrize(("boot_id", "seconds", "told"), [("boot", 10, False), ("boot", 40, True), ("later", 10, True)])
+async def test_the_quiet_after_a_cause_goes_on_after_a_restart(
+    heart: Heart, begin: Begin, boot_id: str, seconds: float, told: bool
+) -> None:
+    """What depends on a service that has just come back is not told, unless it is long ago or was in another boot."""
+    await heart.see(DEAD)
+    await heart.see(ALIVE, after_seconds=2)
+    await heart.deliver_all()
+    again = await begin(boot_id=boot_id)
+    await again.load()
+    await again.see(saw(SEMSTREAMS, {"reachable": False}), after_seconds=seconds)
+    assert bool(again.queued()) == told
+    assert [one.rule for one in again.pipeline.alerts()] == [DOWN.name]
 
 
 async def test_evidence_in_time_goes_along(heart: Heart) -> None:

@@ -102,7 +102,7 @@ async def test_a_failure_of_who_is_told_is_passed_on(teller: Teller, receiver: R
 
 
 async def test_a_note_that_cannot_be_written_takes_no_other_along(receiver: Receiver) -> None:
-    """The one that fails is gone, and said so by the loop; those behind it are written the next time, in their order."""
+    """The one that fails is gone, and its loop says so; those behind it are written the next time, in their order."""
     written: list[str] = []
 
     async def note(kind: str, subject: Subject, text: str, facts: Mapping[str, FactValue]) -> None:

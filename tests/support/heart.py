@@ -45,7 +45,7 @@ class Gathering:
 class Heart:
     """One run of the daemon's heart; the next run on the same file is another one."""
 
-    def __init__(self, path: Path, policy: Policy, owner: TaskOwner, clock: ManualClock) -> None:
+    def __init__(self, path: Path, policy: Policy, owner: TaskOwner, clock: ManualClock, boot_id: str = "boot") -> None:
         self.path = path
         self._closed = False
         self.clock = clock
@@ -54,7 +54,7 @@ class Heart:
         self.journal = Journal(self.store)
         self.outbox = Outbox(self.store, self.journal, clock)
         self.book = Book(self.store)
-        self.pipeline = Pipeline(policy, self.journal, self.outbox, clock, owner, self.gathering)
+        self.pipeline = Pipeline(policy, self.journal, self.outbox, clock, owner, self.gathering, boot_id=boot_id)
 
     async def load(self) -> None:
         """Take up what the last run left."""
