@@ -1,3 +1,3 @@
-"""semsupervisor watches, tells, repairs and proves a SemStreams and NATS stack on one edge host."""
+"""semsupervisor watches a SemStreams and NATS stack on one edge host, and tells what is wrong with it."""
 
 __version__ = "0.1.0"

@@ -32,6 +32,7 @@ NOUNS = {
     "run": ("run the daemon in the foreground until it is asked to end", "local.run"),
     "check": ("look at everything once, without the daemon, as a monitoring plugin does", "local.check"),
     "status": ("show the stack, its services, NATS, disks, alerts and receivers on one screen", "status"),
+    "facts": ("show every single fact with its age, or what an endpoint last answered", "facts"),
     "alerts": ("show alerts, rules and the past; test a receiver", "alerts"),
     "timeline": ("show what was seen, decided and done, the newest last", "timeline"),
     "outbox": ("show messages that wait or were given up; send or drop those", "outbox"),
@@ -83,7 +84,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser with all nouns by name, and with the options of those that occur among the words."""
     parser = argparse.ArgumentParser(
         prog="semsupervisor",
-        description="watches, tells, repairs and proves a SemStreams and NATS stack on one edge host",
+        description="watches a SemStreams and NATS stack on one edge host, and tells what is wrong with it",
         epilog=_EPILOG,
     )
     parser.add_argument("--version", action="version", version=f"semsupervisor {__version__}")

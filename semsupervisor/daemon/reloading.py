@@ -47,6 +47,8 @@ class InForce:
         """Go on with these."""
         self.configuration = configuration
         self.senders = receivers.build(configuration.settings.receivers, self._http, self._clock)
+        for name, why in configuration.loaded.resting.items():
+            log.error("receiver.off", receiver=name, why=why)
 
     async def test(self, receiver: str) -> str:
         """Send a marked test to a receiver at once, past the outbox, and return what came of it."""

@@ -6,6 +6,8 @@ import asyncio
 import os
 import signal
 
+import pytest
+
 from tests.support.daemon_here import Received, Surroundings, kinds
 from tests.support.waiting import eventually
 
@@ -55,7 +57,9 @@ async def test_reload_schedules_what_the_new_settings_say(surroundings: Surround
     assert {probe["interval_seconds"] for probe in probes} == {7.0}
 
 
-async def test_a_receiver_that_lacks_its_secret_rests_loudly(surroundings: Surroundings, received: Received) -> None:
+async def test_a_receiver_that_lacks_its_secret_rests_loudly(
+    surroundings: Surroundings, received: Received, caplog: pytest.LogCaptureFixture
+) -> None:
     """The daemon starts and tells the others; a reload is refused until the file is there, and then all is well."""
     secret = surroundings.folder / "secret"
     surroundings.write(
@@ -65,6 +69,7 @@ async def test_a_receiver_that_lacks_its_secret_rests_loudly(surroundings: Surro
         await eventually(lambda: ("receiver_resting", "firing") in kinds(received))
         findings = [one["text"] for one in (await surroundings.get("/v1/status"))["findings"]]
         assert any(text.startswith("receivers.night is disabled: secret_file") for text in findings)
+        assert "receiver.off" in caplog.text
         answer = await surroundings.post("/v1/alerts/test/night")
         assert answer["error"] == "the receiver night is switched off"
         answer = await surroundings.post("/v1/settings/reload")

@@ -38,7 +38,7 @@ def add_parser(subparsers: Any) -> Any:
     parser = subparsers.add_parser("settings", help="check, show or reload the settings")
     commands = parser.add_subparsers(dest="settings_command", required=True, metavar="COMMAND")
     described = {
-        "validate": "tell all that is wrong with a settings file; exits 1 if it would be refused",
+        "validate": "tell all that is wrong with a settings file, and with what it names; exits 1 if anything is",
         "show": "print the effective settings and where each came from, secrets masked; exits 1 if they are refused",
     }
     for name, text in described.items():
