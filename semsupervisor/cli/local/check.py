@@ -26,6 +26,8 @@ from semsupervisor.errors import SettingsError, SupervisorError
 from semsupervisor.health.observation import SubjectKind, Unknown
 from semsupervisor.kit.clock import SystemClock
 from semsupervisor.kit.logging import configure as configure_logging
+from semsupervisor.settings.load import DEFAULT_PATH, Loaded
+from semsupervisor.settings.model import Settings
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 NAME = "SEMSUPERVISOR"
@@ -49,7 +51,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "check", help=text, description=f"{text}; exits 0 if all is well, 1 warning, 2 critical, 3 unknown"
     )
-    parser.add_argument("--settings", metavar="FILE", type=Path, help="the settings file")
+    parser.add_argument("--settings", metavar="FILE", type=Path, help=f"the settings file (default: {DEFAULT_PATH})")
     parser.add_argument("--json", action="store_true", help="print JSON for programs")
     parser.add_argument(
         "--timeout",
@@ -125,7 +127,15 @@ def _place(error: Exception) -> str:
 
 async def _within(configuration: Configuration, timeout_seconds: float) -> Once:
     async with asyncio.timeout(timeout_seconds):
-        return await look(configuration.settings, configuration.rules, SystemClock())
+        return await look(_expected(configuration.loaded), configuration.rules, SystemClock())
+
+
+def _expected(loaded: Loaded) -> Settings:
+    """Return the settings with the receivers in use that only rest: who looks here may not read their secrets."""
+    receivers = dict(loaded.settings.receivers)
+    for name in receivers.keys() & loaded.resting.keys():
+        receivers[name] = msgspec.structs.replace(receivers[name], enabled=True)
+    return msgspec.structs.replace(loaded.settings, receivers=receivers)
 
 
 def _blind(arguments: argparse.Namespace, what: str, problems: Sequence[str]) -> int:

@@ -22,6 +22,7 @@ from semsupervisor.cli.local.check import CRITICAL, OK, as_plain, as_text
 from semsupervisor.cli.local.once import Once
 from semsupervisor.errors import TemporaryError
 from semsupervisor.health.observation import SubjectKind, Unknown
+from semsupervisor.settings.model import Settings
 from tests.support.api_world import World, alert
 
 pytestmark = pytest.mark.usefixtures("logging_set_back")
@@ -151,6 +152,24 @@ def test_no_fault_is_a_traceback(
     out, err = capsys.readouterr()
     assert out.startswith(f"SEMSUPERVISOR UNKNOWN - {said}")
     assert (out.count("\n"), err) == (1, "")
+
+
+def test_a_secret_that_this_user_may_not_read_is_no_finding(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A monitoring system's user looks as well as any: whether a receiver rests is the daemon's to say."""
+    looked: list[Settings] = []
+
+    async def look(settings: Settings, *_: object) -> Once:
+        looked.append(settings)
+        return once(World())
+
+    monkeypatch.setattr(check, "look", look)
+    file = tmp_path / "s.toml"
+    hook = 'type = "webhook"\nurl = "http://hook.example"\n'
+    file.write_text(f'[receivers.a]\n{hook}secret_file = "/none"\n[receivers.b]\n{hook}enabled = false\n')
+    assert main(["check", "--settings", str(file)]) == 0
+    assert {name: receiver.enabled for name, receiver in looked[0].receivers.items()} == {"a": True, "b": False}
 
 
 def test_what_is_logged_is_not_the_plugins_output(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
