@@ -11,6 +11,8 @@ from semsupervisor.kit.text import shortened
 
 EXCERPT_BYTES = 400
 LONGEST_EXCERPT = 200
+# Whoever does not have an endpoint says so in one of these ways, or sends the page that it has for everything.
+NOT_HERE = {401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 501: "Not Implemented"}
 
 
 class Unreadable(TemporaryError):
@@ -19,6 +21,14 @@ class Unreadable(TemporaryError):
 
 class NotOffered(TemporaryError):
     """The server answers, but does not know the endpoint (404)."""
+
+
+def refuse_what_is_not_offered(status: int, content_type: str) -> None:
+    """Tell an optional endpoint that is not there, or not for us, from one that fails. Raises: NotOffered."""
+    if status in NOT_HERE:
+        raise NotOffered(f"not offered (HTTP {status} {NOT_HERE[status]})")
+    if content_type.startswith("text/html"):
+        raise NotOffered("another program's page: HTML")
 
 
 T = TypeVar("T")

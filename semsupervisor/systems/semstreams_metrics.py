@@ -17,11 +17,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from semsupervisor.kit.text import shortened
-from semsupervisor.systems.bodies import NotOffered, Unreadable, one_line
+from semsupervisor.systems.bodies import NotOffered, Unreadable, one_line, refuse_what_is_not_offered
 from semsupervisor.systems.http import Answer
 
 OK = 200
-NOT_FOUND = 404
 MOST_LINES = 2000
 LONGEST_LINE = 2000
 LONGEST_REASON = 120
@@ -127,8 +126,7 @@ def parse_metrics(answer: Answer) -> Figures:
 
     Raises: NotOffered, also for a page of another program; Unreadable.
     """
-    if answer.status == NOT_FOUND:
-        raise NotOffered("not offered (HTTP 404)")
+    refuse_what_is_not_offered(answer.status, answer.headers.get("content-type", ""))
     if answer.status != OK:
         raise Unreadable(f"HTTP {answer.status} is not {OK}")
     families = _families(answer)
@@ -143,7 +141,7 @@ def parse_metrics(answer: Answer) -> Figures:
 
 def _without(answer: Answer) -> NotOffered | Unreadable:
     """Return what a page without any of SemStreams' metrics is: another program's, or none at all."""
-    if answer.headers.get("content-type", "").startswith("text/html") or _ANY_SAMPLE.search(answer.body):
+    if _ANY_SAMPLE.search(answer.body):
         return NotOffered("another program's page: none of SemStreams' metrics is on it")
     return Unreadable("no page of metrics" if answer.body.strip() else "the body is empty")
 

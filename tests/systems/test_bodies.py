@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semsupervisor.systems.bodies import LONGEST_EXCERPT, Unreadable, excerpt, json_object
+from semsupervisor.systems.bodies import (
+    LONGEST_EXCERPT,
+    NotOffered,
+    Unreadable,
+    excerpt,
+    json_object,
+    refuse_what_is_not_offered,
+)
 
 
 def test_an_object_is_read() -> None:
@@ -58,3 +65,15 @@ def test_any_bytes_can_be_shown(body: bytes) -> None:
     shown = excerpt(body)
     assert shown.isprintable()
     assert len(shown) <= LONGEST_EXCERPT
+
+
+@pytest.mark.parametrize(
+    ("status", "content_type"),
+    [(404, ""), (401, "application/json"), (403, ""), (405, ""), (200, "text/html; charset=x")],
+)
+def test_an_optional_endpoint_may_be_missing_in_several_ways(status: int, content_type: str) -> None:
+    """Not found, not for us, and the page that somebody sends for everything: none is a fault."""
+    with pytest.raises(NotOffered):
+        refuse_what_is_not_offered(status, content_type)
+    for well in (200, 500, 503):
+        refuse_what_is_not_offered(well, "application/json")

@@ -21,6 +21,7 @@ class Environment:
     data: Path
     config: Path
     messages_per_second: float
+    metrics_names: str = "both"
     http_port: int = 8080
     metrics_port: int = 9090
 
@@ -37,6 +38,7 @@ class Environment:
             data=Path(os.environ.get("SEMSTREAMS_DATA", "/data")),
             config=Path(os.environ.get("SEMSTREAMS_CONFIG", "/etc/semstreams/config.json")),
             messages_per_second=float(os.environ.get("SEMSTREAMS_MESSAGES_PER_SECOND", "5")),
+            metrics_names=os.environ.get("SEMSTREAMS_METRICS_NAMES", "both"),
             http_port=int(os.environ.get("SEMSTREAMS_HTTP_PORT", "8080")),
             metrics_port=int(os.environ.get("SEMSTREAMS_METRICS_PORT", "9090")),
         )

@@ -26,14 +26,20 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "oom_child": {},
     "never_ready": {},
     "wrong_version": {"version": "v9.9.9"},
-    "drop_flows": {},
+    "drop_flows": {"keep": 0},
     "slow_flow": {},
+    "restart": {},
+    "failures": {"ratio": 0.5},
+    "backlog": {},
     "nats_disconnect": {},
     "log_spam": {"lines_per_second": 1000.0, "seconds": 10.0, "level": "error", "message": "something went wrong"},
-    "metrics": {"values": {}},
+    "metrics": {"values": {}, "names": "both", "openmetrics": False},
     "dialect": {"value": "runbook", "pretty": False},
 }
-"""Every fault by name with its parameters and their defaults."""
+"""Every fault by name with its parameters and their defaults.
+
+What they do is in README.md beside the compose file.
+"""
 
 COMMON: dict[str, Any] = {"paths": ["/health"], "persist": False, "only_version": "", "for_seconds": 0.0}
 """Parameters of every fault: the paths it acts on ("*": all but /_fault), whether it outlives the process, on which

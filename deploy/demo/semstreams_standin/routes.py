@@ -15,7 +15,7 @@ from semstreams_standin.faults import FaultBook, FaultRefused, parse
 from semstreams_standin.health import Condition, Flow
 from semstreams_standin.http_server import Request, Response
 from semstreams_standin.logs import LEVELS, Log, rfc3339, utc_now
-from semstreams_standin.metrics import Figures
+from semstreams_standin.metrics import NAMES, Figures, Show
 from semstreams_standin.misdeeds import Misdeeds
 from semstreams_standin.traffic import Traffic
 
@@ -97,7 +97,10 @@ class Routes:
         except ValueError as error:
             return self._json({"error": str(error)}, 400)
         self._log.write("info", "fault", "Fault switched on", asked=fault.asked())
-        if fault.name != "crash":
+        if fault.name == "restart":
+            self._begin = time.monotonic()
+            self._figures.begin_anew()
+        elif fault.name != "crash":
             self._faults.switch_on(fault)
         answer = self._json({"active": self._faults.show()}, 202)
         return Response(answer.status, answer.body, then=self._misdeeds.after_answer(fault))
@@ -124,13 +127,10 @@ class Routes:
         return [str(flow["name"]) for flow in self._traffic.configuration.get("flows", [])]
 
     def _running_flows(self) -> tuple[Flow, ...]:
-        if self._faults.get("drop_flows"):
-            return ()
+        drop = self._faults.get("drop_flows")
+        running = self._configured_flows()[: drop["keep"] if drop else None]
         slow = self._faults.get("slow_flow") is not None
-        return tuple(
-            Flow(name, "slow" if slow and index == 0 else "running")
-            for index, name in enumerate(self._configured_flows())
-        )
+        return tuple(Flow(name, "slow" if slow and index == 0 else "running") for index, name in enumerate(running))
 
     async def _health(self) -> Response:
         fault = self._faults.get("dialect")
@@ -165,14 +165,14 @@ class Routes:
 
     async def _metrics(self) -> Response:
         fault = self._faults.get("metrics")
-        text = metrics.page(
-            self._figures,
-            self._traffic.connected,
-            len(self._running_flows()),
-            utc_now().timestamp(),
-            fault["values"] if fault else {},
+        show = (
+            Show(fault["names"], fault["openmetrics"], fault["values"])
+            if fault
+            else Show(self._environment.metrics_names)
         )
-        return Response(200, text.encode(), "text/plain; version=0.0.4; charset=utf-8")
+        flows, now = len(self._running_flows()), utc_now().timestamp()
+        text = metrics.page(self._figures, self._traffic.connected, flows, now, show)
+        return Response(200, text.encode(), show.content_type)
 
     def _json(self, value: object, status: int = 200, *, pretty: bool = False) -> Response:
         separators = (",", ": ") if pretty else (",", ":")
@@ -184,5 +184,7 @@ def _check_choice(name: str, parameters: Any) -> None:
     """Refuse a value that the type alone does not rule out."""
     if name == "dialect" and parameters["value"] not in DIALECTS:
         raise FaultRefused(f"value of dialect must be one of {', '.join(DIALECTS)}")
+    if name == "metrics" and parameters["names"] not in NAMES:
+        raise FaultRefused(f"names of metrics must be one of {', '.join(NAMES)}")
     if name == "log_spam" and parameters["level"] not in LEVELS:
         raise FaultRefused(f"level of log_spam must be one of {', '.join(LEVELS)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import time
 from typing import Any
 
@@ -137,15 +138,27 @@ class Traffic:
     async def _consume(self, stream: JetStreamContext) -> None:
         subscription = await stream.pull_subscribe(SUBJECT, durable=CONSUMER, stream=STREAM)
         while True:
+            if self._faults.get("backlog"):
+                self._figures.pending = (await subscription.consumer_info()).num_pending or 0
+                await asyncio.sleep(1.0)
+                continue
             try:
                 messages = await subscription.fetch(50, timeout=1.0)
             except TimeoutError:
                 continue
             for message in messages:
                 await message.ack()
-                self._figures.received += 1
-                self._figures.processed += 1
+                self._count_one()
             self._figures.pending = messages[-1].metadata.num_pending
+
+    def _count_one(self) -> None:
+        """Count a message that was processed, or failed because that was asked for."""
+        self._figures.received += 1
+        self._figures.processed += 1
+        failures = self._faults.get("failures")
+        if failures is not None and random.random() < failures["ratio"]:
+            self._figures.failed += 1
+            self._figures.errors += 1
 
     async def _check(self, client: Client, settings: KeyValue) -> None:
         """Measure the round trip, follow the KV configuration, and obey a requested disconnection."""
