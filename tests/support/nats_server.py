@@ -33,11 +33,15 @@ def binary(generation: str) -> Path:
 
 
 class NatsServer:
-    """One server with a store of its own. The ports are the server's choice at the first start, and kept after it."""
+    """One server with a store of its own, and configuration beside the flags.
 
-    def __init__(self, generation: str, folder: Path, *, jetstream: bool = True) -> None:
+    The ports are the server's choice at the first start, and kept after it.
+    """
+
+    def __init__(self, generation: str, folder: Path, *, jetstream: bool = True, configuration: str = "") -> None:
         self._program = binary(generation)
         self._jetstream = jetstream
+        self._configuration = configuration
         self.folder = folder
         folder.mkdir(exist_ok=True)
         self.log_file = folder / "log"
@@ -64,8 +68,11 @@ class NatsServer:
         store = ["-js", "-sd", str(self.folder / "store")] if self._jetstream else []
         listen = ["-a", "127.0.0.1", "-p", self._ports[0], "-m", self._ports[1]]
         ports = ["--ports_file_dir", str(self.folder)]
+        file = self.folder / "nats.conf"
+        file.write_text(self._configuration)
+        command = [str(self._program), "-c", str(file), *listen, *store, *ports]
         with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen([str(self._program), *listen, *store, *ports], stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
         written = self.folder / f"nats-server_{self._process.pid}.ports"
         eventually_sync(lambda: self._told(written))
         self._ports = self._read(written)
