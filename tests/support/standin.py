@@ -23,6 +23,7 @@ class StandIn:
 
     def __init__(self, folder: Path, nats_url: str) -> None:
         self._port = free_port()
+        self._metrics_port = free_port()
         self._log_file = folder / "log"
         environment = {
             **os.environ,
@@ -30,7 +31,7 @@ class StandIn:
             "SEMSTREAMS_CONFIG": str(DEMO / "config.json"),
             "SEMSTREAMS_DATA": str(folder),
             "SEMSTREAMS_HTTP_PORT": str(self._port),
-            "SEMSTREAMS_METRICS_PORT": str(free_port()),
+            "SEMSTREAMS_METRICS_PORT": str(self._metrics_port),
             "SEMSTREAMS_NATS_URL": nats_url,
         }
         with self._log_file.open("wb") as log:
@@ -43,6 +44,11 @@ class StandIn:
     def health(self) -> str:
         """Return the address of its /health."""
         return f"http://127.0.0.1:{self._port}/health"
+
+    @property
+    def metrics_port(self) -> int:
+        """Return the port of its metrics service, which serves everything else as well."""
+        return self._metrics_port
 
     def fault(self, name: str, **parameters: Any) -> None:
         """Switch a fault on, beside those that are on."""
