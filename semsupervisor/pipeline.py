@@ -19,8 +19,9 @@ from semsupervisor.alerts.histories import Histories
 from semsupervisor.alerts.judging import Key
 from semsupervisor.alerts.lifecycle import Alert, AlertState
 from semsupervisor.alerts.muting import Ended
-from semsupervisor.alerts.notification import OutboxEntry
+from semsupervisor.alerts.notification import Notification, OutboxEntry
 from semsupervisor.alerts.outbox import Outbox
+from semsupervisor.alerts.retelling import retold
 from semsupervisor.alerts.turn import Note, Policy, Turn
 from semsupervisor.errors import SupervisorError
 from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind
@@ -132,6 +133,20 @@ class Pipeline:
             turn = self._turn()
             turn.notes.append(Note(kind, subject, text, facts))
             await self._finish(turn)
+
+    async def retry(self, entry_id: int, book: Book) -> bool:
+        """Queue what is to be told now instead of a dead letter; return whether there was one of that id.
+
+        Raises: StoreError; PermanentError when it would say something wrong by now.
+        """
+
+        async def renew(dead: OutboxEntry) -> Notification | None:
+            ids = [alert.id for alert in dead.notification.alerts]
+            past = {alert_id: alert for alert_id in ids for alert in await book.history(1, alert_id)}
+            return retold(dead, self._alerts.values(), past, self._outbox.queued())
+
+        async with self._order:
+            return await self._outbox.retry(entry_id, renew)
 
     async def save_all(self) -> None:
         """Write all that is open and all that waits at the end of a run: with what is only pending the next goes on."""

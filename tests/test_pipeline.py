@@ -23,7 +23,7 @@ from semsupervisor.alerts.lifecycle import AlertState
 from semsupervisor.alerts.notification import NotificationKind
 from semsupervisor.alerts.rules import Comparison
 from semsupervisor.alerts.turn import Policy
-from semsupervisor.errors import EngineError, StoreError
+from semsupervisor.errors import EngineError, PermanentError, StoreError
 from semsupervisor.health.observation import Observation, Subject, SubjectKind
 from semsupervisor.kit.failpoints import VARIABLE
 from semsupervisor.kit.tasks import TaskOwner
@@ -670,6 +670,55 @@ async def test_dead_letters_can_be_sent_again_once(heart: Heart, begin: Begin) -
     assert heart.outbox.depth("hook").dead == 0
     again = await begun(begin)
     assert again.queued() == [("mail", FIRING, DIED.name), ("hook", FIRING, DIED.name)]
+
+
+async def give_up(heart: Heart, receiver: str) -> int:
+    """Give the oldest message of a receiver up, and return its number."""
+    entry = heart.outbox.head(receiver)
+    assert entry is not None
+    await heart.outbox.dead(entry, "410 Gone")
+    return entry.id
+
+
+async def test_a_beginning_that_is_sent_again_after_its_end_opens_nothing(heart: Heart, begin: Begin) -> None:
+    """Of what is over the end is told, under the end's key; while that waits still, nothing more is told."""
+    await heart.see(DEAD)
+    hook, mail = await give_up(heart, "hook"), await give_up(heart, "mail")
+    await heart.see(ALIVE, after_seconds=2)
+    ended = heart.outbox.head("hook")
+    assert ended is not None
+    await heart.outbox.delivered(heart.outbox.begin(ended, {}))
+    assert await heart.pipeline.retry(hook, heart.book)
+    assert await heart.pipeline.retry(mail, heart.book)
+    assert not await heart.pipeline.retry(mail, heart.book)
+    again = await begun(begin)
+    assert again.queued() == [("mail", RESOLVED, DIED.name), ("hook", RESOLVED, DIED.name)]
+    assert again.outbox.queued()[1].notification.key == ended.notification.key
+    assert again.outbox.queued()[1].notification.alerts[0].resolved_because == "semstreams: died is no."
+    assert again.outbox.receivers() == ("hook", "mail")
+
+
+async def test_what_still_fires_is_sent_again_as_it_was(heart: Heart) -> None:
+    """A beginning whose end is not there yet goes out, and its end comes behind it."""
+    await heart.see(DEAD)
+    assert await heart.pipeline.retry(await give_up(heart, "hook"), heart.book)
+    await heart.see(ALIVE, after_seconds=2)
+    assert [kind for receiver, kind, _ in heart.queued() if receiver == "hook"] == [FIRING, RESOLVED]
+
+
+async def test_what_fires_again_is_not_closed_by_an_old_message(heart: Heart) -> None:
+    """A message about an earlier episode is refused while a later one fires, and can be sent when that is over."""
+    await heart.see(DEAD)
+    old = await give_up(heart, "hook")
+    await heart.see(ALIVE, after_seconds=60)
+    await heart.see(DEAD, after_seconds=60)
+    with pytest.raises(PermanentError, match=f"outbox drop {old}"):
+        await heart.pipeline.retry(old, heart.book)
+    assert heart.outbox.depth("hook").dead == 1
+    await heart.see(ALIVE, after_seconds=60)
+    await heart.deliver_all()
+    assert await heart.pipeline.retry(old, heart.book)
+    assert [(kind, receiver) for receiver, kind, _ in heart.queued()] == [(RESOLVED, "hook")]
 
 
 async def test_a_reload_ends_what_the_settings_no_longer_ask_for(heart: Heart) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from semsupervisor.alerts import outbox_rows
 from semsupervisor.alerts.notification import Notification, OutboxEntry
@@ -12,11 +12,11 @@ from semsupervisor.kit.clock import Clock
 from semsupervisor.store.database import Store
 from semsupervisor.store.journal import Change, Journal
 
-Renew = Callable[[OutboxEntry], Notification | None]
+Renew = Callable[[OutboxEntry], Awaitable[Notification | None]]
 """Says what is to be told now instead of a message that was given up, None if that is nothing any more."""
 
 
-def as_it_was(entry: OutboxEntry) -> Notification:
+async def as_it_was(entry: OutboxEntry) -> Notification:
     """Tell the same as then."""
     return entry.notification
 
@@ -84,13 +84,13 @@ class GivenUp:
         self._raised.add(entry_id)
         return old
 
-    def renewed(self, entry: OutboxEntry, renew: Renew) -> Notification | None:
+    async def renewed(self, entry: OutboxEntry, renew: Renew) -> Notification | None:
         """Return what is to be told instead of one that was taken; when that cannot be said it stays where it was.
 
         Raises: what `renew` raises.
         """
         try:
-            return renew(entry)
+            return await renew(entry)
         except BaseException:
             self._raised.discard(entry.id)
             raise

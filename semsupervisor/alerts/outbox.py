@@ -211,7 +211,7 @@ class Outbox:
         old = await self._given_up.take(entry_id)
         if old is None:
             return False
-        message = self._given_up.renewed(old, renew)
+        message = await self._given_up.renewed(old, renew)
         fresh = [self.make(old.receiver, message)] if message else []
 
         def requeue(connection: sqlite3.Connection) -> None:

@@ -74,7 +74,7 @@ async def test_what_cannot_be_renewed_stays_where_it_was(post: Post) -> None:
     (entry,) = await post.put("ops", MESSAGES[0])
     await post.outbox.dead(entry, "refused")
 
-    def refuse(_: OutboxEntry) -> None:
+    async def refuse(_: OutboxEntry) -> None:
         raise PermanentError("not now")
 
     with pytest.raises(PermanentError, match="not now"):

@@ -65,6 +65,12 @@ def encode(notification: Notification, receiver: str) -> bytes:
     )
 
 
+def is_news(notification: Notification) -> bool:
+    """Tell whether there is anything to send: an update of what is over would be one more end of it."""
+    over = all(alert.resolved_at for alert in notification.alerts)
+    return notification.kind is not NotificationKind.UPDATE or not over
+
+
 def fingerprint(rule: str, subject: str, host: str) -> str:
     """Return what tells an alert from all others, the same for every episode of it."""
     return hashlib.sha256(f"{rule}\0{subject}\0{host}".encode()).hexdigest()[:FINGERPRINT_DIGITS]

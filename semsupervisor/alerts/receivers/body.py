@@ -48,7 +48,15 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
         Literal["semsupervisor/1"], Meta(description="Under this name fields may be added, never changed.")
     ]
     key: Annotated[str, Meta(description="The same on every attempt: drop what you have seen.")]
-    kind: NotificationKind
+    kind: Annotated[
+        NotificationKind,
+        Meta(
+            description=(
+                "Why this is told. `firing` opens the alerts of these ids, `resolved` closes them for good, and `update` "
+                "adds to what is known of them, also after their end; it never opens one again."
+            )
+        ),
+    ]
     host: Annotated[str, Meta(description="How the host is called in its settings.")]
     at: Annotated[Moment, Meta(description="When it was decided to tell this, not when it was sent.")]
     severity: Annotated[Severity, Meta(description="That of the worst of the alerts.")]

@@ -46,12 +46,18 @@ class WebhookSender:
         self._settings = settings
         self._http = http
         self._clock = clock
-        self._encode: Callable[[Notification], bytes] = (
-            body.encode if settings.format == "semsupervisor" else partial(alertmanager.encode, receiver=name)
-        )
+        self._encode: Callable[[Notification], bytes] = body.encode
+        self._is_news: Callable[[Notification], bool] = lambda _: True
+        if settings.format == "alertmanager":
+            self._encode, self._is_news = partial(alertmanager.encode, receiver=name), alertmanager.is_news
 
     async def send(self, notification: Notification) -> None:
-        """Post one notification. Raises: TemporaryError (RetryLater, Unanswered) or PermanentError."""
+        """Post one notification, if it says anything in this format.
+
+        Raises: TemporaryError (RetryLater, Unanswered) or PermanentError.
+        """
+        if not self._is_news(notification):
+            return
         settings = self._settings
         content = self._encode(notification)
         headers = {"Content-Type": "application/json", "Idempotency-Key": notification.key}

@@ -10,6 +10,7 @@ from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiohttp import web
 
@@ -82,6 +83,19 @@ async def test_the_format_chooses_the_body(http: HttpClient) -> None:
     async with http_server(seen.take) as (url, _):
         await sender(http, WebhookReceiver(url=url, format="alertmanager")).send(FIRING)
     assert (json.loads(seen.bodies[0])["version"], json.loads(seen.bodies[0])["receiver"]) == ("4", "ops")
+
+
+async def test_an_update_of_what_is_over_is_no_second_end(http: HttpClient) -> None:
+    """A receiver of Alertmanager's format gets each end once; one of our own format learns what was found later."""
+    late = msgspec.structs.replace(told(NotificationKind.RESOLVED), kind=NotificationKind.UPDATE, key="late")
+    seen = Hook()
+    async with http_server(seen.take) as (url, _):
+        alertmanager = sender(http, WebhookReceiver(url=url, format="alertmanager"))
+        for message in (told(NotificationKind.UPDATE), told(NotificationKind.RESOLVED), late):
+            await alertmanager.send(message)
+        await sender(http, WebhookReceiver(url=url)).send(late)
+    assert [json.loads(body).get("status") for body in seen.bodies] == ["firing", "resolved", None]
+    assert seen.headers[2]["Idempotency-Key"] == "late"
 
 
 async def test_a_receiver_over_tls(http: HttpClient, tmp_path: Path) -> None:
