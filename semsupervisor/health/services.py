@@ -211,20 +211,8 @@ def facts(service: Service, now_monotonic: float) -> dict[str, FactValue]:
 
 def condition(service: Service) -> str:
     """Return in a sentence how a service is that does not run; empty where it does."""
-    match service.state:
-        case ServiceState.RUNNING:
-            return ""
-        case ServiceState.PAUSED:
-            words = "is paused"
-        case ServiceState.CREATED:
-            words = "has a container that was not started"
-        case ServiceState.RESTARTING:
-            words = "died, and its restart policy is to start it again"
-        case ServiceState.EXITED:
-            words = _HOW_IT_ENDED[service.ending]
-        case ServiceState.MISSING:
-            words = _HOW_IT_WENT.get(service.ending, "was removed")
-    return f"{service.name} {words}."
+    words = _condition_words(service)
+    return f"{service.name} {words}." if words else ""
 
 
 def evidence(service: Service) -> dict[str, str]:
@@ -280,3 +268,19 @@ def _unhealthy(service: Service) -> bool | None:
             return True
         case Health.NONE | Health.STARTING:
             return None
+
+
+def _condition_words(service: Service) -> str:
+    match service.state:
+        case ServiceState.RUNNING:
+            return ""
+        case ServiceState.PAUSED:
+            return "is paused"
+        case ServiceState.CREATED:
+            return "has a container that was not started"
+        case ServiceState.RESTARTING:
+            return "died, and its restart policy is to start it again"
+        case ServiceState.EXITED:
+            return _HOW_IT_ENDED[service.ending]
+        case ServiceState.MISSING:
+            return _HOW_IT_WENT.get(service.ending, "was removed")
