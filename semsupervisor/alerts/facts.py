@@ -104,6 +104,9 @@ FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
         "nats_connected_by_metrics": bool,
         "nats_rtt_seconds": float,
         "nats_reconnects_total": float,
+        "nats_resolvable_inside": bool,
+        "nats_reachable_inside": bool,
+        "nats_monitor_reachable_inside": bool,
     },
     SubjectKind.NATS: {
         "reachable": bool,
