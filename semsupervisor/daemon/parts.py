@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import msgspec
 
 from semsupervisor.health import targets
 from semsupervisor.health.masking import masked
-from semsupervisor.health.probes.containers import ContainersProbe
 from semsupervisor.health.probes.filesystems import Filesystems
 from semsupervisor.health.probes.host import HostProbe
 from semsupervisor.health.probes.nats_health import NatsHealth
+from semsupervisor.health.probes.nats_jetstream import NatsJetStream
 from semsupervisor.health.probes.nats_varz import NatsVarz
+from semsupervisor.health.probes.reach import Inside, SemstreamsReach
 from semsupervisor.health.probes.semstreams_health import SemstreamsHealth
 from semsupervisor.health.probing import Probe
 from semsupervisor.health.reaching import Endpoint, Get
-from semsupervisor.health.watching import Watching
+from semsupervisor.health.targets import AddressOf
 from semsupervisor.kit.clock import Clock
 from semsupervisor.settings.model import Settings
-from semsupervisor.systems.docker import Docker
+from semsupervisor.systems.containers import Container
+from semsupervisor.systems.http import HttpClient
+from semsupervisor.systems.nats_jsz import LARGEST_ANSWER_BYTES
 
 ENGINE_ROOT = "/var/lib/docker"
+SLOW_SECONDS = 30.0
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -33,53 +38,68 @@ class Planned(msgspec.Struct, frozen=True):
 
 
 class Means(msgspec.Struct, frozen=True):
-    """What the probes look with."""
+    """What the probes look with.
+
+    `address_of` and `engine_root` say where a service's container and the engine's data are now, as far as that is
+    known, and `containers` how these were inspected last; `lag_since` how long the event loop was held up since a
+    moment of the monotonic clock.
+    """
 
     clock: Clock
-    get: Get
-    docker: Docker
-    watching: Watching
+    http: HttpClient
+    address_of: AddressOf
+    engine_root: Callable[[], str]
     lag_since: Callable[[float], float]
+    containers: Callable[[], Mapping[str, Container]]
 
 
 def probes(settings: Settings, means: Means) -> list[Planned]:
-    """Return the scheduled checks of the stack and the host."""
+    """Return the checks of the stack and the host, but for the containers: those the daemon follows by events."""
     checks = settings.checks
-    return [Planned(probe, checks.interval_seconds, checks.timeout_seconds) for probe in _usual(settings, means)]
+    usual = [Planned(probe, checks.interval_seconds, checks.timeout_seconds) for probe in _usual(settings, means)]
+    slow_seconds = max(checks.interval_seconds, SLOW_SECONDS)
+    slow = [Planned(probe, slow_seconds, checks.timeout_seconds) for probe in _slow(settings, means)]
+    return [*usual, *slow]
 
 
 def _usual(settings: Settings, means: Means) -> list[Probe]:
     """Return the checks that look as often as the settings say for all."""
     checks, stack = settings.checks, settings.stack
     timeout = checks.timeout_seconds
-
-    def endpoint(target: str) -> Endpoint:
-        return Endpoint(
-            means.clock,
-            means.get,
-            targets.parse(target),
-            means.watching.address,
-            lag_since=means.lag_since,
-            mask=masked,
-        )
-
-    monitor = endpoint(checks.nats.monitor)
+    monitor = _endpoint(checks.nats.monitor, means, means.http.get)
     return [
-        ContainersProbe(means.watching, means.docker, means.clock),
         HostProbe(means.clock, timeout),
-        Filesystems(means.clock, lambda: paths(settings, means.watching.engine_root), timeout),
-        SemstreamsHealth(means.clock, endpoint(checks.semstreams.health), stack.semstreams_service, timeout),
+        Filesystems(means.clock, lambda: paths(settings, means.engine_root(), means.containers().values()), timeout),
+        SemstreamsHealth(
+            means.clock, _endpoint(checks.semstreams.health, means, means.http.get), stack.semstreams_service, timeout
+        ),
         NatsHealth(means.clock, monitor, stack.nats_service, timeout),
         NatsVarz(means.clock, monitor, stack.nats_service, timeout),
     ]
 
 
-def paths(settings: Settings, engine_root: str) -> Sequence[str]:
-    """Return the folders whose file systems matter: the root, the stack's, the engine's, the state's, the settings'."""
-    return (
-        "/",
-        settings.stack.directory,
-        engine_root or ENGINE_ROOT,
-        settings.state.directory,
-        *settings.checks.filesystems.paths,
-    )
+def _slow(settings: Settings, means: Means) -> list[Probe]:
+    """Return the checks whose looks are heavy for who is looked at, or for us."""
+    checks, nats = settings.checks, settings.stack.nats_service
+    large = _endpoint(checks.nats.monitor, means, partial(means.http.get, largest_bytes=LARGEST_ANSWER_BYTES))
+    inside = Inside(settings.stack.semstreams_service, nats, means.address_of, means.containers)
+    return [
+        NatsJetStream(means.clock, large, nats, checks.timeout_seconds),
+        SemstreamsReach(means.clock, inside, means.lag_since, checks.timeout_seconds),
+    ]
+
+
+def _endpoint(target: str, means: Means, get: Get) -> Endpoint:
+    return Endpoint(means.clock, get, targets.parse(target), means.address_of, lag_since=means.lag_since, mask=masked)
+
+
+def paths(settings: Settings, engine_root: str, containers: Iterable[Container]) -> Mapping[str, bool]:
+    """Return the folders whose file systems matter, and whether something has to write there.
+
+    They are the root, the stack's, the settings', and those that are written to: by the engine, the containers, the
+    backup and the supervisor itself.
+    """
+    read = ("/", settings.stack.directory, *settings.checks.filesystems.paths)
+    own = (settings.state.directory, settings.backup.directory)
+    written = (engine_root or ENGINE_ROOT, *own, *(folder for one in containers for folder in one.folders))
+    return {**dict.fromkeys(read, False), **dict.fromkeys(written, True)}

@@ -33,6 +33,7 @@ from semsupervisor.health.following import Watched
 from semsupervisor.health.memory import Memory
 from semsupervisor.health.observation import HOST
 from semsupervisor.health.probes.clocks import Clocks
+from semsupervisor.health.probes.containers import ContainersProbe
 from semsupervisor.health.probes.freshness import Freshness
 from semsupervisor.health.probing import ProbeRunner
 from semsupervisor.health.runs import Run, Runs, story
@@ -136,9 +137,17 @@ class Daemon:
         )
         self._runner = ProbeRunner(self._clock, self._pipeline.observe)
         self._schedule = Schedule(self._clock, self._owner)
-        self._means = parts.Means(self._clock, self._http.get, self._docker, self._watching, self._lag.largest_since)
+        self._means = parts.Means(
+            self._clock,
+            self._http,
+            self._watching.address,
+            lambda: self._watching.engine_root,
+            self._lag.largest_since,
+            lambda: self._watching.containers,
+        )
         take_up = partial(self._pipeline.load, self._book)
         self._own_probes = (
+            ContainersProbe(self._watching, self._docker, self._clock),
             self._delivery,
             StoreWatch(self._store, self._journal, self._clock, take_up, self._pipeline.note),
             Clocks(self._clock, self._pipeline.note),

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -17,18 +18,13 @@ from semsupervisor.alerts.turn import Policy, Turn
 from semsupervisor.api import verdicts
 from semsupervisor.api.knowledge import Known, merged
 from semsupervisor.api.verdicts import Verdict
+from semsupervisor.daemon import parts
 from semsupervisor.errors import EngineError, EngineForbidden, SupervisorError
-from semsupervisor.health import services, setup, targets, usage
+from semsupervisor.health import predecessors, services, setup, usage
 from semsupervisor.health.looking import Circumstances
-from semsupervisor.health.masking import masked
 from semsupervisor.health.observation import ENGINE, FactValue, Observation, Outcome, Subject, Unknown
 from semsupervisor.health.probes.containers import measure
-from semsupervisor.health.probes.filesystems import Filesystems
-from semsupervisor.health.probes.nats_health import NatsHealth
-from semsupervisor.health.probes.nats_varz import NatsVarz
-from semsupervisor.health.probes.semstreams_health import SemstreamsHealth
-from semsupervisor.health.probing import Probe, ProbeRunner
-from semsupervisor.health.reaching import Endpoint
+from semsupervisor.health.probing import ProbeRunner
 from semsupervisor.health.roster import Roster
 from semsupervisor.health.setup import SetupFinding, Surroundings
 from semsupervisor.health.targets import TargetStopped
@@ -36,10 +32,14 @@ from semsupervisor.kit.blocking import BlockingCalls, Hanging
 from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.looplag import LoopLag
 from semsupervisor.settings.model import Settings
+from semsupervisor.systems import schedules
 from semsupervisor.systems.docker import Docker
 from semsupervisor.systems.http import HttpClient
 
+T = TypeVar("T")
+
 SOURCE = "check"
+LONGEST_SECONDS = 300.0
 NOBODY = Route(SOURCE, Severity.INFO, wants_updates=False)
 
 
@@ -83,7 +83,7 @@ class _Eye:
         self._lag = LoopLag(clock)
         self._calls = BlockingCalls()
         self._roster = Roster()
-        self._engine_root = "/"
+        self._engine_root = ""
         self._trouble: EngineError | EngineForbidden | None = None
 
     async def containers(self) -> list[Observation]:
@@ -118,10 +118,17 @@ class _Eye:
         async def collect(observations: Sequence[Observation]) -> None:
             seen.extend(observations)
 
-        checks = self._settings.checks
+        means = parts.Means(
+            self._clock,
+            self._http,
+            self._address,
+            lambda: self._engine_root,
+            self._lag.largest_since,
+            lambda: self._roster.containers,
+        )
         runner = ProbeRunner(self._clock, collect)
-        for probe in self._probes():
-            runner.add(probe, checks.interval_seconds, checks.timeout_seconds)
+        for one in parts.probes(self._settings, means):
+            runner.add(one.probe, one.interval_seconds, one.timeout_seconds)
         await asyncio.gather(*(runner.run(name) for name in runner.reports))
         return seen
 
@@ -129,10 +136,12 @@ class _Eye:
         """Return the weaknesses of the set-up; a folder that nobody can look for is taken to be there."""
         stack = self._settings.stack
         exists = await self._asked(Path(stack.directory).is_dir)
+        scheduled = await self._asked(schedules.read) or ()
         around = Surroundings(
             directory_exists=True if exists is None else exists,
             project=stack.project,
             services=None if self._trouble else tuple(sorted(self._roster.services)),
+            scripts=predecessors.active(((one.where, one.command) for one in scheduled), stack.directory),
         )
         return setup.findings(self._settings, around)
 
@@ -141,28 +150,6 @@ class _Eye:
         self._lag.stop()
         await self._http.close()
         await self._docker.close()
-
-    def _probes(self) -> list[Probe]:
-        checks, stack = self._settings.checks, self._settings.stack
-        timeout = checks.timeout_seconds
-        monitor = self._endpoint(checks.nats.monitor)
-        return [
-            Filesystems(self._clock, self._paths, timeout),
-            SemstreamsHealth(self._clock, self._endpoint(checks.semstreams.health), stack.semstreams_service, timeout),
-            NatsHealth(self._clock, monitor, stack.nats_service, timeout),
-            NatsVarz(self._clock, monitor, stack.nats_service, timeout),
-        ]
-
-    def _paths(self) -> Sequence[str]:
-        settings = self._settings
-        state = settings.state.directory
-        return ("/", settings.stack.directory, self._engine_root, state, *settings.checks.filesystems.paths)
-
-    def _endpoint(self, target: str) -> Endpoint:
-        lag_since = self._lag.largest_since
-        return Endpoint(
-            self._clock, self._http.get, targets.parse(target), self._address, lag_since=lag_since, mask=masked
-        )
 
     def _address(self, service: str) -> str | None:
         if self._trouble is not None:
@@ -184,7 +171,7 @@ class _Eye:
             return self._of_engine(Outcome.UNKNOWN, {"reachable": Unknown(str(error))}, str(error))
         return self._of_engine(Outcome.DOWN, {"reachable": False}, str(error))
 
-    async def _asked(self, look: Callable[[], bool]) -> bool | None:
+    async def _asked(self, look: Callable[[], T]) -> T | None:
         """Return what a look into the file system finds, None if that hangs or is not allowed."""
         try:
             return await self._calls.run("folders", look, self._settings.checks.timeout_seconds)
@@ -203,8 +190,12 @@ class _Eye:
 
 
 def _judged(settings: Settings, rules: Sequence[Rule], seen: Sequence[Observation], clock: Clock) -> tuple[Alert, ...]:
-    """Return what fires at once if nothing has to hold for a while, but for what another alert explains."""
-    at_once = [msgspec.structs.replace(rule, for_seconds=0.0) for rule in rules]
+    """Return what fires at once if nothing has to hold for a while, but for what another alert explains.
+
+    What has to hold for longer than `LONGEST_SECONDS` says something of the time: one look cannot tell.
+    """
+    short = (rule for rule in rules if rule.for_seconds <= LONGEST_SECONDS)
+    at_once = [msgspec.structs.replace(rule, for_seconds=0.0) for rule in short]
     topology = Topology(settings.stack.semstreams_service, settings.stack.nats_service)
     turn = Turn(Policy(settings.host.name, at_once, [NOBODY], topology), {}, [], clock.instant())
     numbers = itertools.count(1)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiohttp import web
 
@@ -114,3 +115,19 @@ async def test_targets_in_containers_are_unknown_without_the_engine(tmp_path: Pa
     found = await looked(tmp_path)
     assert isinstance(found.known[NATS].facts["reachable"], Unknown)
     assert isinstance(found.known[SEMSTREAMS].facts["reachable"], Unknown)
+
+
+async def test_what_has_to_last_is_not_told_from_one_look(tmp_path: Path, port: int) -> None:
+    """A disk that is full now is full; that something was so for an hour is nothing that was seen."""
+    settings, rules = await asyncio.to_thread(configured, tmp_path, port)
+    (filling,) = (rule for rule in rules if rule.name == "filesystem_filling")
+    soon = msgspec.structs.replace(filling, limit=0.0, clear=None)
+    late = msgspec.structs.replace(soon, name="late", for_seconds=3600.0)
+    found = await look(settings, [soon, late], SystemClock())
+    assert {alert.rule for alert in found.alerts} == {"filesystem_filling"}
+
+
+async def test_the_daemons_own_checks_are_made(tmp_path: Path, port: int) -> None:
+    """The plugin has no list of its own, which would lack what the daemon's has gained."""
+    found = await looked(tmp_path, port)
+    assert {subject.kind for subject in found.known} >= {SubjectKind.HOST, SubjectKind.FILESYSTEM, SubjectKind.NATS}
