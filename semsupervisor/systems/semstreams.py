@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import StrEnum
+from itertools import islice
 from typing import cast
 
 import msgspec
@@ -26,6 +27,7 @@ LARGEST_INTEGER = 2**63 - 1
 LONGEST_TEXT = 120
 LONGEST_NUMBER = 15
 DEEPEST_PART = 20
+MOST_PARTS = 30
 
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ns|us|µs|μs|ms|s|m|h))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|μs|ms|s|m|h)")
@@ -45,7 +47,8 @@ class Status(StrEnum):
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """What /health said; None and empty where a dialect has no word for it.
 
-    `unwell` names the parts that are not healthy, in SemStreams' own words.
+    `parts` are all parts that it is made of, at most 30 of them, and `unwell` those that are not healthy, in
+    SemStreams' own words.
     """
 
     status: Status
@@ -56,6 +59,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     uptime_seconds: float | None = None
     buffered_messages: int | None = None
     unwell: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -87,6 +91,7 @@ def parse_health(http_status: int, body: bytes) -> Health:
         version=_text(whole.get("version")),
         uptime_seconds=_uptime_seconds(whole),
         buffered_messages=_count(whole.get("buffered_messages")),
+        parts=tuple(islice(_described_all(components, parts), MOST_PARTS)),
         unwell=tuple(_unwell(components, parts)) or (() if nats_connected is not False else ("nats is disconnected",)),
     )
 
@@ -191,6 +196,11 @@ def _unwell(components: _Object, parts: tuple[_Part, ...]) -> Iterator[str]:
         if isinstance(told, str) and told.casefold() not in FINE_WORDS:
             yield f"{_text(name)} is {_text(told)}"
     yield from (_described(part) for part in parts if part.status is not Status.HEALTHY)
+
+
+def _described_all(components: _Object, parts: tuple[_Part, ...]) -> Iterator[str]:
+    yield from (f"{_text(name)} is {_text(told)}" for name, told in components.items() if isinstance(told, str))
+    yield from map(_described, parts)
 
 
 def _described(part: _Part) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -134,7 +135,23 @@ def read(body: object, http_status: int = 200) -> Health:
 def test_each_dialect_is_read(body: object, http_status: int, health: Health, indent: int | None) -> None:
     """Runbook, shipped and offline bodies are understood, compact or pretty, with 200 or 503."""
     separators = (",", ":") if indent is None else None
-    assert parse_health(http_status, json.dumps(body, indent=indent, separators=separators).encode()) == health
+    read = parse_health(http_status, json.dumps(body, indent=indent, separators=separators).encode())
+    assert msgspec.structs.replace(read, parts=()) == health
+
+
+def test_all_parts_are_listed() -> None:
+    """Those that are well too, in each dialect, nested ones behind their own."""
+    runbook = {"status": "healthy", "components": {"nats": "connected", "flows": "running", "x": 5}}
+    inner = {"component": "ingest", "healthy": True, "status": "healthy", "message": "Flow is running"}
+    engine = {"component": "flow-engine", "healthy": True, "status": "healthy", "sub_statuses": [inner]}
+    shipped = {"status": "healthy", "healthy": True, "sub_statuses": [engine]}
+    assert [
+        parse_health(200, json.dumps(body).encode()).parts for body in (runbook, shipped, {"status": "healthy"})
+    ] == [
+        ("nats is connected", "flows is running"),
+        ("flow-engine is healthy", "ingest is healthy: Flow is running"),
+        (),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from semsupervisor.errors import SupervisorError
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.reaching import Endpoint, Unreachable
 from semsupervisor.health.targets import TargetAbsent
 from semsupervisor.kit.clock import Clock
+from semsupervisor.kit.text import shortened
 from semsupervisor.systems.bodies import Unreadable
-from semsupervisor.systems.http import Answer, BodyTooLarge
+from semsupervisor.systems.http import Answer, BadRedirect, BodyTooLarge
 from semsupervisor.systems.semstreams import Health, Status, parse_health
 
 NOT_FOUND = 404
+LONGEST_PARTS = 600
+TOLERANCE_SECONDS = 5.0
+
+RunOf = Callable[[], object]
+"""Returns what is another value after each start of the container; None when that is not known."""
+
+
+def _no_run() -> object:
+    return None
 
 
 class SemstreamsHealth:
@@ -21,11 +31,14 @@ class SemstreamsHealth:
 
     name = "semstreams_health"
 
-    def __init__(self, clock: Clock, endpoint: Endpoint, service: str, timeout_seconds: float) -> None:
+    def __init__(
+        self, clock: Clock, endpoint: Endpoint, service: str, timeout_seconds: float, run_of: RunOf = _no_run
+    ) -> None:
         self._clock = clock
         self._endpoint = endpoint
         self._subject = Subject(SubjectKind.SEMSTREAMS, service)
         self._timeout_seconds = timeout_seconds
+        self._restarts = _Restarts(run_of)
 
     async def observe(self) -> Sequence[Observation]:
         """Ask once. Nothing is raised: what could not be seen is an observation as well."""
@@ -35,6 +48,8 @@ class SemstreamsHealth:
             return [self._unseen(Outcome.DOWN, str(error), reachable=False)]
         except BodyTooLarge as error:
             return [self._unseen(Outcome.UNKNOWN, str(error), error.answer, reachable=True)]
+        except BadRedirect as error:
+            return [self._unseen(Outcome.UNKNOWN, str(error), reachable=True)]
         except TargetAbsent as error:
             return [self._unseen(Outcome.NOT_OFFERED, str(error), reachable=Unknown(str(error)))]
         except SupervisorError as error:
@@ -61,6 +76,11 @@ class SemstreamsHealth:
             facts["version"] = health.version
         if health.uptime_seconds is not None:
             facts["uptime_seconds"] = health.uptime_seconds
+            facts["restarted"] = self._restarts.see(health.uptime_seconds, self._clock.monotonic())
+        if health.buffered_messages is not None:
+            facts["buffered_messages"] = health.buffered_messages
+        if health.parts:
+            facts["parts_unwell"] = len(health.unwell)
         return self._observation(Outcome.OK, facts, self._endpoint.evidence(_words(health)))
 
     def _unseen(
@@ -90,6 +110,31 @@ class SemstreamsHealth:
         return Observation(self.name, self._subject, self._clock.instant(), shown, evidence, outcome)
 
 
+class _Restarts:
+    """Tells a program that was started anew from its uptime, unless its container was: that is told elsewhere.
+
+    What Docker tells of the container may come a moment later than the answer of the program, so that a restart is
+    told with the look after the one that saw it.
+    """
+
+    def __init__(self, run_of: RunOf) -> None:
+        self._run_of = run_of
+        self._last: tuple[float, float, object] | None = None
+        self._suspected = False
+
+    def see(self, uptime_seconds: float, now: float) -> bool:
+        """Tell whether it was started anew between the two looks before this one."""
+        run = self._run_of()
+        last, self._last = self._last, (uptime_seconds, now, run)
+        if last is None:
+            return False
+        before, at, last_run = last
+        told = self._suspected and run == last_run
+        fell = uptime_seconds < before and uptime_seconds <= now - at + TOLERANCE_SECONDS
+        self._suspected = fell and run == last_run
+        return told
+
+
 def _nats_connected(health: Health) -> FactValue:
     if health.nats_connected is not None:
         return health.nats_connected
@@ -105,6 +150,6 @@ def _words(health: Health) -> Mapping[str, str]:
         words["unhealthy_parts"] = "; ".join(health.unwell) or "it does not say which part"
     if health.nats_message:
         words["nats_message"] = health.nats_message
-    if health.buffered_messages is not None:
-        words["buffered_messages"] = str(health.buffered_messages)
+    if health.parts:
+        words["parts"] = shortened("; ".join(health.parts), LONGEST_PARTS)
     return words

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from semsupervisor.errors import SupervisorError
-from semsupervisor.health.observation import Observation, Outcome, Subject, SubjectKind, Unknown
-from semsupervisor.health.probes.semstreams_health import SemstreamsHealth
+from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
+from semsupervisor.health.probes.semstreams_health import LONGEST_PARTS, SemstreamsHealth
 from semsupervisor.health.targets import TargetAbsent
 from semsupervisor.systems.connecting import Garbled, Refused, TimedOut
-from semsupervisor.systems.http import Answer, BodyTooLarge
+from semsupervisor.systems.http import Answer, BadRedirect, BodyTooLarge
 from tests.support.asked import ELAPSED_SECONDS, Answering, answer
 
 RUNBOOK: dict[str, Any] = {
@@ -48,8 +48,10 @@ async def test_a_healthy_answer_is_seen() -> None:
         "flows": "running",
         "version": "v1.0.0",
         "uptime_seconds": 88_215.0,
+        "restarted": False,
+        "parts_unwell": 0,
     }
-    assert observation.evidence == {"nats_message": "connected"}
+    assert observation.evidence == {"nats_message": "connected", "parts": "nats is connected; flows is running"}
 
 
 async def test_facts_hold_no_secret() -> None:
@@ -76,11 +78,13 @@ async def test_what_is_wrong_is_named() -> None:
         "status": "unhealthy",
         "nats_connected": False,
         "latency_seconds": ELAPSED_SECONDS,
+        "buffered_messages": 142,
+        "parts_unwell": 1,
     }
     assert observation.evidence == {
         "unhealthy_parts": "nats is unhealthy: Disconnected: ***",
         "nats_message": "Disconnected: ***",
-        "buffered_messages": "142",
+        "parts": "nats is unhealthy: Disconnected: ***",
     }
 
 
@@ -160,3 +164,65 @@ async def test_a_service_that_is_not_there_is_not_looked_at() -> None:
     (seen,) = await SemstreamsHealth(answering.clock, answering.endpoint, "app", 3.0).observe()
     assert seen.outcome is Outcome.NOT_OFFERED
     assert seen.facts["reachable"] == Unknown("no such service")
+
+
+async def test_many_parts_are_bounded() -> None:
+    """A tree of hundreds of parts makes a line, not a page."""
+    parts = [{"component": f"part-{number}", "status": "healthy", "healthy": True} for number in range(500)]
+    observation = await seen(answer({"status": "healthy", "healthy": True, "sub_statuses": parts}))
+    assert observation.evidence["parts"].startswith("part-0 is healthy; part-1 is healthy")
+    assert len(observation.evidence["parts"]) <= LONGEST_PARTS
+
+
+async def test_a_redirect_off_the_host_is_refused_and_said() -> None:
+    """Something answers, and whether SemStreams is well is not known from another host."""
+    observation = await seen(BadRedirect("redirected to another host: http://elsewhere", "http://elsewhere"))
+    assert observation.outcome is Outcome.UNKNOWN
+    assert (observation.facts["reachable"], observation.facts["status"]) == (
+        True,
+        Unknown(observation.evidence["error"]),
+    )
+    assert "another host" in observation.evidence["error"]
+
+
+class Uptimes:
+    """Looks at a SemStreams that says how long it has been running, in a container that may be started anew."""
+
+    def __init__(self) -> None:
+        self.run = "first"
+        self.answering = Answering(answer(RUNBOOK))
+        self.probe = SemstreamsHealth(
+            self.answering.clock, self.answering.endpoint, "semstreams", 3.0, run_of=lambda: self.run
+        )
+
+    async def restarted(self, uptime_seconds: int) -> FactValue:
+        """Return whether a restart is told when it says this, ten seconds after the look before."""
+        self.answering.clock.advance(10.0 - ELAPSED_SECONDS)
+        self.answering.answers = [answer({**RUNBOOK, "uptime": f"{uptime_seconds}s"})]
+        (observation,) = await self.probe.observe()
+        return observation.facts["restarted"]
+
+
+async def test_a_restart_inside_the_container_is_told_once() -> None:
+    """The look after the one with the shorter uptime tells it."""
+    looks = Uptimes()
+    assert [await looks.restarted(uptime) for uptime in (500, 510, 3, 13, 23)] == [False, False, False, True, False]
+
+
+@pytest.mark.parametrize("learned_late", [False, True])
+async def test_a_restart_of_the_container_is_told_elsewhere(learned_late: bool) -> None:
+    """Docker's own word about the container is enough, also when it comes after SemStreams' answer."""
+    looks = Uptimes()
+    told = [await looks.restarted(500)]
+    if not learned_late:
+        looks.run = "second"
+    told.append(await looks.restarted(3))
+    looks.run = "second"
+    told += [await looks.restarted(uptime) for uptime in (13, 23)]
+    assert told == [False] * 4
+
+
+async def test_an_uptime_that_only_shrinks_is_no_restart() -> None:
+    """A clock that was set back makes it shorter, but not as short as the time since the last look."""
+    looks = Uptimes()
+    assert [await looks.restarted(uptime) for uptime in (90_000, 3_610, 3_620)] == [False] * 3
