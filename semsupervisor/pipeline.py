@@ -134,31 +134,27 @@ class Pipeline:
             turn.notes.append(Note(kind, subject, text, facts))
             await self._finish(turn)
 
-    async def retry(self, entry_id: int, book: Book) -> bool:
-        """Queue what is to be told now instead of a dead letter; return whether there was one of that id.
+    async def retry(self, entry_id: int, book: Book) -> str | None:
+        """Queue what is to be told now instead of a dead letter; return who is to hear it, None if there is none.
 
         Raises: StoreError; PermanentError when it would say something wrong by now.
         """
+        asked: list[str] = []
 
         async def renew(dead: OutboxEntry) -> Notification | None:
+            asked.append(dead.receiver)
             ids = [alert.id for alert in dead.notification.alerts]
             past = {alert_id: alert for alert_id in ids for alert in await book.history(1, alert_id)}
             return retold(dead, self._alerts.values(), past, self._outbox.queued())
 
         async with self._order:
-            return await self._outbox.retry(entry_id, renew)
+            return asked[0] if await self._outbox.retry(entry_id, renew) else None
 
     async def save_all(self) -> None:
-        """Write all that is open and all that waits at the end of a run: with what is only pending the next goes on."""
+        """Write all that is open at the end of a run, what is only pending as well: the next run goes on with it."""
         async with self._order:
             alerts = list(self._alerts.values())
-            queued = self._outbox.queued()
-
-            def write(connection: sqlite3.Connection) -> None:
-                alert_book.save_alerts(connection, alerts)
-                outbox_rows.save(connection, queued)
-
-            await self._journal.commit(write)
+            await self._journal.commit(lambda connection: alert_book.save_alerts(connection, alerts))
 
     def _whole(self, others_end: bool) -> Change:
         """Return what writes all that fires; what does not, as far as ever read, has ended."""

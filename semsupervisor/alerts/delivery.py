@@ -57,7 +57,10 @@ class Delivery:
             lane.wake()
 
     def retry_now(self, queue: str | None = None) -> None:
-        """Try what waits for one queue, or for all, without waiting out the pause between two attempts."""
+        """Try what waits for one queue, or for all, without waiting out the pause between two attempts.
+
+        For somebody who has mended a receiver, and sends again what was given up.
+        """
         for lane in self._lanes.values():
             if queue in (None, lane.queue):
                 lane.wake()

@@ -21,11 +21,12 @@ from semsupervisor.api.readings import Acts
 from semsupervisor.api.server import Server
 from semsupervisor.daemon import parts
 from semsupervisor.daemon.configuration import Configuration, policy
+from semsupervisor.daemon.letters import Letters
 from semsupervisor.daemon.predecessors import LOOK_SECONDS as SCRIPTS_SECONDS
 from semsupervisor.daemon.reading import Sources, readings
 from semsupervisor.daemon.reloading import DAEMON, InForce, Reloading
 from semsupervisor.daemon.resting import Resting
-from semsupervisor.daemon.upkeep import Folders, StoreWatch, drop, works
+from semsupervisor.daemon.upkeep import Folders, StoreWatch, works
 from semsupervisor.errors import StoreError
 from semsupervisor.health import memory as service_memory
 from semsupervisor.health import runs as run_record
@@ -168,6 +169,7 @@ class Daemon:
         self._server = Server(readings(self._sources()), self._settings.api)
 
     def _sources(self) -> Sources:
+        letters = Letters(self._outbox, self._pipeline, self._book, self._delivery.retry_now)
         return Sources(
             configuration=lambda: self._in_force.configuration,
             clock=self._clock,
@@ -186,8 +188,8 @@ class Daemon:
                 testable=lambda: tuple(self._in_force.senders),
                 test_receiver=self._in_force.test,
                 reload=self._reloading.apply,
-                retry_dead_letter=self._outbox.retry,
-                drop_dead_letter=partial(drop, self._outbox, self._pipeline.note),
+                retry_dead_letter=letters.retry,
+                drop_dead_letter=letters.drop,
             ),
         )
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import structlog
 
-from semsupervisor.alerts.outbox import Outbox
 from semsupervisor.daemon.predecessors import Predecessors
 from semsupervisor.errors import StoreError
 from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind
@@ -114,16 +113,6 @@ class StoreWatch:
 
     def _was_removed(self) -> bool:
         return self._removed is not None and self._clock.monotonic() - self._removed < REMOVED_SECONDS
-
-
-async def drop(outbox: Outbox, note: WriteNote, entry_id: int) -> bool:
-    """Forget a dead letter because somebody asked for it, and write that down; False when there is none."""
-    dropped = await outbox.drop(entry_id)
-    if dropped:
-        titles = ", ".join(alert.title for alert in dropped.notification.alerts)
-        text = f"a message that was given up was dropped by hand: {dropped.notification.kind.value}, {titles}"
-        await note("outbox.dropped", Subject(SubjectKind.RECEIVER, dropped.receiver), text, {})
-    return dropped is not None
 
 
 def works(reports: Mapping[str, ProbeReport], clock: Clock) -> bool:

@@ -52,8 +52,8 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
         NotificationKind,
         Meta(
             description=(
-                "Why this is told. `firing` opens the alerts of these ids, `resolved` closes them for good, and `update` "
-                "adds to what is known of them, also after their end; it never opens one again."
+                "Why this is told. `firing` opens the alerts of these ids, `resolved` closes them for good. "
+                "`update` adds to what is known of them, also after their end, and never opens one again."
             )
         ),
     ]
