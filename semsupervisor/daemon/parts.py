@@ -26,7 +26,7 @@ from semsupervisor.systems.http import HttpClient
 from semsupervisor.systems.nats_jsz import LARGEST_ANSWER_BYTES
 
 ENGINE_ROOT = "/var/lib/docker"
-SLOW_SECONDS = 30.0
+SLOW_TIMES = 3
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -57,8 +57,7 @@ def probes(settings: Settings, means: Means) -> list[Planned]:
     """Return the checks of the stack and the host, but for the containers: those the daemon follows by events."""
     checks = settings.checks
     usual = [Planned(probe, checks.interval_seconds, checks.timeout_seconds) for probe in _usual(settings, means)]
-    slow_seconds = max(checks.interval_seconds, SLOW_SECONDS)
-    slow = [Planned(probe, slow_seconds, checks.timeout_seconds) for probe in _slow(settings, means)]
+    slow = [Planned(probe, SLOW_TIMES * checks.interval_seconds, checks.timeout_seconds) for probe in _slow(settings, means)]
     return [*usual, *slow]
 
 
