@@ -57,7 +57,8 @@ def probes(settings: Settings, means: Means) -> list[Planned]:
     """Return the checks of the stack and the host, but for the containers: those the daemon follows by events."""
     checks = settings.checks
     usual = [Planned(probe, checks.interval_seconds, checks.timeout_seconds) for probe in _usual(settings, means)]
-    slow = [Planned(probe, SLOW_TIMES * checks.interval_seconds, checks.timeout_seconds) for probe in _slow(settings, means)]
+    rarely = SLOW_TIMES * checks.interval_seconds
+    slow = [Planned(probe, rarely, checks.timeout_seconds) for probe in _slow(settings, means)]
     return [*usual, *slow]
 
 
