@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 
 from tests.support.daemon_here import Received, Surroundings, kinds
@@ -26,6 +27,28 @@ async def test_restart_repeats_nothing(surroundings: Surroundings, received: Rec
     async with surroundings.running():
         await eventually(lambda: surroundings.get("/v1/alerts"))
         entries = (await surroundings.get("/v1/timeline"))["entries"]
+    assert kinds(received).count(("engine_unreachable", "firing")) == 1
+    assert any("ended in order (SIGTERM)" in entry["text"] for entry in entries)
+
+
+async def test_a_state_that_is_removed_is_begun_anew(surroundings: Surroundings, received: Received) -> None:
+    """With its folder removed the daemon says so, tells what is new, and forgets nothing that it had told."""
+    state = surroundings.folder / "state"
+    async with surroundings.running():
+        await eventually(lambda: ("engine_unreachable", "firing") in kinds(received))
+        await asyncio.to_thread(shutil.rmtree, state)
+        surroundings.write("mistake = 1\n")
+        await surroundings.post("/v1/settings/reload")
+        await eventually(lambda: ("supervisor_settings_refused", "firing") in kinds(received))
+        await eventually(lambda: ("supervisor_store_removed", "firing") in kinds(received))
+        assert await asyncio.to_thread((state / "state.db").is_file)
+        entries = (await surroundings.get("/v1/timeline"))["entries"]
+    assert "daemon.state_removed" in {entry["kind"] for entry in entries}
+    surroundings.write()
+    async with surroundings.running():
+        firing = {alert["rule"] for alert in (await surroundings.get("/v1/alerts"))["alerts"]}
+        entries = (await surroundings.get("/v1/timeline"))["entries"]
+    assert "engine_unreachable" in firing
     assert kinds(received).count(("engine_unreachable", "firing")) == 1
     assert any("ended in order (SIGTERM)" in entry["text"] for entry in entries)
 
