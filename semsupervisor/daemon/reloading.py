@@ -38,11 +38,6 @@ class InForce:
         self.senders: Mapping[str, Sender] = {}
         self.put(configuration)
 
-    @property
-    def status(self) -> str:
-        """Return the line that `systemctl status` shows."""
-        return f"watching the compose project {self.configuration.settings.stack.project}"
-
     def put(self, configuration: Configuration) -> None:
         """Go on with these."""
         self.configuration = configuration
@@ -112,7 +107,7 @@ class Reloading:
             await self._tell("; ".join(error.problems))
             raise
         finally:
-            self._notifier.ready(self._in_force.status)
+            self._notifier.ready("the settings were read again")
         waiting = fresh.loaded.waiting
         changed = [f"{name}: stays as it was until the next start" for name in waiting]
         changed.append("all other settings are in force" if waiting else "all settings are in force")

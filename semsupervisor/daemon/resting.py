@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from semsupervisor.health.observation import Observation, Subject, SubjectKind
 from semsupervisor.kit.clock import Clock
+from semsupervisor.settings.load import Loaded
 
 
 class Resting:
-    """Sees which receivers rest because they lack what the settings name for them.
-
-    `resting` gives their names with the reason, `known` the names of all receivers there are now.
-    """
+    """Sees which receivers rest because they lack what the settings name for them; `loaded` gives those in force."""
 
     name = "resting"
 
-    def __init__(
-        self, clock: Clock, resting: Callable[[], Mapping[str, str]], known: Callable[[], Container[str]]
-    ) -> None:
+    def __init__(self, clock: Clock, loaded: Callable[[], Loaded]) -> None:
         self._clock = clock
-        self._resting = resting
-        self._known = known
+        self._loaded = loaded
         self._observed: frozenset[str] = frozenset()
 
     async def observe(self) -> Sequence[Observation]:
         """Return what is so of each that rests, and once of each that rests no more or was removed."""
-        at, resting, known = self._clock.instant(), self._resting(), self._known()
+        at, loaded = self._clock.instant(), self._loaded()
+        resting, known = loaded.resting, loaded.settings.receivers
         names, self._observed = sorted(self._observed | resting.keys()), frozenset(resting)
         return [
             Observation(

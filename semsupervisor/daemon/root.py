@@ -26,6 +26,7 @@ from semsupervisor.daemon.predecessors import LOOK_SECONDS as SCRIPTS_SECONDS
 from semsupervisor.daemon.reading import Sources, readings
 from semsupervisor.daemon.reloading import DAEMON, InForce, Reloading
 from semsupervisor.daemon.resting import Resting
+from semsupervisor.daemon.standing import Standing
 from semsupervisor.daemon.upkeep import Folders, StoreWatch, works
 from semsupervisor.errors import StoreError
 from semsupervisor.health import memory as service_memory
@@ -153,11 +154,7 @@ class Daemon:
             StoreWatch(self._store, self._journal, self._clock, take_up, self._pipeline.note),
             Clocks(self._clock, self._pipeline.note),
             Freshness(self._clock, self._runner, self._owner, self._lag),
-            Resting(
-                self._clock,
-                lambda: self._in_force.configuration.loaded.resting,
-                lambda: set(self._settings.receivers),
-            ),
+            Resting(self._clock, lambda: self._in_force.configuration.loaded),
         )
 
     def _build_doors(self) -> None:
@@ -166,7 +163,9 @@ class Daemon:
         self._reloading = Reloading(
             self._path, self._in_force, self._pipeline, self._delivery, self._clock, self._notifier, plan=self._plan
         )
-        self._server = Server(readings(self._sources()), self._settings.api)
+        known = readings(self._sources())
+        self._standing = Standing(known, self._notifier)
+        self._server = Server(known, self._settings.api)
 
     def _sources(self) -> Sources:
         letters = Letters(self._outbox, self._pipeline, self._book, self._delivery.retry_now)
@@ -210,7 +209,7 @@ class Daemon:
         self._owner.loop("api.retry", self._server.retry)
         if self._notifier.watchdog_seconds:
             self._owner.loop("watchdog", self._feed_watchdog)
-        self._notifier.ready(self._in_force.status)
+        self._standing.ready()
         log.info("daemon.ready", version=__version__, tcp=list(self._server.tcp_addresses))
 
     async def _first_list(self) -> None:
@@ -243,6 +242,7 @@ class Daemon:
         jobs = [Job(one.probe.name, one.interval_seconds, partial(self._runner.run, one.probe.name)) for one in planned]
         jobs += [Job("folders", checks.interval_seconds, self._folders.look), Job("trim", DAY_SECONDS, self._trim)]
         jobs.append(Job("scripts", SCRIPTS_SECONDS, self._folders.scripts.look))
+        jobs.append(Job("standing", checks.interval_seconds, self._standing.show))
         jobs.append(Job("end unseen", UNSEEN_SECONDS, self._pipeline.end_unseen))
         self._schedule.replace(jobs)
 

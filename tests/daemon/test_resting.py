@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from semsupervisor.daemon.resting import Resting
 from semsupervisor.kit.clock import SystemClock
+from semsupervisor.settings.load import Loaded
+from semsupervisor.settings.model import Settings, WebhookReceiver
 
 CLOCK = SystemClock()
 
 
 async def test_receivers_that_rest_are_seen_until_they_do_not() -> None:
     """Each is told with the reason; one that rests no more is told once, and so is one that was removed."""
-    resting, known = {"ops": "no secret", "mail": "no certificate"}, {"ops", "mail", "hook"}
-    watching = Resting(CLOCK, lambda: resting, lambda: known)
+    resting = {"ops": "no secret", "mail": "no certificate"}
+    known = {name: WebhookReceiver(url="http://hook.example") for name in ("ops", "mail", "hook")}
+    settings = Settings(receivers=known)
+    loaded = Loaded(settings=settings, path=None, origins={}, references={}, findings=(), resting=resting)
+    watching = Resting(CLOCK, lambda: loaded)
     seen = await watching.observe()
     assert [(str(one.subject), one.facts, one.evidence) for one in seen] == [
         ("receiver:mail", {"resting": True}, {"error": "no certificate"}),
         ("receiver:ops", {"resting": True}, {"error": "no secret"}),
     ]
     resting.clear()
-    known.discard("mail")
+    del known["mail"]
     seen = await watching.observe()
     assert [(str(one.subject), one.facts, one.gone) for one in seen] == [
         ("receiver:mail", {}, True),
