@@ -10,7 +10,7 @@ import pytest
 
 from semsupervisor.alerts import ruleset
 from semsupervisor.alerts.facts import FACTS
-from semsupervisor.alerts.rules import Comparison, Finding, Rule, Severity, Verdict, look
+from semsupervisor.alerts.rules import Comparison, Finding, Origin, Rule, Severity, Verdict, look
 from semsupervisor.errors import SettingsError
 from semsupervisor.health.observation import Observation, Subject, SubjectKind
 from semsupervisor.health.series import Series
@@ -35,6 +35,7 @@ EXPECTED = [
     "host_memory_exhausted",
     "host_memory_pressure",
     "host_unresponsive",
+    "host_swapping",
     "host_disk_stalled",
     "host_cpu_high",
     "host_load_high",
@@ -53,6 +54,20 @@ EXPECTED = [
     "semstreams_degraded",
     "semstreams_health_not_offered",
     "semstreams_nats_disconnected",
+    "nats_unreachable_inside",
+    "semstreams_flows_missing",
+    "semstreams_flows_slow",
+    "semstreams_failing",
+    "semstreams_failing_mostly",
+    "semstreams_backlog_growing",
+    "semstreams_idle",
+    "semstreams_log_errors",
+    "semstreams_service_failed",
+    "semstreams_storage_pressed",
+    "semstreams_storage_critical",
+    "semstreams_storage_report_old",
+    "semstreams_metrics_gone",
+    "semstreams_restarted",
     "nats_unreachable",
     "nats_unhealthy",
     "nats_restarted",
@@ -92,6 +107,7 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
     SubjectKind.HOST: {
         "memory_available_ratio": 0.15,
         "swap_used_ratio": 1.0,
+        "swap_read_bytes_total": 2**30,
         "cpu_used_ratio": 0.75,
         "load_per_processor": 2.5,
         "pressure_cpu_ratio": 0.9,
@@ -127,7 +143,24 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
         "free_bytes": 2**31,
         "read_only_unexpected": False,
     },
-    SubjectKind.SEMSTREAMS: {"reachable": True, "status": "healthy", "offered": True, "nats_connected": True},
+    SubjectKind.SEMSTREAMS: {
+        "reachable": True,
+        "status": "healthy",
+        "offered": True,
+        "nats_connected": True,
+        "nats_reachable_inside": True,
+        "flows_missing": 0,
+        "flows_slow": 0,
+        "error_ratio": 0.09,
+        "messages_pending": 90_000,
+        "messages_idle_seconds": 800.0,
+        "log_errors_total": 4000,
+        "services_failed": 0,
+        "storage_pressure": 1,
+        "storage_report_age_seconds": 3000.0,
+        "metrics_offered": True,
+        "restarted": False,
+    },
     SubjectKind.NATS: {
         "reachable": True,
         "healthy": True,
@@ -245,6 +278,9 @@ def test_what_may_be_over_in_a_moment_is_waited_for() -> None:
     assert at_once == {
         "clock_jumped",
         "nats_restarted",
+        "semstreams_idle",
+        "semstreams_storage_report_old",
+        "semstreams_restarted",
         "nats_slow_consumers",
         "stream_lost_messages",
         "consumer_stuck",
@@ -283,7 +319,8 @@ def test_causes_and_consequences() -> None:
         "nats_unhealthy",
         "jetstream_disabled",
     }
-    assert {name for name in rules if name.startswith("semstreams_")} <= {n for n, r in rules.items() if r.consequence}
+    told = {name for name, rule in rules.items() if not rule.consequence}
+    assert {name for name in told if name.startswith("semstreams_")} == {"semstreams_restarted"}
     assert "container_died" in rules["container_restarting"].inhibits
     assert "container_died" in rules["container_oom_killed"].inhibits
     assert rules["container_oom_killed"].clear_for_seconds == 300
@@ -305,6 +342,7 @@ def test_every_step_can_be_typed() -> None:
 def test_every_summary_can_be_filled() -> None:
     """Placeholders are facts of the rule's kind, or words that its observations carry as evidence."""
     evidence = {"error", "unhealthy_parts", "loops", "direction", "moved_to", "path"}
+    evidence |= {"slow_flows"}
     evidence |= {"effect", "still", "why", "memory_account", "storage_account"}
     for rule in ruleset.defaults():
         names = set(re.findall(r"\{(\w+)\}", rule.summary))
@@ -389,6 +427,13 @@ def test_a_shipped_rule_may_be_repeated_whole() -> None:
     """Naming kind and fact as they are shipped changes nothing."""
     same = RuleSettings(kind="service", fact="memory_used_ratio", above=0.8, clear=0.75)
     assert by_name(ruleset.build({"memory_high": same}))["memory_high"] == by_name()["memory_high"]
+
+
+def test_a_rule_says_where_it_is_from() -> None:
+    """As shipped, changed by the settings in any part, or the operator's own."""
+    rules = by_name(ruleset.build({"memory_high": RuleSettings(enabled=False), "mine": own()}))
+    found = {name: rules[name].origin for name in ("memory_high", "memory_critical", "mine")}
+    assert found == {"memory_high": Origin.CHANGED, "memory_critical": Origin.SHIPPED, "mine": Origin.OWN}
 
 
 def test_a_rule_is_switched_off() -> None:
