@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import psutil
 
 from semsupervisor.api.client import Client, NotReachable, RequestRefused
 from tests.support.commands import REPOSITORY
@@ -113,15 +115,19 @@ def mail(port: int, *to: str, name: str = "mail") -> str:
 class DaemonProcess:
     """`semsupervisor run` in a folder of its own; use it as a context manager: a failure in it shows the daemon's log.
 
-    `enter` are the words before its command that put it into another network namespace.
+    `enter` are the words before its command that put it into another network namespace; `environment` is added to its
+    own.
     """
 
-    def __init__(self, folder: Path, text: str, enter: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, text: str, enter: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    ) -> None:
         self.settings = folder / "semsupervisor.toml"
         self.settings.write_text(text)
         self.socket = folder / "control.sock"
         self._folder = folder
         self._enter = tuple(enter)
+        self._environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), **(environment or {})}
         self._log = folder / "daemon.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -163,7 +169,7 @@ class DaemonProcess:
             self._process = subprocess.Popen(
                 command,
                 cwd=self._folder,
-                env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -187,6 +193,12 @@ class DaemonProcess:
         """Send what `systemctl reload` sends."""
         assert self._process is not None
         self._process.send_signal(signal.SIGHUP)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Return the memory that it occupies now."""
+        assert self._process is not None
+        return int(psutil.Process(self._process.pid).memory_info().rss)
 
     def get(self, path: str, **query: str | int) -> Any:
         """Return what its API answers at a path."""
