@@ -8,7 +8,7 @@ import msgspec
 
 from semsupervisor.alerts import limits
 from semsupervisor.alerts.facts import FACTS, FactForm
-from semsupervisor.alerts.rules import TRENDS, UPWARD, Comparison, Rule, Severity
+from semsupervisor.alerts.rules import TRENDS, UPWARD, Comparison, Origin, Rule, Severity
 from semsupervisor.health.observation import SubjectKind
 from semsupervisor.kit.text import did_you_mean, listed
 from semsupervisor.settings.durations import format_duration
@@ -45,7 +45,7 @@ def faults(name: str, table: RuleSettings) -> tuple[Problem, ...]:
     return tuple(Problem(join(key, part), found, allowed) for part, found, allowed in _faults(table))
 
 
-def define(name: str, table: RuleSettings, words: Mapping[str, str]) -> Rule:
+def define(name: str, table: RuleSettings, words: Mapping[str, str], origin: Origin = Origin.SHIPPED) -> Rule:
     """Return the rule that a table without faults describes that lacks nothing.
 
     `words` fills placeholders of the steps and the diagnosis that do not depend on the subject.
@@ -73,6 +73,7 @@ def define(name: str, table: RuleSettings, words: Mapping[str, str]) -> Rule:
         consequence=bool(table.consequence),
         inhibits=table.inhibits or (),
         enabled=table.enabled is not False,
+        origin=origin,
     )
 
 

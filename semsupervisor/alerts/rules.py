@@ -50,6 +50,14 @@ _PLAIN_ENDS = {
 }
 
 
+class Origin(StrEnum):
+    """Where a rule is from: shipped as it is, shipped and changed by the settings, or the operator's own."""
+
+    SHIPPED = "shipped"
+    CHANGED = "changed"
+    OWN = "own"
+
+
 class Verdict(StrEnum):
     """What a rule says of a subject just now."""
 
@@ -91,6 +99,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     consequence: bool = False
     inhibits: tuple[str, ...] = ()
     enabled: bool = True
+    origin: Origin = Origin.SHIPPED
 
     def concerns(self, subject: Subject) -> bool:
         """Tell whether the rule is about this subject."""

@@ -22,7 +22,7 @@ from semsupervisor.alerts.definition import (
     merged,
     missing,
 )
-from semsupervisor.alerts.rules import TRENDS, Rule
+from semsupervisor.alerts.rules import TRENDS, Origin, Rule
 from semsupervisor.errors import SettingsError
 from semsupervisor.kit.text import did_you_mean, listed
 from semsupervisor.settings.load import project_of
@@ -79,7 +79,7 @@ def build_collecting(
         wrong = faults(name, table)
         problems += wrong
         if not wrong and not missing(table):
-            sound.append(define(name, table, places or words(Settings())))
+            sound.append(define(name, table, places or words(Settings()), _origin(name, table)))
     problems += [problem for name in tables for problem in _inhibition_problems(name, tables)]
     return tuple(sound), (*problems, *_circle(tables))
 
@@ -110,6 +110,13 @@ def _tables(
             problems += [_fixed(name, part, override, kept) for part, kept in wrong.items()]
             tables[name] = merged(shipped, msgspec.structs.replace(override, **dict.fromkeys(wrong)))
     return tables, problems
+
+
+def _origin(name: str, table: RuleSettings) -> Origin:
+    shipped = _shipped().get(name)
+    if shipped is None:
+        return Origin.OWN
+    return Origin.SHIPPED if table == shipped else Origin.CHANGED
 
 
 def _own_problems(name: str, rule: RuleSettings, refused: Collection[str]) -> Iterator[Problem]:

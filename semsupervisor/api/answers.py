@@ -104,34 +104,6 @@ class AlertsAnswer(Answer, frozen=True, kw_only=True):
     alerts: tuple[AlertAnswer, ...]
 
 
-class RuleAnswer(Answer, frozen=True, kw_only=True):
-    """One rule as it is in force; `condition` is its comparison and limit, for people."""
-
-    name: str
-    kind: SubjectKind
-    subjects: tuple[str, ...]
-    fact: str
-    condition: str
-    clear: float | None
-    for_seconds: float
-    clear_for_seconds: float
-    severity: Severity
-    title: str
-    summary: str
-    diagnosis: str
-    fix: tuple[str, ...]
-    cause: bool
-    consequence: bool
-    inhibits: tuple[str, ...]
-    enabled: bool
-
-
-class RulesAnswer(Answer, frozen=True, kw_only=True):
-    """All rules in force."""
-
-    rules: tuple[RuleAnswer, ...]
-
-
 class TimelineEntryAnswer(Answer, frozen=True, kw_only=True):
     """One thing that was seen, decided or done; `id` gives the order."""
 

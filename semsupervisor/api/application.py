@@ -128,7 +128,8 @@ def _only_the_invited(policy: Policy) -> Any:
     async def check(request: web.Request, handler: HttpHandler) -> web.StreamResponse:
         resource = request.match_info.route.resource
         path = resource.canonical if resource else ""
-        needed = access_of.get((request.method, path), Access.READ)
+        method = hdrs.METH_GET if request.method == hdrs.METH_HEAD else request.method
+        needed = access_of.get((method, path), Access.READ)
         refusal = access.refusal(policy, needed, _caller(request))
         if refusal:
             raise Refused(403, refusal.error, refusal.remedy)

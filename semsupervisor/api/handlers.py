@@ -11,6 +11,7 @@ from msgspec import Meta
 from semsupervisor.alerts.book import TIMELINE_KINDS
 from semsupervisor.alerts.sending import NotAllTook
 from semsupervisor.api import answers, outgoing, page, present, verdicts
+from semsupervisor.api import rules as rule_states
 from semsupervisor.api.asking import Ask, Params, Refused, Reply
 from semsupervisor.api.readings import Readings
 from semsupervisor.errors import PermanentError, SettingsError, SupervisorError
@@ -96,8 +97,8 @@ async def alerts(ask: Ask[None]) -> Reply:
 
 
 async def rules(ask: Ask[None]) -> Reply:
-    """Return the rules in force."""
-    return Reply(body=present.rules(ask.readings.rules()))
+    """Return the rules in force and how each stands."""
+    return Reply(body=rule_states.rules(ask.readings))
 
 
 async def history(ask: Ask[HistoryParams]) -> Reply:

@@ -8,7 +8,7 @@ import semsupervisor
 from semsupervisor.alerts import routing
 from semsupervisor.alerts.book import TimelineEntry
 from semsupervisor.alerts.lifecycle import Alert
-from semsupervisor.alerts.rules import Rule, Verdict, limit_text, measured_text, value_text
+from semsupervisor.alerts.rules import Rule, Verdict, measured_text, value_text
 from semsupervisor.api import answers, outgoing, verdicts
 from semsupervisor.api.knowledge import Known, merged, of_kind
 from semsupervisor.api.readings import Readings
@@ -89,11 +89,6 @@ def alerts(readings: Readings, episodes: Iterable[Alert]) -> answers.AlertsAnswe
     root_of = verdicts.roots(found)
     shown = tuple(_alert(one, rules.get(one.rule), root_of.get(one.id)) for one in found)
     return answers.AlertsAnswer(now=readings.clock.now(), alerts=shown)
-
-
-def rules(known: Iterable[Rule]) -> answers.RulesAnswer:
-    """Return the rules in force."""
-    return answers.RulesAnswer(rules=tuple(_rule(one) for one in known))
 
 
 def timeline(readings: Readings, entries: Sequence[TimelineEntry], before: int | None) -> answers.TimelineAnswer:
@@ -201,28 +196,6 @@ def _alert(one: Alert, rule: Rule | None, caused_by: str | None) -> answers.Aler
         evidence=one.evidence,
         diagnosis=rule.diagnosis if rule else "",
         next_steps=tuple(step.replace("{name}", one.subject.name) for step in steps),
-    )
-
-
-def _rule(one: Rule) -> answers.RuleAnswer:
-    return answers.RuleAnswer(
-        name=one.name,
-        kind=one.kind,
-        subjects=one.subjects,
-        fact=one.fact,
-        condition=limit_text(one),
-        clear=None if one.clear is None else float(one.clear),
-        for_seconds=float(one.for_seconds),  # a setting may be a subclass of float, which has no JSON form
-        clear_for_seconds=float(one.clear_for_seconds),
-        severity=one.severity,
-        title=one.title,
-        summary=one.summary,
-        diagnosis=one.diagnosis,
-        fix=one.fix,
-        cause=one.cause,
-        consequence=one.consequence,
-        inhibits=one.inhibits,
-        enabled=one.enabled,
     )
 
 

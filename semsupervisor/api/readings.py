@@ -17,8 +17,10 @@ from semsupervisor.alerts.lifecycle import Alert
 from semsupervisor.alerts.notification import OutboxEntry
 from semsupervisor.alerts.outbox import Depth
 from semsupervisor.alerts.rules import Rule
+from semsupervisor.health.last_answers import LastAnswer
 from semsupervisor.health.observation import Observation, Subject
 from semsupervisor.health.probing import ProbeReport
+from semsupervisor.health.series import Series
 from semsupervisor.health.setup import SetupFinding
 from semsupervisor.kit.clock import Clock, Instant
 from semsupervisor.kit.tasks import LoopHealth
@@ -115,9 +117,10 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     """All that the API reads.
 
     `facts_version` counts up with every change of a fact in `latest`; while it stays, what was rendered from the facts
-    stays true. `listed` says whether the first list of containers, or its failure, is known. `receivers` are the
-    queues that messages wait in: one for each receiver, or one for each of its addresses. `history` gives the newest
-    episodes: all of them, or those of an alert's id, a rule or a subject.
+    stays true. `course` is what a rule has seen of a fact over time, None for one that looks at no course.
+    `last_answers` are the endpoints' last words by their names. `listed` says whether the first list of containers, or
+    its failure, is known. `receivers` are the queues that messages wait in: one for each receiver, or one for each of
+    its addresses. `history` gives the newest episodes: all of them, or those of an alert's id, a rule or a subject.
     """
 
     clock: Clock
@@ -127,6 +130,8 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     latest: Callable[[], Mapping[tuple[Subject, str], Observation]]
     alerts: Callable[[], Sequence[Alert]]
     rules: Callable[[], Sequence[Rule]]
+    course: Callable[[Rule, Subject], Series | None]
+    last_answers: Callable[[], Mapping[str, LastAnswer]]
     listed: Callable[[], bool]
     services: Callable[[], Mapping[str, ServiceReading]]
     stream: Callable[[], StreamReading]

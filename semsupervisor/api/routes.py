@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from semsupervisor.api import answers, handlers, openapi
+from semsupervisor.api import answers, fact_handlers, handlers, openapi
 from semsupervisor.api.access import Access
 from semsupervisor.api.asking import Ask, Handler, Params, Reply, Route
+from semsupervisor.api.facts import FactsAnswer, RawAnswer
+from semsupervisor.api.rules import RulesAnswer
 
 RECEIVER_TIMEOUT_SECONDS = 90.0
 RELOAD_TIMEOUT_SECONDS = 60.0
+RAW_TIMEOUT_SECONDS = 12.0
 
 
 async def _document(ask: Ask[Any]) -> Reply:  # noqa: ARG001 - every handler is asked the same way
@@ -51,7 +54,7 @@ ROUTES: tuple[Route, ...] = (
     _read("/v1/health", handlers.stack_health, answers.VerdictAnswer, "Whether the stack is well: 200 or 503"),
     _read("/v1/status", handlers.status, answers.StatusAnswer, "Everything on one screen"),
     _read("/v1/alerts", handlers.alerts, answers.AlertsAnswer, "The alerts that are pending or firing"),
-    _read("/v1/alerts/rules", handlers.rules, answers.RulesAnswer, "The rules in force"),
+    _read("/v1/alerts/rules", handlers.rules, RulesAnswer, "The rules in force, and how each stands"),
     _read(
         "/v1/alerts/history",
         handlers.history,
@@ -65,6 +68,23 @@ ROUTES: tuple[Route, ...] = (
         answers.TimelineAnswer,
         "What was seen, decided and done, newest first",
         handlers.TimelineParams,
+    ),
+    _read(
+        "/v1/facts",
+        fact_handlers.known_facts,
+        FactsAnswer,
+        "Every fact with its value, its age and its source",
+        fact_handlers.FactsParams,
+    ),
+    Route(
+        method="GET",
+        path="/v1/facts/raw/{source}",
+        access=Access.CONTROL,  # a body may hold anything: not for whoever reaches the TCP port
+        handler=fact_handlers.raw_answer,
+        answer=RawAnswer,
+        summary="What an endpoint last answered, secrets masked",
+        params=fact_handlers.RawParams,
+        timeout_seconds=RAW_TIMEOUT_SECONDS,
     ),
     _read("/v1/settings", handlers.settings, answers.SettingsAnswer, "The effective settings, secrets masked"),
     _read("/v1/outbox", handlers.outbox, answers.OutboxAnswer, "Messages that wait, and dead letters"),

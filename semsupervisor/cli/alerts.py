@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
-from itertools import groupby
 from typing import Any
 
 from semsupervisor.api.client import Client
-from semsupervisor.cli import alert_rendering
+from semsupervisor.cli import alert_rendering, rule_rendering
 from semsupervisor.cli.calling import add_common_options, ask, limit
 from semsupervisor.cli.rendering import Paper, cleaned, print_json
-from semsupervisor.kit import amounts
 from semsupervisor.kit.text import did_you_mean
 
 FINE, FOUND = 0, 1
@@ -29,7 +27,7 @@ def add_parser(subparsers: Any) -> None:
         "list": "show what is pending or firing (the default); exits 1 if something fires",
         "show": "show an alert with all its evidence, open or past; exits 1 if there is none",
         "history": "show what fired, newest first",
-        "rules": "show the rules in force with their values",
+        "rules": "show the rules in force: where each is from, and what it measures now",
         "test": "send a marked test to a receiver; exits 1 if it does not take it",
     }
     for name, text in described.items():
@@ -128,26 +126,9 @@ def _rules(arguments: argparse.Namespace) -> int:
     answer = ask(arguments).get("/v1/alerts/rules")
     if arguments.json:
         print_json(answer)
-        return FINE
-    paper, rules = Paper(), cleaned(answer)["rules"]
-    widest = max((len(rule["name"]) for rule in rules), default=0)
-    for kind, same in groupby(rules, lambda rule: rule["kind"]):
-        paper.line(paper.paint(kind, "strong"))
-        rows = [[f"  {rule['name']:<{widest}}", f"{paper.word(rule['severity'])}", _condition(rule)] for rule in same]
-        for text in paper.table(rows):
-            paper.line(text)
+    else:
+        rule_rendering.listed(cleaned(answer), Paper())
     return FINE
-
-
-def _condition(rule: Mapping[str, Any]) -> str:
-    clear = amounts.share(rule["clear"]) if rule["fact"].endswith("_ratio") else f"{rule['clear'] or 0:g}"
-    words = [f"{rule['fact']} {rule['condition']}"]
-    words += [f"of {', '.join(rule['subjects'])}"] if rule["subjects"] else []
-    words += [f"for {amounts.duration(rule['for_seconds'])}"] if rule["for_seconds"] else []
-    words += [f"until {clear}"] if rule["clear"] is not None else []
-    words += [f"clear for {amounts.duration(rule['clear_for_seconds'])}"] if rule["clear_for_seconds"] else []
-    words += [] if rule["enabled"] else ["switched off"]
-    return ", ".join(words)
 
 
 def _test(arguments: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from functools import partial
 import msgspec
 
 from semsupervisor.health import targets
+from semsupervisor.health.last_answers import LastAnswers
 from semsupervisor.health.masking import masked
 from semsupervisor.health.probes.filesystems import Filesystems
 from semsupervisor.health.probes.host import HostProbe
@@ -42,7 +43,7 @@ class Means(msgspec.Struct, frozen=True):
 
     `address_of` and `engine_root` say where a service's container and the engine's data are now, as far as that is
     known, and `containers` how these were inspected last; `lag_since` how long the event loop was held up since a
-    moment of the monotonic clock.
+    moment of the monotonic clock; `last_answers` keeps what the endpoints say.
     """
 
     clock: Clock
@@ -51,6 +52,7 @@ class Means(msgspec.Struct, frozen=True):
     engine_root: Callable[[], str]
     lag_since: Callable[[float], float]
     containers: Callable[[], Mapping[str, Container]]
+    last_answers: LastAnswers
 
 
 def probes(settings: Settings, means: Means) -> list[Planned]:
@@ -90,7 +92,10 @@ def _slow(settings: Settings, means: Means) -> list[Probe]:
 
 
 def _endpoint(target: str, means: Means, get: Get) -> Endpoint:
-    return Endpoint(means.clock, get, targets.parse(target), means.address_of, lag_since=means.lag_since, mask=masked)
+    recorded = means.last_answers.recording(get, target)
+    return Endpoint(
+        means.clock, recorded, targets.parse(target), means.address_of, lag_since=means.lag_since, mask=masked
+    )
 
 
 def paths(settings: Settings, engine_root: str, containers: Iterable[Container]) -> Mapping[str, bool]:

@@ -13,6 +13,7 @@ from semsupervisor.api.readings import Acts, Readings, StackReading, StoreReadin
 from semsupervisor.daemon.configuration import Configuration, host_name
 from semsupervisor.daemon.upkeep import Folders
 from semsupervisor.health import setup
+from semsupervisor.health.last_answers import LastAnswers
 from semsupervisor.health.observation import SubjectKind
 from semsupervisor.health.probing import ProbeRunner
 from semsupervisor.health.setup import SetupFinding, Surroundings
@@ -31,6 +32,7 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
     configuration: Callable[[], Configuration]
     clock: Clock
     pipeline: Pipeline
+    last_answers: LastAnswers
     watching: Watching
     runner: ProbeRunner
     outbox: Outbox
@@ -54,6 +56,8 @@ def readings(sources: Sources) -> Readings:
         latest=lambda: sources.pipeline.latest,
         alerts=sources.pipeline.alerts,
         rules=lambda: sources.pipeline.policy.rules,
+        course=sources.pipeline.histories.of,
+        last_answers=sources.last_answers.sources,
         listed=lambda: sources.watching.listed,
         services=lambda: sources.watching.services,
         stream=lambda: sources.watching.stream,

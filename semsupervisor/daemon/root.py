@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -32,6 +31,7 @@ from semsupervisor.errors import StoreError
 from semsupervisor.health import memory as service_memory
 from semsupervisor.health import runs as run_record
 from semsupervisor.health.following import Watched
+from semsupervisor.health.last_answers import LastAnswers
 from semsupervisor.health.memory import Memory
 from semsupervisor.health.observation import HOST
 from semsupervisor.health.probes.clocks import Clocks
@@ -111,7 +111,7 @@ class Daemon:
             self._outbox,
             self._clock,
             self._owner,
-            self._evidence,
+            lambda service: self._watching.evidence(service),  # noqa: PLW0108 - it is built after this
             boot_id=self._boot_id,
         )
         self._delivery = Delivery(
@@ -146,6 +146,7 @@ class Daemon:
             lambda: self._watching.engine_root,
             self._lag.largest_since,
             lambda: self._watching.containers,
+            LastAnswers(self._clock),
         )
         take_up = partial(self._pipeline.load, self._book)
         self._own_probes = (
@@ -173,6 +174,7 @@ class Daemon:
             configuration=lambda: self._in_force.configuration,
             clock=self._clock,
             pipeline=self._pipeline,
+            last_answers=self._means.last_answers,
             watching=self._watching,
             runner=self._runner,
             outbox=self._outbox,
@@ -245,9 +247,6 @@ class Daemon:
         jobs.append(Job("standing", checks.interval_seconds, self._standing.show))
         jobs.append(Job("end unseen", UNSEEN_SECONDS, self._pipeline.end_unseen))
         self._schedule.replace(jobs)
-
-    async def _evidence(self, service: str) -> Mapping[str, str]:
-        return await self._watching.evidence(service)
 
     async def _trim(self) -> None:
         await self._pipeline.trim(self._settings.state.timeline_entries)

@@ -24,7 +24,7 @@ from semsupervisor.alerts.book import Book
 from semsupervisor.alerts.lifecycle import AlertState
 from semsupervisor.api import asking
 from semsupervisor.api.access import Access
-from semsupervisor.api.answers import Answer
+from semsupervisor.api.answers import Answer, DoneAnswer
 from semsupervisor.api.application import HEADERS
 from semsupervisor.api.routes import ROUTES
 from semsupervisor.store.database import Store
@@ -52,6 +52,11 @@ class Doors:
         async with self._control.request(method, f"http://localhost{path}", headers=headers) as answer:
             return answer.status, await answer.json(content_type=None)
 
+    async def status(self, method: str, path: str) -> int:
+        """Ask over TCP for no more than the status."""
+        async with self._tcp.request(method, f"http://{self.address}{path}") as answer:
+            return answer.status
+
     async def raw(self, path: str) -> Answered:
         """Ask over TCP for a path whose quoting is left as it is."""
         async with self._tcp.get(URL(f"http://{self.address}{path}", encoded=True)) as answer:
@@ -77,7 +82,7 @@ async def doors(world: World, folder: Path, hosts: tuple[str, ...] = ()) -> Asyn
 
 def example_path(path: str) -> str:
     """Return a route's path with its parameters filled in."""
-    return path.replace("{receiver}", "ops").replace("{id}", "3")
+    return path.replace("{receiver}", "ops").replace("{id}", "3").replace("{source}", "varz")
 
 
 async def test_reading_is_open_to_both_doors(tmp_path: Path) -> None:
@@ -103,9 +108,18 @@ async def test_control_is_for_the_control_socket(tmp_path: Path) -> None:
     assert world.asked == []
 
 
-def test_only_reading_routes_use_get() -> None:
-    """What changes something is a POST on the control socket, so that no link and no image can ask for it."""
-    assert {(route.method, route.access) for route in ROUTES} == {("GET", Access.READ), ("POST", Access.CONTROL)}
+async def test_a_head_needs_what_its_get_needs(tmp_path: Path) -> None:
+    """Whether there is something to read behind the control socket is not told over TCP either."""
+    async with doors(World(), tmp_path) as asked:
+        assert await asked.status("HEAD", "/v1/facts/raw/varz") == 403
+        assert await asked.status("HEAD", "/v1/facts") == 200
+
+
+def test_what_changes_something_is_a_post() -> None:
+    """And on the control socket, so that no link and no image can ask for it; the other routes only read."""
+    acts = {(route.method, route.access) for route in ROUTES if route.answer is DoneAnswer}
+    others = {route.method for route in ROUTES if route.answer is not DoneAnswer}
+    assert (acts, others) == ({("POST", Access.CONTROL)}, {"GET"})
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:9797", "localhost.evil.example", "", "[evil"])

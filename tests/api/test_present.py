@@ -6,14 +6,12 @@ import json
 
 import msgspec
 
-from semsupervisor.alerts import ruleset
 from semsupervisor.alerts.lifecycle import AlertState
 from semsupervisor.alerts.rules import Severity, Verdict
 from semsupervisor.api import present
 from semsupervisor.api.verdicts import State
 from semsupervisor.health.observation import SubjectKind, Unknown
-from semsupervisor.settings.forms import Duration
-from tests.support.api_world import ServiceStandIn, World, alert, entry, rule
+from tests.support.api_world import ServiceStandIn, World, alert, entry
 
 
 def test_the_status_shows_every_chapter() -> None:
@@ -102,19 +100,6 @@ def test_what_follows_is_put_under_the_first_cause() -> None:
     assert [one.caused_by for one in shown] == ["id-one", "id-one", None]
     circle = [first, msgspec.structs.replace(second, caused_by="id-three"), third]
     assert [one.caused_by for one in present.alerts(world.readings(), circle).alerts] == [None, None, None]
-
-
-def test_rules_show_their_condition_for_people() -> None:
-    """The comparison and the limit are one text."""
-    assert present.rules([rule("container_died")]).rules[0].condition == "equals yes"
-
-
-def test_rules_made_of_settings_have_a_json_form() -> None:
-    """Durations of the settings, and every shipped rule, can be told to programs."""
-    changed = msgspec.structs.replace(rule("container_died"), for_seconds=Duration(30), clear=Duration(1))
-    told = json.loads(msgspec.json.encode(present.rules([changed, *ruleset.defaults()])))["rules"]
-    assert (told[0]["for_seconds"], told[0]["clear"]) == (30.0, 1.0)
-    assert len(told) == 1 + len(ruleset.defaults())
 
 
 def test_the_settings_say_where_each_value_came_from() -> None:

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from semsupervisor.alerts.lifecycle import AlertState
-from semsupervisor.alerts.rules import Severity
+from semsupervisor.alerts.rules import Comparison, Origin, Severity
 from semsupervisor.alerts.sending import NotAllTook
-from semsupervisor.health.observation import SubjectKind
+from semsupervisor.health.observation import SubjectKind, Unknown
 from tests.support.api_world import World, alert, rule
 from tests.support.command_line import CommandLine
 
@@ -98,10 +98,10 @@ def test_an_alert_that_never_was_is_guessed_at(command: CommandLine) -> None:
     assert "see `semsupervisor alerts history`" in command("alerts", "show", "zzz").err
 
 
-def test_rules_are_listed_with_their_values(command: CommandLine, world: World) -> None:
-    """By kind of subject: condition, times, clearing value and whether it is switched on."""
+def test_rules_are_listed_with_what_they_measure(command: CommandLine, world: World) -> None:
+    """By kind of subject: where each is from, its condition, and how it stands with each of its subjects."""
     world.rules = [
-        rule("container_died"),
+        msgspec.structs.replace(rule("container_died"), origin=Origin.CHANGED),
         msgspec.structs.replace(
             rule("memory_high", severity=Severity.WARNING),
             fact="memory_used_ratio",
@@ -111,19 +111,47 @@ def test_rules_are_listed_with_their_values(command: CommandLine, world: World) 
             clear_for_seconds=60.0,
             enabled=False,
         ),
-        msgspec.structs.replace(rule("slow"), kind=SubjectKind.NATS, fact="slow_consumers_total", clear=3),
+        msgspec.structs.replace(
+            rule("slow"),
+            kind=SubjectKind.NATS,
+            fact="slow_consumers_total",
+            comparison=Comparison.RATE_ABOVE,
+            limit=0.5,
+            clear=0.05,
+            over_seconds=300.0,
+            origin=Origin.OWN,
+        ),
     ]
+    world.alerts = [alert()]
+    world.clock.advance(4.0)
     said = command("alerts", "rules")
     assert said.code == 0
     assert said.lines == [
         "service",
-        "  container_died  critical  died equals yes",
-        "  memory_high     warning   memory_used_ratio equals yes, of nats, sem*, for",
-        "                            5 min, until 75 %, clear for 1 min, switched off",
+        "  container_died  critical, changed by the settings",
+        "    died equals yes",
+        "    service:nats        firing  4 s ago  no",
+        "    service:semstreams  clear   4 s ago  no",
+        "  memory_high  warning, switched off",
+        "    memory_used_ratio equals yes, of nats, sem*, for 5 min, until 75 %, clear",
+        "    for 1 min",
         "nats",
-        "  slow            critical  slow_consumers_total equals yes, until 3",
+        "  slow  critical, from the settings",
+        "    slow_consumers_total rate above 30/min over 5 min, until 3/min",
     ]
     assert command("alerts", "rules", "--json").json["rules"][1]["for_seconds"] == 300.0
+
+
+def test_of_many_subjects_those_that_matter_are_shown(command: CommandLine, world: World) -> None:
+    """What fires or cannot be seen comes first; the rest is counted."""
+    for number in range(20):
+        world.see(SubjectKind.SERVICE, f"s{number:02}", {"died": False})
+    world.see(SubjectKind.SERVICE, "zz", {"died": Unknown("not looked at")})
+    world.rules = [rule("container_died")]
+    lines = command("alerts", "rules").lines
+    assert lines[3].split()[:2] == ["service:zz", "unknown"]
+    assert lines[-1] == "    (11 more: semsupervisor alerts rules --json)"
+    assert max(map(len, lines)) <= 80
 
 
 def test_the_past_is_listed(command: CommandLine, world: World) -> None:

@@ -190,7 +190,7 @@ def test_every_command_explains_itself() -> None:
     """--help works for each noun and names the exit codes at the top."""
     top = run([*PROGRAM, "--help"]).stdout
     assert "exit codes: 0 fine" in " ".join(top.split())
-    for noun in ("run", "check", "status", "alerts", "timeline", "outbox", "settings"):
+    for noun in ("run", "check", "status", "facts", "alerts", "timeline", "outbox", "settings"):
         assert noun in top
         assert run([*PROGRAM, noun, "--help"]).stdout.startswith(f"usage: semsupervisor {noun}")
 

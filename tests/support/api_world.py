@@ -19,8 +19,10 @@ from semsupervisor.alerts.rules import Comparison, Rule, Severity
 from semsupervisor.api.readings import Acts, Readings, StackReading, StoreReading
 from semsupervisor.api.server import Server
 from semsupervisor.errors import PermanentError, SettingsError, StoreError, SupervisorError, TemporaryError
+from semsupervisor.health.last_answers import LastAnswer
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind
 from semsupervisor.health.probing import Durations, ProbeReport
+from semsupervisor.health.series import Series
 from semsupervisor.health.setup import SetupFinding
 from semsupervisor.kit.clock import Instant
 from semsupervisor.kit.tasks import LoopHealth
@@ -69,6 +71,8 @@ class World:
         self.latest: dict[tuple[Subject, str], Observation] = {}
         self.alerts: list[Alert] = []
         self.rules = [rule("container_died"), rule("memory_high", severity=Severity.WARNING)]
+        self.courses: dict[tuple[str, Subject], Series] = {}
+        self.last_answers: dict[str, LastAnswer] = {}
         self.listed = True
         self.services: dict[str, ServiceStandIn] = {}
         self.stream = StreamStandIn(self.clock.instant())
@@ -121,6 +125,8 @@ class World:
             latest=lambda: self.latest,
             alerts=lambda: self.alerts,
             rules=lambda: self.rules,
+            course=lambda rule, subject: self.courses.get((rule.name, subject)),
+            last_answers=lambda: self.last_answers,
             listed=lambda: self.listed,
             services=lambda: self.services,
             stream=lambda: self.stream,

@@ -21,6 +21,7 @@ from semsupervisor.api.verdicts import Verdict
 from semsupervisor.daemon import parts
 from semsupervisor.errors import EngineError, EngineForbidden, SupervisorError
 from semsupervisor.health import predecessors, services, setup, usage
+from semsupervisor.health.last_answers import LastAnswers
 from semsupervisor.health.looking import Circumstances
 from semsupervisor.health.observation import ENGINE, FactValue, Observation, Outcome, Subject, Unknown
 from semsupervisor.health.probes.containers import measure
@@ -125,6 +126,7 @@ class _Eye:
             lambda: self._engine_root,
             self._lag.largest_since,
             lambda: self._roster.containers,
+            LastAnswers(self._clock),
         )
         runner = ProbeRunner(self._clock, collect)
         for one in parts.probes(self._settings, means):

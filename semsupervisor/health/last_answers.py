@@ -1,0 +1,134 @@
+"""What each endpoint last answered, word for word: what an operator would see with curl, without asking again.
+
+Kept packed and bounded; secrets are masked when it is read.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import msgspec
+
+from semsupervisor.errors import SupervisorError
+from semsupervisor.health.masking import masked, sounds_secret
+from semsupervisor.health.reaching import Get
+from semsupervisor.kit.clock import Clock, Instant
+from semsupervisor.kit.text import MASK, mask_target, mask_url
+from semsupervisor.systems.http import Answer, BodyTooLarge
+
+LARGEST_KEPT_BYTES = 2**20
+MOST_KEPT = 32
+ROOT = "root"
+
+_FASTEST = 1
+
+Place = tuple[str, str]
+
+
+class LastAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer: which URL gave it (without secrets), when, and how.
+
+    `size_bytes` is the whole body's; what is kept of it is `LARGEST_KEPT_BYTES` at most. `failure` is why asking has
+    failed since, empty while it has not.
+    """
+
+    url: str
+    at: Instant
+    status: int
+    content_type: str
+    size_bytes: int
+    packed: bytes
+    failure: str = ""
+
+    @property
+    def cut(self) -> bool:
+        """Tell whether the end of the body is missing."""
+        return self.size_bytes > LARGEST_KEPT_BYTES
+
+    def text(self) -> str:
+        """Return the body as it came but for secrets; it takes a while if the body is large."""
+        text = zlib.decompress(self.packed).decode("utf-8", errors="replace")
+        found = masked(text)
+        return text if found == text else _masked_json(text) or found
+
+
+class LastAnswers:
+    """The last answer of each endpoint, by the last part of its path: `varz`, `jsz`, `health`, `metrics`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._kept: dict[Place, LastAnswer] = {}
+
+    def recording(self, get: Get, target: str) -> Get:
+        """Return what asks like `get`, for one target of the settings, and keeps what it answers."""
+
+        async def ask(url: str, timeout_seconds: float) -> Answer:
+            place = (_name(url), mask_target(target))
+            try:
+                answer = await get(url, timeout_seconds)
+            except BodyTooLarge as error:
+                self._keep(place, url, error.answer, str(error))
+                raise
+            except SupervisorError as error:
+                self._fail(place, str(error))
+                raise
+            self._keep(place, url, answer)
+            return answer
+
+        return ask
+
+    def sources(self) -> Mapping[str, LastAnswer]:
+        """Return the answers by name, sorted; where two targets have one of that name, `name@target`."""
+        names = [name for name, _ in self._kept]
+        labels = {(name, target): name if names.count(name) == 1 else f"{name}@{target}" for name, target in self._kept}
+        return {labels[place]: self._kept[place] for place in sorted(self._kept)}
+
+    def _keep(self, place: Place, url: str, answer: Answer, failure: str = "") -> None:
+        self._kept.pop(place, None)
+        self._kept[place] = LastAnswer(
+            url=mask_url(url),
+            at=self._clock.instant(),
+            status=answer.status,
+            content_type=answer.headers.get("content-type", ""),
+            size_bytes=len(answer.body),
+            packed=zlib.compress(answer.body[:LARGEST_KEPT_BYTES], _FASTEST),
+            failure=failure,
+        )
+        while len(self._kept) > MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
+
+    def _fail(self, place: Place, failure: str) -> None:
+        known = self._kept.get(place)
+        if known is not None:
+            self._kept[place] = msgspec.structs.replace(known, failure=masked(failure))
+
+
+def _name(url: str) -> str:
+    return urlsplit(url).path.rstrip("/").rpartition("/")[2] or ROOT
+
+
+def _masked_json(text: str) -> str | None:
+    """Return a JSON text without secrets that is JSON still; None for any other text."""
+    try:
+        return json.dumps(_masked_value(json.loads(text)), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _masked_value(value: object) -> object:
+    match value:
+        case str():
+            return masked(value)
+        case dict():
+            return {name: MASK if _is_secret(name, inner) else _masked_value(inner) for name, inner in value.items()}
+        case list():
+            return [_masked_value(inner) for inner in value]
+        case _:
+            return value
+
+
+def _is_secret(name: str, value: object) -> bool:
+    return sounds_secret(name) and isinstance(value, (str, int, float)) and not isinstance(value, bool)
