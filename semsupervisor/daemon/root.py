@@ -148,11 +148,10 @@ class Daemon:
             lambda: self._watching.containers,
             LastAnswers(self._clock),
         )
-        take_up = partial(self._pipeline.load, self._book)
         self._own_probes = (
             ContainersProbe(self._watching, self._docker, self._clock),
             self._delivery,
-            StoreWatch(self._store, self._journal, self._clock, take_up, self._pipeline.note),
+            StoreWatch(self._store, self._journal, self._clock, partial(self._pipeline.load, self._book), self._pipeline.note),
             Clocks(self._clock, self._pipeline.note),
             Freshness(self._clock, self._runner, self._owner, self._lag),
             Resting(self._clock, lambda: self._in_force.configuration.loaded),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from semsupervisor.daemon.resting import Resting
 from semsupervisor.kit.clock import SystemClock
 from semsupervisor.settings.load import Loaded
-from semsupervisor.settings.model import Settings, WebhookReceiver
+from semsupervisor.settings.model import Receiver, Settings, WebhookReceiver
 
 CLOCK = SystemClock()
 
@@ -13,7 +13,7 @@ CLOCK = SystemClock()
 async def test_receivers_that_rest_are_seen_until_they_do_not() -> None:
     """Each is told with the reason; one that rests no more is told once, and so is one that was removed."""
     resting = {"ops": "no secret", "mail": "no certificate"}
-    known = {name: WebhookReceiver(url="http://hook.example") for name in ("ops", "mail", "hook")}
+    known: dict[str, Receiver] = {name: WebhookReceiver(url="http://hook.example") for name in ("ops", "mail", "hook")}
     settings = Settings(receivers=known)
     loaded = Loaded(settings=settings, path=None, origins={}, references={}, findings=(), resting=resting)
     watching = Resting(CLOCK, lambda: loaded)
