@@ -151,7 +151,9 @@ class Daemon:
         self._own_probes = (
             ContainersProbe(self._watching, self._docker, self._clock),
             self._delivery,
-            StoreWatch(self._store, self._journal, self._clock, partial(self._pipeline.load, self._book), self._pipeline.note),
+            StoreWatch(
+                self._store, self._journal, self._clock, partial(self._pipeline.load, self._book), self._pipeline.note
+            ),
             Clocks(self._clock, self._pipeline.note),
             Freshness(self._clock, self._runner, self._owner, self._lag),
             Resting(self._clock, lambda: self._in_force.configuration.loaded),
@@ -241,14 +243,12 @@ class Daemon:
             self._runner.add(one.probe, one.interval_seconds, one.timeout_seconds)
         self._runner.keep_only({one.probe.name for one in planned})
         jobs = [Job(one.probe.name, one.interval_seconds, partial(self._runner.run, one.probe.name)) for one in planned]
-        jobs += [Job("folders", checks.interval_seconds, self._folders.look), Job("trim", DAY_SECONDS, self._trim)]
+        jobs.append(Job("folders", checks.interval_seconds, self._folders.look))
+        jobs.append(Job("trim", DAY_SECONDS, lambda: self._pipeline.trim(self._settings.state.timeline_entries)))
         jobs.append(Job("scripts", SCRIPTS_SECONDS, self._folders.scripts.look))
         jobs.append(Job("standing", checks.interval_seconds, self._standing.show))
         jobs.append(Job("end unseen", UNSEEN_SECONDS, self._pipeline.end_unseen))
         self._schedule.replace(jobs)
-
-    async def _trim(self) -> None:
-        await self._pipeline.trim(self._settings.state.timeline_entries)
 
     async def _feed_watchdog(self) -> None:
         """Feed systemd's watchdog while the loop turns, the schedule runs and the store's thread answers."""
