@@ -766,6 +766,19 @@ async def test_what_readers_render_has_a_version(heart: Heart) -> None:
     assert heart.pipeline.alerts()
 
 
+async def test_what_lasted_is_counted_in_real_seconds(heart: Heart, begin: Begin, clock: ManualClock) -> None:
+    """A wall clock that is set meanwhile changes nothing; after a restart only that clock is left."""
+    await heart.see(DEAD)
+    clock.jump(7200)
+    await heart.see(ALIVE, after_seconds=5)
+    ended = [entry.notification for entry in heart.outbox.queued() if entry.notification.kind is RESOLVED]
+    assert {message.alerts[0].lasted_seconds for message in ended} == {5.0}
+    await heart.see(DEAD, after_seconds=5)
+    again = await begun(begin)
+    await again.see(ALIVE, after_seconds=5)
+    assert again.outbox.queued()[-1].notification.alerts[0].lasted_seconds is None
+
+
 async def test_alerts_stand_in_the_order_in_which_they_began(heart: Heart, clock: ManualClock) -> None:
     """The oldest first, also when the wall clock was set back in between."""
     await heart.see(DEAD)

@@ -146,7 +146,9 @@ def subject_line(notification: Notification) -> str:
 
 
 def lasted_text(alert: AlertFacts) -> str:
-    """Return how long an alert that is over has lasted; nothing when the wall clock was set in between."""
+    """Return how long an alert that is over has lasted; nothing where only a wall clock that was set knows."""
+    if alert.lasted_seconds is not None:
+        return duration_text(alert.lasted_seconds)
     if alert.resolved_at is None:
         return ""
     lasted = alert.resolved_at - alert.since
@@ -193,7 +195,8 @@ def _remarks(notification: Notification, now: datetime, local: Local) -> Iterato
         yield "This is a test of the way to you. Nothing is wrong; there is nothing to do."
     if notification.kind is NotificationKind.UPDATE:
         yield "This adds evidence to an alert that you were told of; nothing new has happened."
-    late = now - notification.at
+    waited = notification.waited_seconds
+    late = now - notification.at if waited is None else timedelta(seconds=waited)
     if LATE_AFTER <= late < LONGEST_PLAUSIBLE:
         then = moment_text(notification.at, notification.host, local)
         yield f"Told {duration_text(late.total_seconds())} late, as you could not be reached. It was so at {then}."

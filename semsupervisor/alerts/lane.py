@@ -11,12 +11,13 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 import msgspec
 import structlog
 
 from semsupervisor.alerts.attempts import Failure, next_pause
-from semsupervisor.alerts.notification import NotificationKind, OutboxEntry
+from semsupervisor.alerts.notification import Notification, NotificationKind, OutboxEntry
 from semsupervisor.alerts.outbox import Outbox
 from semsupervisor.alerts.sending import Fanout, RetryLater, Sender
 from semsupervisor.errors import SupervisorError, TemporaryError
@@ -25,6 +26,8 @@ from semsupervisor.kit.failpoints import reach
 from semsupervisor.settings.model import DeliverySettings
 
 log = structlog.get_logger(__name__)
+
+MADE_AT_ONCE = timedelta(minutes=1)
 
 PendingEvidence = Callable[[str], asyncio.Future[Mapping[str, str]] | None]
 
@@ -113,7 +116,7 @@ class Lane:
             self._entry_id, self._refusals, self._since = entry.id, 0, self._clock.monotonic()
         reach("delivery.before_send")
         try:
-            await sender.send(entry.notification)
+            await sender.send(self._dated(entry))
         except SupervisorError as error:
             await self._failed(entry, error, str(error))
         except Exception as error:
@@ -124,6 +127,12 @@ class Lane:
             await self._outbox.delivered(entry)
             reach("delivery.after_mark")
             self._succeeded(entry)
+
+    def _dated(self, entry: OutboxEntry) -> Notification:
+        """Return the message with its age, if this run made it, and not again of an older one."""
+        waited, message = self._outbox.queued_for_seconds(entry), entry.notification
+        is_first = math.isfinite(waited) and abs(entry.queued_at - message.at) < MADE_AT_ONCE
+        return msgspec.structs.replace(message, waited_seconds=waited if is_first else None)
 
     async def _evidence_for(self, sender: Sender, entry: OutboxEntry) -> Mapping[str, str]:
         """Return the evidence that has come about a new alert, or comes while the sender's patience lasts."""

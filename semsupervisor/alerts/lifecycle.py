@@ -35,7 +35,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     firing went into the outbox; only they hear of the resolution. `muted_by` says why nobody was told, `caused_by` is
     the id of the alert that says it already, if that is why.
     `consequences` are the rules expected to follow while it fires, and those observed once it is resolved.
-    `seen_monotonic` is the last look on this boot's monotonic clock; it is not kept across a restart.
+    `since_monotonic` and `seen_monotonic` are the first and the last look on this boot's monotonic clock; they are not
+    kept across a restart. `lasted_seconds` is by that clock, too, None where it did not see the whole of it.
     """
 
     id: str
@@ -53,10 +54,12 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     fired_at: datetime | None = None
     resolved_at: datetime | None = None
     resolved_because: str = ""
+    lasted_seconds: float | None = None
     held_seconds: float = 0.0
     clear_seconds: float = 0.0
     unknown_in_row: int = 0
     last_verdict: Verdict = Verdict.HOLDS
+    since_monotonic: float | None = None
     seen_monotonic: float | None = None
     told: tuple[str, ...] = ()
     muted_by: str = ""
@@ -93,6 +96,7 @@ def begin(
         summary=finding.summary,
         limit=limit_text(rule),
         evidence=evidence,
+        since_monotonic=at.monotonic,
         seen_monotonic=at.monotonic,
     )
     return _fire_if_due(rule, alert, at)
@@ -141,7 +145,12 @@ def _step_firing(rule: Rule, alert: Alert, finding: Finding, evidence: Mapping[s
 def resolve(alert: Alert, at: Instant, because: str) -> Alert:
     """End an episode and say why."""
     return msgspec.structs.replace(
-        alert, state=AlertState.RESOLVED, resolved_at=at.wall, resolved_because=because, seen_monotonic=at.monotonic
+        alert,
+        state=AlertState.RESOLVED,
+        resolved_at=at.wall,
+        resolved_because=because,
+        lasted_seconds=None if alert.since_monotonic is None else at.monotonic - alert.since_monotonic,
+        seen_monotonic=at.monotonic,
     )
 
 

@@ -26,8 +26,9 @@ class NotificationKind(StrEnum):
 class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
     """One alert as a receiver is told of it.
 
-    `value` and `limit` are texts for people. `consequences` are the titles of what is expected to follow
-    (firing) or was observed to follow (resolved). `next_steps` are commands to type.
+    `value` and `limit` are texts for people. `lasted_seconds` counts real seconds, None where only the wall clock
+    knows. `consequences` are the titles of what is expected to follow (firing) or was observed to follow (resolved).
+    `next_steps` are commands to type.
     """
 
     id: str
@@ -41,6 +42,7 @@ class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime
     resolved_at: datetime | None = None
     resolved_because: str = ""
+    lasted_seconds: float | None = None
     evidence: Mapping[str, str] = {}
     diagnosis: str = ""
     done: tuple[str, ...] = ()
@@ -49,13 +51,17 @@ class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
-    """One message for one receiver. `key` is the same on every attempt: receivers drop what they have seen."""
+    """One message for one receiver. `key` is the same on every attempt: receivers drop what they have seen.
+
+    `waited_seconds` is set as it is sent: real seconds since it was made, None where only the wall clock knows.
+    """
 
     key: str
     kind: NotificationKind
     host: str
     at: datetime
     alerts: tuple[AlertFacts, ...]
+    waited_seconds: float | None = None
 
 
 class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True):

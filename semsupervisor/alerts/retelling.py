@@ -59,6 +59,7 @@ def _ended(alert: AlertFacts, known: Alert | None, message: Notification) -> Ale
     return msgspec.structs.replace(
         alert,
         resolved_at=known.resolved_at if known and known.resolved_at else message.at,
+        lasted_seconds=known.lasted_seconds if known else None,
         resolved_because=known.resolved_because if known and known.resolved_because else UNKNOWN_END,
         consequences=known.consequences if known else (),
         evidence=carried(kind, alert.evidence),

@@ -28,6 +28,7 @@ def notification(
         since=alert.since,
         resolved_at=alert.resolved_at,
         resolved_because=alert.resolved_because,
+        lasted_seconds=alert.lasted_seconds,
         evidence=carried(kind, alert.evidence),
         diagnosis=rule.diagnosis if rule else "",
         next_steps=tuple(step.replace("{name}", alert.subject.name) for step in rule.fix) if rule else (),

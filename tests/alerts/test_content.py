@@ -282,3 +282,21 @@ def test_nothing_that_was_seen_cannot_be_told(kind: NotificationKind, about: lis
     assert len(message.stories) == len(about)
     assert all(row for story in message.stories for row in story.rows)
     assert str(message.stories).encode()
+
+
+@pytest.mark.parametrize(("lasted_seconds", "after"), [(None, "8 h 2 min"), (125.0, "2 min 5 s")])
+def test_what_lasted_is_not_read_from_a_clock_that_was_set(lasted_seconds: float | None, after: str) -> None:
+    """With the wall clock set forward meanwhile, real seconds are told where they are known."""
+    over = msgspec.structs.replace(
+        DIED, resolved_at=START + timedelta(hours=8, minutes=2, seconds=5), lasted_seconds=lasted_seconds
+    )
+    ended = msgspec.structs.replace(told(RESOLVED), alerts=(over,))
+    assert subject_line(ended).endswith(f", after {after}")
+
+
+@pytest.mark.parametrize(("waited_seconds", "late"), [(None, True), (3.0, False), (7200.0, True)])
+def test_late_is_what_waited_and_not_what_a_clock_says(waited_seconds: float | None, late: bool) -> None:
+    """A clock that was set makes no message late, and hides no lateness."""
+    message = msgspec.structs.replace(told(FIRING), waited_seconds=waited_seconds)
+    said = words(message, timedelta(seconds=1) if waited_seconds == 7200.0 else timedelta(hours=3))
+    assert any("late" in remark for remark in said.remarks) == late

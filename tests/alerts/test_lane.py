@@ -388,6 +388,20 @@ async def test_evidence_of_one_alert_never_goes_out_under_another(post: Post, cl
 outcomes = st.lists(st.sampled_from([None, LATER, NEVER, RuntimeError("defect")]), max_size=40)
 
 
+async def test_a_message_knows_how_long_it_has_waited(post: Post, clock: ManualClock) -> None:
+    """In real seconds, whatever the wall clock does; not so for one that is sent again long after it was made."""
+    scripted = Scripted("ops", LATER)
+    lane = new_lane(post, clock, scripted)
+    await post.put("ops", MESSAGES[0])
+    clock.jump(3600)
+    await lane.turn()
+    clock.advance(30.0)
+    await lane.turn()
+    await post.put("ops", MESSAGES[1])
+    await lane.turn()
+    assert scripted.waited == [0.0, 30.0, None]
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(script=outcomes, count=st.integers(1, 5), chance=st.randoms(use_true_random=False))
 def test_every_message_ends_delivered_or_dead_and_in_order(

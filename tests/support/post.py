@@ -65,10 +65,12 @@ class Scripted:
         self.seen: list[str] = []
         self.taken: list[str] = []
         self.evidence: list[Mapping[str, str]] = []
+        self.waited: list[float | None] = []
 
     async def send(self, notification: Notification) -> None:
         """Do what comes next in the script."""
         self.seen.append(notification.key)
+        self.waited.append(notification.waited_seconds)
         await asyncio.sleep(0)
         outcome = self.outcomes.popleft() if self.outcomes else None
         if outcome is not None:
