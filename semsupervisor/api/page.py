@@ -63,7 +63,7 @@ def render(status: StatusAnswer) -> bytes:
         _table("SemStreams", _ENDPOINT, (_semstreams(one, now) for one in status.semstreams)),
         _table("NATS", _ENDPOINT, (_nats(one, now) for one in status.nats)),
         _table("Disks", ("Mounted at", "Used", "Free", "Seen"), (_disk(one, now) for one in status.filesystems)),
-        _table("Receivers", ("Receiver", "Delivered", "Trouble"), _receivers(status.receivers, now)),
+        _table("Receivers", ("Receiver", "Delivered since start", "Trouble"), _receivers(status.receivers, now)),
         _supervisor(status),
         _list("Findings", (f"{one.text}: {one.fix}" for one in status.findings)),
         _footer(status),

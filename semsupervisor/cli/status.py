@@ -139,7 +139,7 @@ def _receivers(status: Mapping[str, Any], paper: Paper) -> Iterator[str]:
     widest = max((len(one["name"]) for one in status["receivers"]), default=0)
     for one in status["receivers"]:
         to = f" to {len(one['addresses'])} addresses" if one["addresses"] else ""
-        first = [f"{one['name']:<{widest}}", f"{one['delivered_total']} delivered{to}"]
+        first = [f"{one['name']:<{widest}}", f"{one['delivered_total']} delivered{to} since start"]
         if not one["addresses"]:
             yield from paper.table([[*first, paper.paint(_trouble(one, now), "bad")]], room)
             continue

@@ -30,7 +30,7 @@ def test_a_healthy_stack_is_one_screen(command: CommandLine) -> None:
         "semstreams  semstreams  healthy  3 s ago  v1.2.0",
         "nats        nats  healthy  3 s ago  2.14.0, 2 connections",
         "disks       /  42 % used  8.0 GiB free  3 s ago",
-        "receivers   ops   7 delivered",
+        "receivers   ops   7 delivered since start",
         "supervisor  healthy, started 3 s ago",
         "findings    -  no receiver is set: set one",
     ):
@@ -125,7 +125,7 @@ def test_receivers_say_what_waits(command: CommandLine, world: World) -> None:
     world.depths["ops"] = depth(queued=3, dead=1)
     world.queued = [message(1, last_error="410 Gone")]
     shown = " ".join(command("status").out.split())
-    assert "ops 7 delivered 3 waiting for 3 min, 1 given up (semsupervisor outbox): 410 Gone mail 7" in shown
+    assert "ops 7 delivered since start 3 waiting for 3 min, 1 given up (semsupervisor outbox): 410 Gone mail 7" in shown
     world.receivers = []
     assert "receivers   none: nobody is told of anything" in command("status").lines
 
@@ -137,9 +137,9 @@ def test_the_addresses_of_a_receiver_stand_below_it(command: CommandLine, world:
     world.depths["ops/b@example.org"] = depth(queued=2)
     world.queued = [message(1, "ops/b@example.org", last_error="451 come back later")]
     lines = command("status").lines
-    at = lines.index("receivers   hook  7 delivered")
+    at = lines.index("receivers   hook  7 delivered since start")
     assert lines[at + 1 : at + 5] == [
-        "            ops   14 delivered to 2 addresses",
+        "            ops   14 delivered to 2 addresses since start",
         "              b@example.org",
         "                2 waiting for 3 min: 451 come back later",
         "supervisor  healthy, started 0 s ago",
