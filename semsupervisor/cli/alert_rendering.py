@@ -18,6 +18,7 @@ TELLING_LENGTH = 8
 
 # What describes the container rather than what happened to it: shown in full only.
 INSPECTION = ("container", "image", "restart_policy", "restarts", "state_now", "memory_limit", "finished_at")
+EQUALS = "equals "
 SAID_BY_THE_SUMMARY = ("equals yes", "equals no")
 
 Alert = Mapping[str, Any]
@@ -33,6 +34,12 @@ def under_causes(alerts: Sequence[Alert]) -> Iterator[tuple[Alert, list[Alert]]]
 def sentence(alert: Alert) -> str:
     """Return what is wrong, with the subject named once."""
     return about(alert["subject"], alert["summary"])
+
+
+def forming(alert: Alert) -> str:
+    """Return what would be wrong if it lasted; the summary says it as if it had."""
+    measured = [] if alert["limit"].startswith(EQUALS) else _measured(alert)
+    return ", ".join([f"{alert['subject']}: {alert['title']}", *measured])
 
 
 def listed(alert: Alert, followers: Iterable[Alert], now: str, paper: Paper) -> None:
@@ -56,7 +63,7 @@ def listed(alert: Alert, followers: Iterable[Alert], now: str, paper: Paper) -> 
 
 def pending(alerts: Iterable[Alert], now: str, paper: Paper) -> None:
     """Write alerts that do not fire yet."""
-    for text in paper.table([[paper.word("pending"), age(one["since"], now), sentence(one)] for one in alerts]):
+    for text in paper.table([[paper.word("pending"), age(one["since"], now), forming(one)] for one in alerts]):
         paper.line(text)
 
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from semsupervisor.cli.alert_rendering import sentence, under_causes
+from semsupervisor.cli.alert_rendering import forming, sentence, under_causes
 from semsupervisor.cli.calling import add_common_options, ask
 from semsupervisor.cli.rendering import LABEL_WIDTH, Paper, age, ago, cleaned, counted, print_json, wrapped
 from semsupervisor.kit import amounts
@@ -72,7 +72,7 @@ def _alerts(status: Mapping[str, Any], paper: Paper) -> Iterator[str]:
     for alert, followers in under_causes(status["alerts"]):
         word = alert["severity"] if alert["state"] == "firing" else alert["state"]
         seen = "" if alert["known"] else f"not seen since {ago(alert['seen_at'], status['now'])}: "
-        what = f"{seen}{sentence(alert)}"
+        what = f"{seen}{sentence(alert) if word == alert['severity'] else forming(alert)}"
         if followers:
             what = f"{what.rstrip('.')}. From it follows: {', '.join(one['title'] for one in followers)}."
         rows.append([paper.word(word), age(alert["since"], status["now"]), what])

@@ -24,7 +24,9 @@ def test_nothing_fires(command: CommandLine) -> None:
 @pytest.mark.parametrize("words", [["alerts"], ["alerts", "list"]])
 def test_what_fires_is_listed(command: CommandLine, world: World, words: list[str]) -> None:
     """Each alert that fires with what to do, below them what is only pending; exit code 1."""
-    pending = msgspec.structs.replace(alert("memory_high", state=AlertState.PENDING), told=(), summary="nats: 85 %")
+    pending = msgspec.structs.replace(
+        alert("memory_high", state=AlertState.PENDING), told=(), value=0.85, limit="above 80 %"
+    )
     world.alerts = [pending, alert()]
     said = command(*words)
     assert said.code == 1
@@ -35,7 +37,7 @@ def test_what_fires_is_listed(command: CommandLine, world: World, words: list[st
         "  $ docker logs nats",
         "  told ops; last seen 5 min ago; exit code: 137",
         "",
-        "pending  5 min  nats: 85 %",
+        "pending  5 min  service:nats: memory high, 0.85 (alert: above 80 %)",
     ]
 
 
@@ -54,7 +56,7 @@ def test_pending_alone_is_fine(command: CommandLine, world: World) -> None:
     """As long as nothing fires the exit code is 0."""
     world.alerts = [msgspec.structs.replace(alert(state=AlertState.PENDING), told=())]
     said = command("alerts")
-    assert (said.code, said.lines) == (0, ["nothing fires", "pending  5 min  nats ended with code 137"])
+    assert (said.code, said.lines) == (0, ["nothing fires", "pending  5 min  service:nats: container died"])
 
 
 @pytest.mark.parametrize("name", ["id-container_died", "container_died", "service:nats"])
