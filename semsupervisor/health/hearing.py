@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from semsupervisor.health import intent
+from semsupervisor.health.describing import how_it_died
 from semsupervisor.health.observation import FactValue, Subject
-from semsupervisor.health.services import Ending, Kill, Service, ServiceState, how_it_died, with_deaths, with_oom
+from semsupervisor.health.services import KILLED, Ending, Kill, Service, ServiceState, begun, with_deaths
 from semsupervisor.kit.clock import Instant
 from semsupervisor.systems.containers import Action, Event, Health
 
@@ -66,7 +67,7 @@ def hear(service: Service, event: Event, at: Instant, *, by_engine: bool = False
 
 def _begin_or_end(service: Service, event: Event, at: Instant, *, by_engine: bool) -> Heard:
     if event.action is Action.START:
-        return _start(service, event)
+        return _start(begun(service, at), event)
     if event.action is Action.DIE:
         return _die(service, event, at, by_engine=by_engine)
     if event.action is Action.DESTROY:
@@ -124,6 +125,18 @@ def _die(service: Service, event: Event, at: Instant, *, by_engine: bool) -> Hea
     return Heard(ended, observe=True, look=True)
 
 
+def with_oom(service: Service, at: Instant) -> Service:
+    """Return a service of which a process was killed for lack of memory, as was just learned.
+
+    What died of a SIGKILL just before died of that.
+    """
+    known = msgspec.structs.replace(service, oom_at=at.monotonic, oom_seen=True)
+    if service.ending is not Ending.DIED or service.exit_code != KILLED:
+        return known
+    cause = service.cause.replace(how_it_died(KILLED, oom=False), how_it_died(KILLED, oom=True))
+    return msgspec.structs.replace(known, cause=cause)
+
+
 def out_of_memory(service: Service) -> Note:
     """Return what is noted of each kill for lack of memory: several of them may be one alert."""
     text = f"{service.name}: a process was killed for lack of memory"
@@ -144,7 +157,10 @@ def completion(service: Service) -> tuple[Note, ...]:
 
 def died(service: Service, exit_code: int, at: Instant, *, count: int) -> Service:
     """Return a service whose container has just died `count` times, the last time with that exit code."""
-    again = intent.acts(service.policy, exit_code)
+    acts = intent.acts(service.policy, exit_code)
+    waits = service.state is ServiceState.RESTARTING
+    again = acts and (waits or not intent.gave_up(service.retries, service.restart_count))
+    cause = how_it_died(exit_code, oom=service.oom)
     return msgspec.structs.replace(
         with_deaths(service, count, at),
         state=ServiceState.RESTARTING if again else ServiceState.EXITED,
@@ -152,7 +168,7 @@ def died(service: Service, exit_code: int, at: Instant, *, count: int) -> Servic
         ending=Ending.DIED,
         ended_monotonic=at.monotonic,
         restart_count=service.restart_count + (1 if again else 0),
-        cause=how_it_died(exit_code, oom=service.oom),
+        cause=intent.for_good(cause, service.retries) if acts and not again else cause,
     )
 
 

@@ -62,6 +62,16 @@ def acts(policy: RestartPolicy | None, exit_code: int) -> bool:
             return False
 
 
+def gave_up(retries: int, restart_count: int) -> bool:
+    """Tell whether a restart policy that allows so many restarts, 0 for any number, has done all of them."""
+    return 0 < retries <= restart_count
+
+
+def for_good(cause: str, retries: int) -> str:
+    """Return how a container died that its restart policy has given up."""
+    return f"{cause}; Docker gave up after {retries} {'try' if retries == 1 else 'tries'}"
+
+
 def completed(policy: RestartPolicy | None, exit_code: int) -> bool:
     """Tell whether an end is the success of a service that is run once: it ended well, and nothing starts it again."""
     return exit_code == 0 and not acts(policy, exit_code)

@@ -11,8 +11,8 @@ from datetime import datetime
 import msgspec
 
 from semsupervisor.health import intent
-from semsupervisor.health.hearing import COMPLETED, Note, completion, died, out_of_memory
-from semsupervisor.health.services import KILLED, Ending, Service, ServiceState, with_oom
+from semsupervisor.health.hearing import COMPLETED, Note, completion, died, out_of_memory, with_oom
+from semsupervisor.health.services import KILLED, Ending, Service, ServiceState, begun
 from semsupervisor.kit.clock import Instant
 from semsupervisor.systems.containers import Container, ContainerState, Health, Owner
 
@@ -160,6 +160,7 @@ def _described(service: Service, container: Container) -> Service:
         exit_code=None if lives or state is ServiceState.CREATED else container.exit_code,
         restart_count=container.restart_count,
         policy=container.restart_policy,
+        retries=container.restart_retries,
         stop_signal=container.stop_signal,
         health=container.health,
     )
@@ -181,6 +182,7 @@ def _running(service: Service) -> Service:
 
 def _living(service: Service, known: Service, container: Container, at: Instant, circumstances: Circumstances) -> Seen:
     if not service.lives:
+        known = msgspec.structs.replace(known, begun=begun(service, at).begun)
         return Seen(_running(known), missed=True)
     deaths = container.restart_count - service.restart_count
     same_run = service.started_at == container.started_at or (service.started_at is None and deaths <= 0)
@@ -245,8 +247,9 @@ def _still_ended(service: Service, known: Service, container: Container, at: Ins
     if service.ending is Ending.ENGINE:
         cause = "ended with its engine, and was not started again by the next one"
         return Seen(msgspec.structs.replace(known, ending=Ending.LEFT, cause=cause))
-    given_up = service.ending is Ending.DIED and container.state is ContainerState.EXITED and not container.error
-    if given_up and container.restart_policy in intent.SELF_RESTARTING:
+    waited = service.ending is Ending.DIED and service.state is ServiceState.RESTARTING
+    ended = container.state is ContainerState.EXITED and not container.error
+    if waited and ended and container.restart_policy in intent.SELF_RESTARTING:
         cause = "stopped unheard, while its restart policy was waiting to start it again"
         asked = msgspec.structs.replace(known, ending=Ending.ASKED, ended_monotonic=at.monotonic, cause=cause)
         return Seen(asked, missed=True)
@@ -263,6 +266,7 @@ def _replaced(service: Service, container: Container, at: Instant, circumstances
     if service.image_id and service.image_id != container.image_id:
         notes = (*notes, _image_changed(service, container))
     if known.lives:
+        known = msgspec.structs.replace(known, begun=at.monotonic)
         return Seen(_running(known), missed=True, notes=notes)
     if container.state is not ContainerState.CREATED:
         ended = _ended(fresh, known, container, at, circumstances)

@@ -17,7 +17,7 @@ import msgspec
 from semsupervisor.health import hearing, looking
 from semsupervisor.health.hearing import Note
 from semsupervisor.health.looking import Circumstances, Seen
-from semsupervisor.health.services import Ending, Service, ServiceState, with_oom
+from semsupervisor.health.services import Ending, Service, ServiceState
 from semsupervisor.kit.clock import Instant
 from semsupervisor.systems.containers import Action, Container, ContainerState, Event
 
@@ -63,7 +63,7 @@ class Roster:
             self.services[name] = (
                 service
                 if same_boot
-                else msgspec.structs.replace(service, deaths=(), ended_monotonic=ended, oom_at=None)
+                else msgspec.structs.replace(service, deaths=(), ended_monotonic=ended, begun=None, oom_at=None)
             )
 
     def hear(self, event: Event, at: Instant, *, by_engine: bool = False) -> Turn:
@@ -146,7 +146,7 @@ class Roster:
                 self.services[name] = counted
                 continue
             turn.notes.append(hearing.out_of_memory(service))
-            self._observe(with_oom(counted, at), turn, at)
+            self._observe(hearing.with_oom(counted, at), turn, at)
         return turn
 
     def forget_oom(self, at: Instant) -> None:

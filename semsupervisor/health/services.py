@@ -13,12 +13,14 @@ from enum import StrEnum
 
 import msgspec
 
-from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind
+from semsupervisor.health.observation import FactValue, Subject, SubjectKind
 from semsupervisor.kit.clock import Instant
 from semsupervisor.systems.containers import Health, Owner, RestartPolicy
 
 DEATHS_WINDOW_SECONDS = 600.0
 DEATHS_OF_A_LOOP = 3
+# Docker waits a minute at most before it tries again; what has run for longer has begun to work.
+LOOP_PAUSE_SECONDS = 180.0
 MOST_DEATHS_KEPT = 100
 KILLED = 128 + signal.SIGKILL
 
@@ -56,23 +58,6 @@ class Ending(StrEnum):
 UNDECIDED = (Ending.ASKED, Ending.ENGINE)
 
 
-_HOW_IT_ENDED = {
-    Ending.NONE: "does not run",
-    Ending.DIED: "ended, and nobody had asked for it",
-    Ending.ASKED: "ended; whether somebody asked for it is open",
-    Ending.REQUESTED: "was stopped by somebody",
-    Ending.ENGINE: "ended with its engine",
-    Ending.LEFT: "ended with its engine, and was not started again",
-    Ending.COMPLETED: "has done its work and ended",
-    Ending.VANISHED: "has no container any more",
-}
-_HOW_IT_WENT = {
-    Ending.REQUESTED: "was removed by somebody",
-    Ending.COMPLETED: "had done its work, and was removed",
-    Ending.VANISHED: "has no container",
-}
-
-
 # What has no processes uses no memory, whatever its limit was.
 _NO_MEMORY: Mapping[str, FactValue] = {"memory_used_bytes": 0, "memory_used_ratio": 0.0}
 
@@ -89,11 +74,12 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     `container` is the id of its container, empty when there is none; `successor` the one that was created to replace
     it. `since` is when it came into its state, by the engine's clock; `started_at` and `finished_at` are exact and
-    None until inspected. `ended_monotonic` is when the end was learned. `deaths` are monotonic seconds of this boot.
-    `oom_at` is when a kill for lack of memory was learned (monotonic seconds), until a scheduled look after it;
-    `oom_kills` is the last count; `oom_seen` says that one was learned of this container before, so that the engine's
-    own mark of it tells nothing new. `cause` says in words how it came to its state. `waited_for` names a service that
-    depends on it.
+    None until inspected. `retries` is after how many restarts its policy gives up, 0 for never. `ended_monotonic` is
+    when the end was learned. `deaths` are monotonic seconds of this boot, and so is `begun`, when
+    something else than its restart policy started it last. `oom_at` is when a kill for lack of memory
+    was learned (monotonic seconds), until a scheduled look after it; `oom_kills` is the last count; `oom_seen` says
+    that one was learned of this container before, so that the engine's own mark of it tells nothing new. `cause` says
+    in words how it came to its state. `waited_for` names a service that depends on it.
     """
 
     name: str
@@ -109,6 +95,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     restart_count: int = 0
     policy: RestartPolicy | None = None
+    retries: int = 0
     stop_signal: int = int(signal.SIGTERM)
     health: Health = Health.NONE
     ending: Ending = Ending.NONE
@@ -116,6 +103,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     kill: Kill | None = None
     stopping: bool = False
     deaths: tuple[float, ...] = ()
+    begun: float | None = None
     oom_at: float | None = None
     oom_seen: bool = False
     oom_kills: int | None = None
@@ -148,34 +136,33 @@ def recent_deaths(service: Service, now_monotonic: float) -> int:
     return sum(1 for death in service.deaths if 0.0 <= now_monotonic - death < DEATHS_WINDOW_SECONDS)
 
 
+def is_looping(service: Service, now_monotonic: float) -> bool:
+    """Tell whether it dies again and again, and its restart policy starts it each time.
+
+    That is over once it has run for a while, or was started by something else.
+    """
+    if not (service.lives or service.state is ServiceState.RESTARTING):
+        return False
+    later, in_row = now_monotonic, 0
+    for death in reversed(service.deaths):
+        by_hand = service.begun is not None and death <= service.begun
+        if by_hand or not 0.0 <= later - death < LOOP_PAUSE_SECONDS:
+            break
+        later, in_row = death, in_row + 1
+    return in_row >= DEATHS_OF_A_LOOP
+
+
+def begun(service: Service, at: Instant) -> Service:
+    """Return a service that is being started: by its restart policy if that was waiting to."""
+    if service.lives or service.state is ServiceState.RESTARTING:
+        return service
+    return msgspec.structs.replace(service, begun=at.monotonic)
+
+
 def with_deaths(service: Service, count: int, at: Instant) -> Service:
     """Return the service with so many deaths more, all of now."""
     kept = tuple(death for death in service.deaths if 0.0 <= at.monotonic - death < DEATHS_WINDOW_SECONDS)
     return msgspec.structs.replace(service, deaths=(*kept, *[at.monotonic] * count)[-MOST_DEATHS_KEPT:])
-
-
-def with_oom(service: Service, at: Instant) -> Service:
-    """Return a service of which a process was killed for lack of memory, as was just learned.
-
-    What died of a SIGKILL just before died of that.
-    """
-    known = msgspec.structs.replace(service, oom_at=at.monotonic, oom_seen=True)
-    if service.ending is not Ending.DIED or service.exit_code != KILLED:
-        return known
-    return msgspec.structs.replace(known, cause=how_it_died(KILLED, oom=True))
-
-
-def how_it_died(exit_code: int, *, oom: bool) -> str:
-    """Return in words how a container ended that nobody asked to; `oom`: a process of it was killed for memory."""
-    if oom and exit_code == KILLED:
-        return f"killed for lack of memory (exit code {exit_code})"
-    if oom:
-        return f"ended with exit code {exit_code} after a process of it had been killed for lack of memory"
-    if name := signal_name(exit_code):
-        return f"ended with exit code {exit_code}: {name}, from the host or from within"
-    if exit_code == 0:
-        return "ended by itself with exit code 0"
-    return f"crashed with exit code {exit_code}"
 
 
 def facts(service: Service, now_monotonic: float) -> dict[str, FactValue]:
@@ -185,7 +172,6 @@ def facts(service: Service, now_monotonic: float) -> dict[str, FactValue]:
         "state": service.state.value,
         "oom_killed": service.oom,
         "deaths_recent": deaths,
-        "restarting": deaths >= DEATHS_OF_A_LOOP,
         "restarts": service.restart_count,
     }
     if service.image:
@@ -197,6 +183,7 @@ def facts(service: Service, now_monotonic: float) -> dict[str, FactValue]:
     found["undecided"] = service.ending in UNDECIDED
     if service.ending not in UNDECIDED:
         found["paused"] = service.state is ServiceState.PAUSED
+        found["restarting"] = is_looping(service, now_monotonic)
         found["died"] = service.ending in (Ending.DIED, Ending.LEFT)
         found["stopped_on_request"] = service.ending is Ending.REQUESTED
         found["missing"] = service.ending is Ending.VANISHED
@@ -207,46 +194,6 @@ def facts(service: Service, now_monotonic: float) -> dict[str, FactValue]:
     if unhealthy is not None:
         found["unhealthy"] = unhealthy
     return found
-
-
-def condition(service: Service) -> str:
-    """Return in a sentence how a service is that does not run; empty where it does."""
-    words = _condition_words(service)
-    return f"{service.name} {words}." if words else ""
-
-
-def evidence(service: Service) -> dict[str, str]:
-    """Return what can be said of a service's end without asking the engine."""
-    if service.lives and not service.oom:
-        return {}
-    found = {"cause": service.cause} if service.cause else {}
-    if service.exit_code is not None and not service.lives:
-        found["exit_code"] = str(service.exit_code)
-        if name := signal_name(service.exit_code):
-            found["signal"] = name
-    if service.oom:
-        found["oom"] = "a process was killed because the container reached its memory limit"
-    if service.policy is not None:
-        found["restart_policy"] = service.policy.value
-    return found
-
-
-def observation(source: str, service: Service, at: Instant, more: Mapping[str, FactValue] | None = None) -> Observation:
-    """Return a service's facts, and `more` of them, as one observation."""
-    return Observation(
-        source=source,
-        subject=service.subject,
-        at=at,
-        facts={**facts(service, at.monotonic), **(more or {})},
-        evidence=evidence(service),
-        condition=condition(service),
-    )
-
-
-def gone(source: str, service: Service, at: Instant) -> Observation:
-    """Return that a service is no part of the project any more."""
-    because = f"{service.name} is no part of the stack any more"
-    return Observation(source=source, subject=service.subject, at=at, facts={}, gone=True, condition=because)
 
 
 def signal_name(exit_code: int) -> str:
@@ -268,19 +215,3 @@ def _unhealthy(service: Service) -> bool | None:
             return True
         case Health.NONE | Health.STARTING:
             return None
-
-
-def _condition_words(service: Service) -> str:
-    match service.state:
-        case ServiceState.RUNNING:
-            return ""
-        case ServiceState.PAUSED:
-            return "is paused"
-        case ServiceState.CREATED:
-            return "has a container that was not started"
-        case ServiceState.RESTARTING:
-            return "died, and its restart policy is to start it again"
-        case ServiceState.EXITED:
-            return _HOW_IT_ENDED[service.ending]
-        case ServiceState.MISSING:
-            return _HOW_IT_WENT.get(service.ending, "was removed")

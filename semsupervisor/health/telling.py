@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from semsupervisor.errors import EngineError, EngineForbidden
-from semsupervisor.health import services
+from semsupervisor.health import describing, services
 from semsupervisor.health.hearing import Note
 from semsupervisor.health.observation import ENGINE, HOST, FactValue, Observation, Outcome, Subject, Unknown
 from semsupervisor.health.roster import GRACE_SECONDS, Roster, Turn
@@ -61,8 +61,8 @@ class Teller:
 
     async def tell(self, turn: Turn, more: Sequence[Observation] = ()) -> None:
         """Hand on what a turn brought, in its order, and let the rest of it follow."""
-        observed = [services.observation(SOURCE, service, at) for service, at in turn.observed]
-        gone = [services.gone(SOURCE, service, self._clock.instant()) for service in turn.gone]
+        observed = [describing.observation(SOURCE, service, at) for service, at in turn.observed]
+        gone = [describing.gone(SOURCE, service, self._clock.instant()) for service in turn.gone]
         self._notes.extend(turn.notes)
         if turn.look or turn.look_later:
             due = self._clock.monotonic() + (0.0 if turn.look else GRACE_SECONDS)

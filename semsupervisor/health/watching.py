@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from semsupervisor.errors import EngineError, EngineForbidden, StoreError
-from semsupervisor.health import evidence, services
+from semsupervisor.health import describing, evidence
 from semsupervisor.health.engines import Bookmark
 from semsupervisor.health.following import Follower, StreamReport, Watched
 from semsupervisor.health.memory import Memory
@@ -157,7 +157,7 @@ class Watching:
         found = []
         for name, service in list(self._roster.services.items()):
             more = used[name].facts if name in used and service.lives else {}
-            found.append(services.observation(PROBE_SOURCE, service, at, more))
+            found.append(describing.observation(PROBE_SOURCE, service, at, more))
         self._roster.forget_oom(at)
         return found
 
@@ -170,8 +170,8 @@ class Watching:
         if known is None:
             return {}
         if not known.container:
-            return services.evidence(known)
-        return {**await evidence.gather(self._docker, known.container), **services.evidence(known)}
+            return describing.evidence(known)
+        return {**await evidence.gather(self._docker, known.container), **describing.evidence(known)}
 
     def _mark(self) -> Bookmark | None:
         bookmark = self._follower.bookmark

@@ -103,11 +103,11 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     """One container as the engine's inspection shows it.
 
     `pid` is 0 when no process runs. `restart_count` counts what the restart policy did since somebody started the
-    container last. `oom_killed` may still be true when the container runs again. `error` is why a start failed.
-    `addresses` are by network. `depends_on` are the services this one waits for, each with its condition.
-    `cpu_limit` is how many processors it may use, None if it may use all. `folders` are the host's that it writes to.
-    `sandbox` is the file of its network namespace, empty while it has none of its own. `extra_hosts` are names that it
-    knows by its own list of hosts.
+    container last, `restart_retries` is after how many of them it gives up, 0 for never. `oom_killed` may still be
+    true when the container runs again. `error` is why a start failed. `addresses` are by network. `depends_on` are the
+    services this one waits for, each with its condition. `cpu_limit` is how many processors it may use, None if it may
+    use all. `folders` are the host's that it writes to. `sandbox` is the file of its network namespace, empty while it
+    has none of its own. `extra_hosts` are names that it knows by its own list of hosts.
     """
 
     id: str
@@ -124,6 +124,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     restart_count: int = 0
+    restart_retries: int = 0
     restart_policy: RestartPolicy = RestartPolicy.NO
     stop_signal: int = 15
     health: Health = Health.NONE

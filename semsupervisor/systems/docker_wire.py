@@ -58,6 +58,7 @@ class _State(msgspec.Struct, rename="pascal"):
 
 class _Policy(msgspec.Struct, rename="pascal"):
     name: str = ""
+    maximum_retry_count: int = 0
 
 
 class _HostConfig(msgspec.Struct, rename="pascal"):
@@ -140,6 +141,7 @@ def container(answer: Mapping[str, Any]) -> Container:
         started_at=_moment(seen.state.started_at),
         finished_at=_moment(seen.state.finished_at),
         restart_count=seen.restart_count,
+        restart_retries=seen.host_config.restart_policy.maximum_retry_count,
         restart_policy=_known(RestartPolicy, seen.host_config.restart_policy.name) or RestartPolicy.NO,
         stop_signal=signal_number(seen.config.stop_signal) or int(signal.SIGTERM),
         health=_healthiness(health),

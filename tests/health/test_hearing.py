@@ -140,6 +140,57 @@ def test_a_kill_for_lack_of_memory_is_told_in_whatever_order(acts: list[Act], ca
     assert facts(service, instant(1.2).monotonic)["oom_killed"] is True
 
 
+@pytest.mark.parametrize(
+    ("known", "corrected"),
+    [
+        ({"ending": Ending.DIED, "exit_code": 137}, True),
+        ({"ending": Ending.DIED, "exit_code": 1}, False),
+        ({"ending": Ending.REQUESTED, "exit_code": 137}, False),
+    ],
+)
+def test_a_kill_learned_after_the_death_corrects_its_cause(known: dict[str, Any], corrected: bool) -> None:
+    """Only what died of a SIGKILL, and at nobody's request, died of the kill for lack of memory."""
+    cause = "ended with exit code 137: SIGKILL, from the host or from within; Docker gave up after 2 tries"
+    late = hearing.with_oom(running(state=ServiceState.EXITED, cause=cause, **known), instant(1))
+    assert late.oom
+    assert ("lack of memory" in late.cause) is corrected
+    assert late.cause.endswith("gave up after 2 tries")
+
+
+@pytest.mark.parametrize(
+    ("retries", "state", "cause"),
+    [
+        (0, ServiceState.RESTARTING, "crashed with exit code 1"),
+        (3, ServiceState.RESTARTING, "crashed with exit code 1"),
+        (2, ServiceState.EXITED, "crashed with exit code 1; Docker gave up after 2 tries"),
+        (1, ServiceState.EXITED, "crashed with exit code 1; Docker gave up after 1 try"),
+    ],
+)
+def test_a_policy_that_has_tried_often_enough_gives_up(retries: int, state: ServiceState, cause: str) -> None:
+    """The last death is one for good, and says so at once."""
+    tried = running(policy=RestartPolicy.ON_FAILURE, retries=retries, restart_count=2)
+    dead = after(tried, (Action.DIE, 1.0, {"exit_code": 1}))[0]
+    assert (dead.state, dead.cause, dead.ending) == (state, cause, Ending.DIED)
+    assert dead.restart_count == (3 if state is ServiceState.RESTARTING else 2)
+
+
+@pytest.mark.parametrize(
+    ("state", "by_hand"),
+    [
+        (ServiceState.RESTARTING, False),
+        (ServiceState.EXITED, True),
+        (ServiceState.MISSING, True),
+        (ServiceState.CREATED, True),
+        (ServiceState.RUNNING, False),
+    ],
+)
+def test_a_start_by_hand_ends_a_loop(state: ServiceState, by_hand: bool) -> None:
+    """What its policy does not start again begins anew when somebody starts it."""
+    loop = running(state=state, ending=Ending.DIED, deaths=(1000.0, 1001.0, 1002.0))
+    began = after(loop, (Action.START, 3.0, {}))[0]
+    assert facts(began, instant(4).monotonic)["restarting"] is not by_hand
+
+
 def test_kills_at_once_are_one_note() -> None:
     """What is killed together is noted together; what is killed later, again."""
     _, heard = after(running(), *[(Action.OOM, seconds, {}) for seconds in (1.0, 1.1, 3.0)])

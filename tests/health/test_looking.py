@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from semsupervisor.health import hearing, looking
+from semsupervisor.health import hearing, looking, services
 from semsupervisor.health.looking import Circumstances, Seen
 from semsupervisor.health.services import Ending, Kill, Service, ServiceState
 from semsupervisor.systems.containers import Action, Container, ContainerState, Health, RestartPolicy
@@ -112,6 +112,36 @@ def test_a_loop_that_nobody_heard_is_counted() -> None:
     seen = see(running(restart_count=1), container(ContainerState.RESTARTING, restart_count=4, exit_code=1))
     assert (seen.service.state, seen.service.ending) == (ServiceState.RESTARTING, Ending.DIED)
     assert (len(seen.service.deaths), seen.service.restart_count) == (3, 4)
+
+
+def test_another_policy_for_what_is_dead_is_no_stop() -> None:
+    """A container that died for good did not wait to be started when somebody changed its restart policy."""
+    dead = ended(ending=Ending.DIED, exit_code=3, policy=RestartPolicy.ON_FAILURE)
+    seen = see(dead, container(EXITED, exit_code=3, finished_at=moment(50)))
+    assert (seen.missed, seen.service.ending) == (False, Ending.DIED)
+
+
+def test_a_start_by_hand_that_nobody_heard_ends_a_loop() -> None:
+    """What is found running that nothing was to start, or in a new container, begins anew."""
+    deaths = (NOW.monotonic - 3, NOW.monotonic - 2, NOW.monotonic - 1)
+    died: dict[str, Any] = {"ending": Ending.DIED, "deaths": deaths}
+    for known, found, loops in (
+        (ended(**died), container(), False),
+        (ended(**{**died, "state": ServiceState.RESTARTING}), container(), True),
+        (running(deaths=deaths), container(id="b2"), False),
+    ):
+        assert services.facts(see(known, found).service, NOW.monotonic)["restarting"] is loops
+
+
+def test_a_policy_that_gave_up_unheard() -> None:
+    """What is found dead after all tries of its policy died for good; what is still tried once more did not."""
+    tries: dict[str, Any] = {"restart_policy": RestartPolicy.ON_FAILURE, "restart_retries": 2, "restart_count": 2}
+    dead = see(running(), container(EXITED, exit_code=1, finished_at=moment(9), **tries)).service
+    assert (dead.state, dead.ending) == (ServiceState.EXITED, Ending.DIED)
+    assert dead.cause.endswith("Docker gave up after 2 tries")
+    tried = see(running(), container(ContainerState.RESTARTING, exit_code=1, **tries)).service
+    assert (tried.state, tried.cause) == (ServiceState.RESTARTING, "crashed with exit code 1")
+    assert tried.retries == 2
 
 
 def test_a_kill_for_lack_of_memory_unheard() -> None:

@@ -21,6 +21,7 @@ from tests.support.rows import (
     docker,
     fault,
     from_host,
+    one_after_another,
     up_as,
 )
 from tests.support.scene import Scene, both, fires, watched
@@ -100,6 +101,14 @@ ROWS = {
         words="semstreams died 3 times in the last 10 minutes.",
         evidence={"last_log_lines": "panic: runtime error"},
     ),
+    "gave-up": Row(
+        one_after_another(docker("update", "semstreams", "--restart=on-failure:3"), fault("crash_loop", count=3)),
+        (*both("container_restarting", SEMSTREAMS), *DIED, *DIED, *DIED),
+        one_after_another(docker("update", "semstreams", "--restart=unless-stopped"), START),
+        muted=(UNREACHABLE,),
+        words="semstreams died 3 times in the last 10 minutes.",
+        over="semstreams ended, and nobody had asked for it: crashed with exit code 3; Docker gave up after 3 tries.",
+    ),
     "recreate": Row(
         compose("up", "--detach", "--wait", "--force-recreate", "--no-deps", "semstreams"),
         noted={"service.recreated": "semstreams was recreated: it has a new container"},
@@ -117,13 +126,15 @@ ROWS = {
         START,
         words="semstreams was removed by somebody",
         evidence={"cause": "killed through the Docker API with SIGKILL, exit code 137; by whom is not known"},
+        patient=True,
     ),
     "paused-and-removed": Row(
-        lambda stack: [docker(act, "semstreams", *how)(stack) for act, *how in (("pause",), ("rm", "--force"))],
+        one_after_another(docker("pause", "semstreams"), docker("rm", "semstreams", "--force")),
         (*both("container_paused", SEMSTREAMS), *STOPPED),
         START,
         words="semstreams is paused",
         over="semstreams was removed by somebody.",
+        patient=True,
     ),
     "down": Row(compose("down", "--timeout", "2"), (*STOPPED, *both("container_stopped", NATS)), START),
 }

@@ -119,6 +119,21 @@ async def test_a_crash_loop_is_told(services: Services, tmp_path: Path) -> None:
         assert restarts >= 3
 
 
+async def test_a_policy_that_gives_up_is_told_at_once(services: Services, tmp_path: Path) -> None:
+    """The death after which nothing starts it again is one for good, and ends the loop that led to it."""
+    await services.start("app", "sleep 0.3; exit 1", restart="on-failure:3")
+    async with Watcher(services.engine.socket, services.project, tmp_path) as watcher:
+        await watcher.until("app", "state", "exited")
+        assert watcher.record.values("app", "restarting") == [False, True, False]
+        last = watcher.record.of("app")[-1]
+        assert last.facts["died"] is True
+        assert last.evidence["cause"] == "crashed with exit code 1; Docker gave up after 3 tries"
+        await watcher.settled()
+        await watcher.probe()
+        assert watcher.record.last("app", "died") is True
+        assert watcher.watching.services["app"].cause.endswith("gave up after 3 tries")
+
+
 async def test_a_restart_by_hand_is_noted_and_nothing_else(services: Services, tmp_path: Path) -> None:
     """`docker restart` is neither a death nor a stop, and stands in the timeline."""
     await services.start("app", FOREVER)

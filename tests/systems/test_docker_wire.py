@@ -78,6 +78,7 @@ def test_an_inspection() -> None:
     assert (seen.state, seen.pid, seen.exit_code, seen.oom_killed) == (ContainerState.RUNNING, 4711, 0, True)
     assert (seen.started_at, seen.finished_at) == (moment(0.701561), None)
     assert (seen.restart_count, seen.restart_policy) == (4, RestartPolicy.UNLESS_STOPPED)
+    assert seen.restart_retries == 0
     assert seen.stop_signal == 12
     assert seen.health is Health.UNHEALTHY
     assert [(check.at, check.exit_code, check.output) for check in seen.health_log] == [(moment(2), 1, "refused")]

@@ -20,7 +20,7 @@ from semsupervisor.api.knowledge import Known, merged
 from semsupervisor.api.verdicts import Verdict
 from semsupervisor.daemon import parts
 from semsupervisor.errors import EngineError, EngineForbidden, SupervisorError
-from semsupervisor.health import predecessors, services, setup, usage
+from semsupervisor.health import describing, predecessors, setup, usage
 from semsupervisor.health.last_answers import LastAnswers
 from semsupervisor.health.looking import Circumstances
 from semsupervisor.health.observation import ENGINE, FactValue, Observation, Outcome, Subject, Unknown
@@ -109,7 +109,7 @@ class _Eye:
             container = self._roster.containers.get(name)
             use = uses.get(container.id) if container else None
             more = usage.facts_of(use, container) if use and container else {}
-            found.append(services.observation(SOURCE, service, at, more))
+            found.append(describing.observation(SOURCE, service, at, more))
         return found
 
     async def probed(self) -> list[Observation]:
