@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -14,7 +14,8 @@ from semsupervisor.daemon.configuration import Configuration, host_name
 from semsupervisor.daemon.upkeep import Folders
 from semsupervisor.health import setup
 from semsupervisor.health.last_answers import LastAnswers
-from semsupervisor.health.observation import SubjectKind
+from semsupervisor.health.observation import Observation, SubjectKind, Unknown
+from semsupervisor.health.probes.reach import FORBIDDEN
 from semsupervisor.health.probing import ProbeRunner
 from semsupervisor.health.setup import SetupFinding, Surroundings
 from semsupervisor.health.watching import Watching
@@ -104,8 +105,14 @@ def _findings(sources: Sources) -> Sequence[SetupFinding]:
         project=settings.stack.project,
         services=tuple(sorted(watching.services)) if watching.listed and reachable else None,
         scripts=sources.folders.scripts.active,
+        inside_is_shut=is_shut(sources.pipeline.latest.values()),
     )
     weak = [
         SetupFinding("settings", text, "see `semsupervisor settings show`") for text in configuration.loaded.findings
     ]
     return [*setup.findings(settings, around), *weak]
+
+
+def is_shut(latest: Iterable[Observation]) -> bool:
+    """Tell whether the last look from inside a container's network was not allowed."""
+    return any(Unknown(FORBIDDEN) in observation.facts.values() for observation in latest)

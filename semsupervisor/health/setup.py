@@ -22,17 +22,24 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What was found on the host: whether the stack's folder is there, and which services the project has.
 
     `services` is None while the engine could not be listed. `scripts` are the runbook's that the host still runs.
+    `inside_is_shut` says that the supervisor lacks the right to look from inside the containers' networks.
     """
 
     directory_exists: bool
     project: str
     services: tuple[str, ...] | None
     scripts: tuple[ActiveScript, ...] = ()
+    inside_is_shut: bool = False
 
 
 def findings(settings: Settings, around: Surroundings) -> Sequence[SetupFinding]:
     """Return what is missing for the supervisor to do its whole job, worst first."""
-    return [*_of_receivers(settings), *_of_project(settings, around), *_of_scripts(around.scripts)]
+    return [
+        *_of_receivers(settings),
+        *_of_project(settings, around),
+        *_of_scripts(around.scripts),
+        *_of_rights(around),
+    ]
 
 
 def _of_receivers(settings: Settings) -> Sequence[SetupFinding]:
@@ -71,3 +78,11 @@ def _of_scripts(scripts: Sequence[ActiveScript]) -> Sequence[SetupFinding]:
     text = f"the host still runs scripts of the runbook by itself: {named}; two systems must not look after one stack"
     endings = dict.fromkeys(one.ending for one in scripts)
     return (SetupFinding("runbook_scripts", text, "; ".join(endings)),)
+
+
+def _of_rights(around: Surroundings) -> Sequence[SetupFinding]:
+    if not around.inside_is_shut:
+        return ()
+    text = "whether SemStreams reaches NATS from inside is not seen: the supervisor may not enter containers' networks"
+    fix = "run it with CAP_SYS_ADMIN, as the shipped systemd unit does"
+    return (SetupFinding("no_view_from_inside", text, fix),)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from semsupervisor.daemon.reading import is_shut
+from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind, Unknown
+from semsupervisor.health.probes.reach import FORBIDDEN
+from tests.support.clock import ManualClock
 from tests.support.daemon_here import Surroundings
 from tests.support.waiting import eventually
 
@@ -18,3 +22,14 @@ async def test_status_shows_the_state_and_what_is_missing(surroundings: Surround
     assert "docker.socket" in str(settings)
     size = next(line for line in metrics.splitlines() if line.startswith("semsupervisor_store_size_bytes"))
     assert float(size.split()[1]) > 0
+
+
+def test_whether_the_view_from_inside_is_shut() -> None:
+    """Only a look that was not allowed is a weakness of the set-up; one that failed, or saw, is none."""
+
+    def seen(value: FactValue) -> Observation:
+        subject = Subject(SubjectKind.SEMSTREAMS, "semstreams")
+        return Observation("semstreams_reach", subject, ManualClock().instant(), {"nats_reachable_inside": value})
+
+    assert is_shut([seen(Unknown(FORBIDDEN)), seen(True)])
+    assert not is_shut([seen(Unknown("the network is gone")), seen(False)])

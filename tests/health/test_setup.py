@@ -56,6 +56,13 @@ def test_scripts_of_the_runbook_that_still_run_are_a_weakness() -> None:
     assert found.fix == "remove its line from /etc/crontab"
 
 
+def test_what_may_not_be_seen_is_a_weakness() -> None:
+    """Without the right to look from inside the containers' networks there is one finding, which names the right."""
+    (found,) = findings(WITH_RECEIVER, msgspec.structs.replace(ALL_THERE, inside_is_shut=True))
+    assert found.name == "no_view_from_inside"
+    assert "CAP_SYS_ADMIN" in found.fix
+
+
 def test_missing_folder_is_said() -> None:
     """With no project and no folder the text names the folder that was looked for."""
     text = findings(WITH_RECEIVER, around((), directory_exists=False))[0].text
