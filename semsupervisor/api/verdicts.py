@@ -143,19 +143,20 @@ def stack(
     ]
     warning = [alert for alert in firing if alert.severity is Severity.WARNING and alert not in critical]
     told = {alert.subject for alert in critical}
-    bad = _untold(faults, told) + _unsettled(known, told) + _nothing(known)
+    nothing = _nothing(known)
+    bad = _untold(faults, told) + _unsettled(known, told)
     blamed = told | {subject for subject, _ in faults}
-    said = [*map(_told, critical), *bad]
+    said = [*nothing, *map(_told, critical), *bad]
     unknown = [*unready, *_blind_spots(known, blamed, said, monotonic - stale_seconds)]
     weak = _untold(_found(known, _WEAKNESSES), blamed | {alert.subject for alert in warning})
     reasons = (*said, *unknown, *map(_told, warning), *weak)
-    if critical or bad:
+    if said:
         state = State.UNHEALTHY
     elif unknown:
         state = State.UNKNOWN
     else:
         state = State.DEGRADED if reasons else State.HEALTHY
-    return Verdict(state, reasons, (*bad, *unknown, *weak))
+    return Verdict(state, reasons, (*nothing, *bad, *unknown, *weak))
 
 
 Words = Mapping[tuple[str, object], str]

@@ -265,6 +265,9 @@ def test_a_stack_without_containers_is_unhealthy() -> None:
     world.latest = {key: one for key, one in world.latest.items() if key[0].kind is SubjectKind.ENGINE}
     found = judged(world)
     assert (found.state, found.reasons) == (State.UNHEALTHY, ("no container of the stack exists",))
+    world.see(SubjectKind.NATS, "nats", {"reachable": False})
+    reasons = ("no container of the stack exists", "nats:nats does not answer")
+    assert (judged(world).reasons, judged(world).untold) == (reasons, reasons)
 
 
 def test_what_was_seen_too_long_ago_is_not_known() -> None:
