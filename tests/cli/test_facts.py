@@ -57,6 +57,19 @@ def test_facts_stand_under_their_subject(command: CommandLine, world: World) -> 
     assert max(map(len, command("facts").lines)) <= 80
 
 
+def test_a_long_value_stands_below_its_fact(command: CommandLine, world: World) -> None:
+    """Set in, so that it is not taken for a fact; a value that has no spaces is left whole."""
+    world.see(SubjectKind.NATS, "nats", {"server_id": "N" * 56, "healthy": Unknown("no answer " * 12)})
+    assert command("facts", "nats:nats").lines == [
+        "nats:nats",
+        "  healthy    0 s ago  test",
+        "      unknown: no answer no answer no answer no answer no answer no answer no",
+        "      answer no answer no answer no answer no answer no answer",
+        "  server_id  0 s ago  test",
+        f"      {'N' * 56}",
+    ]
+
+
 @pytest.mark.parametrize(
     ("pattern", "subjects", "count"),
     [

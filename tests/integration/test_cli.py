@@ -30,6 +30,7 @@ PROGRAM = [sys.executable, "-m", "semsupervisor"]
 SLOW_PACKAGES = {"aiodocker", "aiohttp", "apscheduler", "msgspec", "nats", "prometheus_client", "structlog"}
 NOBODY = 65534
 SIGTERM_SECONDS = 5.0
+LONGEST_AGE_SECONDS = 90.0  # the slowest looks come every 30 s
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -338,6 +339,51 @@ def test_a_real_stack_on_one_screen(healthy: Supervised) -> None:
     assert shown["nats"][0]["facts"]["healthy"] is True
     assert shown["filesystems"]
     assert shown["engine"]["facts"]["reachable"] is True
+
+
+def test_every_fact_of_a_real_stack_has_an_age(healthy: Supervised) -> None:
+    """Nothing that is shown is older than the looks that bring it, and a pattern finds what it means."""
+    found = json.loads(healthy.says("facts", "--json").stdout)["facts"]
+    kinds = {one["subject"].partition(":")[0] for one in found}
+    assert {"engine", "service", "filesystem", "host", "semstreams", "nats", "probe", "supervisor"} <= kinds
+    assert [one for one in found if not 0 <= one["age_seconds"] <= LONGEST_AGE_SECONDS] == []
+    shown = healthy.says("facts", "nats:nats healthy")
+    assert (shown.returncode, shown.stdout.split()[:2], shown.stdout.split()[-1]) == (
+        0,
+        ["nats:nats", "healthy"],
+        "yes",
+    )
+    assert healthy.says("facts", "no such fact").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "key"), [("varz", "server_id"), ("healthz", "status"), ("jsz", "memory"), ("health", "status")]
+)
+def test_a_real_endpoints_last_word_can_be_read(healthy: Supervised, source: str, key: str) -> None:
+    """As curl would have it, on stdout and nothing else, with its age on stderr."""
+    eventually_sync(lambda: healthy.says("facts", "--raw", source).returncode == 0, within_seconds=40)
+    done = healthy.says("facts", "--raw", source)
+    assert key in json.loads(done.stdout)
+    assert done.stderr.startswith(f"{source}: 200 from http://")
+
+
+def test_an_endpoint_that_nobody_asks_is_told_with_the_others(healthy: Supervised) -> None:
+    """The names that there are stand in the refusal, or the one that was meant."""
+    done = healthy.says("facts", "--raw", "nothing of the kind")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "varz" in done.stderr
+    assert "did you mean varz?" in healthy.says("facts", "--raw", "vars").stderr
+
+
+def test_the_rules_say_what_they_measure_on_a_real_stack(healthy: Supervised) -> None:
+    """Every rule with where it is from; the disks' with how full they are, or why that cannot be said yet."""
+    rules = {one["name"]: one for one in json.loads(healthy.says("alerts", "rules", "--json").stdout)["rules"]}
+    assert {one["origin"] for one in rules.values()} == {"shipped"}
+    assert all(one["value"].endswith(" %") for one in rules["filesystem_filling"]["states"])
+    assert {one["state"] for one in rules["filesystem_full_soon"]["states"]} == {"unknown"}
+    assert [one["subject"] for one in rules["nats_unhealthy"]["states"]] == ["nats:nats"]
+    lines = healthy.says("alerts", "rules").stdout.splitlines()
+    assert [line for line in lines if len(line) > 80 and " " in line.strip()] == []
 
 
 def test_a_real_page_of_metrics_is_well_formed(healthy: Supervised) -> None:
