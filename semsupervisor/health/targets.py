@@ -82,15 +82,32 @@ def resolve(target: Target, address_of: AddressOf, path: str = "") -> str:
     return base.rstrip("/") + path if path else base
 
 
+def place(text: str, address_of: AddressOf) -> tuple[str, int]:
+    """Return host and port that `host:port` or `container:<service>:<port>` stands for now.
+
+    Raises: TargetUnknown when the container has no address, and whatever `address_of` raises.
+    """
+    match = _CONTAINER.fullmatch(text)
+    if match is not None:
+        target = ContainerTarget(match["service"], int(match["port"]))
+        return _address(target, address_of), target.port
+    host, _, port = text.rpartition(":")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _address(target: ContainerTarget, address_of: AddressOf) -> str:
+    address = address_of(target.service)
+    if address is None:
+        raise TargetUnknown(f"the container of the service {target.service} has no network address now")
+    return address
+
+
 def _base(target: Target, address_of: AddressOf) -> str:
     match target:
         case UrlTarget():
             return target.url
         case ContainerTarget():
-            address = address_of(target.service)
-            if address is None:
-                raise TargetUnknown(f"the container of the service {target.service} has no network address now")
-            return f"http://{_host(address)}:{target.port}{target.path}"
+            return f"http://{_host(_address(target, address_of))}:{target.port}{target.path}"
 
 
 def _host(address: str) -> str:

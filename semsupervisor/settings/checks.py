@@ -13,12 +13,16 @@ from semsupervisor.settings.forms import (
     Duration,
     EndpointAddress,
     Interval,
+    Line,
+    OptionalEndpointAddress,
     OptionalHostName,
+    OptionalLine,
     OptionalPath,
     OptionalTargetAddress,
     Pattern,
     RareInterval,
     RootTargetAddress,
+    Secret,
     Section,
     TargetAddress,
     Timeout,
@@ -43,9 +47,20 @@ class SemstreamsCheck(Section, frozen=True, kw_only=True):
 
 
 class NatsCheck(Section, frozen=True, kw_only=True):
-    """The NATS server's monitoring address, without a path. If it is not given it follows `stack.nats_service`."""
+    """The NATS server: its monitoring address without a path, and where it takes clients, empty to be none of them.
+
+    What is not given of the two follows `stack.nats_service`. The client logs in by user and password, by token or by a
+    file of credentials (JWT and seed), or as nobody; `client_ca_file` is trusted in place of the system's certificates.
+    """
 
     monitor: RootTargetAddress = "container:nats:8222"
+    client: OptionalEndpointAddress = "container:nats:4222"
+    client_username: OptionalLine = ""
+    client_password: Secret | None = None
+    client_token: Secret | None = None
+    client_credentials: OptionalPath = ""
+    client_ca_file: OptionalPath = ""
+    expected_clients: tuple[Line, ...] = ()
 
 
 class FilesystemCheck(Section, frozen=True, kw_only=True):

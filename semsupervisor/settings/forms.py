@@ -83,6 +83,13 @@ EndpointAddress = Annotated[
         allowed.is_endpoint,
     ),
 ]
+OptionalEndpointAddress = Annotated[
+    str,
+    Allowed(
+        'host:port such as "nats.lan:4222", "container:<service>:<port>", or empty for none',
+        lambda text: not text or allowed.is_endpoint(text),
+    ),
+]
 RootTargetAddress = Annotated[
     str,
     Allowed(

@@ -160,9 +160,10 @@ def _derived(settings: Settings, notes: Notes) -> Settings:
     if _follows("checks.semstreams.health", "semstreams_service", settings, notes):
         health = checks.semstreams.health.replace(f":{shipped.semstreams_service}:", f":{stack.semstreams_service}:")
         checks = msgspec.structs.replace(checks, semstreams=msgspec.structs.replace(checks.semstreams, health=health))
-    if _follows("checks.nats.monitor", "nats_service", settings, notes):
-        monitor = checks.nats.monitor.replace(f":{shipped.nats_service}:", f":{stack.nats_service}:")
-        checks = msgspec.structs.replace(checks, nats=msgspec.structs.replace(checks.nats, monitor=monitor))
+    for key in ("monitor", "client"):
+        if _follows(f"checks.nats.{key}", "nats_service", settings, notes):
+            target = getattr(checks.nats, key).replace(f":{shipped.nats_service}:", f":{stack.nats_service}:")
+            checks = msgspec.structs.replace(checks, nats=msgspec.structs.replace(checks.nats, **{key: target}))
     return msgspec.structs.replace(settings, checks=checks)
 
 

@@ -15,6 +15,7 @@ from semsupervisor.health.targets import (
     UrlTarget,
     beside,
     parse,
+    place,
     resolve,
 )
 
@@ -121,3 +122,22 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 def test_another_path_and_port_of_the_same_host(text: str, port: int | None, there: str) -> None:
     """The host stays, the path and what was asked for are replaced, and the port if one is given."""
     assert beside(parse(text), "/metrics", port) == parse(there)
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("nats.lan:4222", "nats.lan", 4222),
+        ("[::1]:4222", "::1", 4222),
+        ("container:nats:4222", "10.0.0.7", 4222),
+    ],
+)
+def test_a_place_is_a_host_and_a_port(text: str, host: str, port: int) -> None:
+    """What is given stands as it is, and a container is where it is now."""
+    assert place(text, lambda _: "10.0.0.7") == (host, port)
+
+
+def test_a_container_without_an_address_has_no_place() -> None:
+    """Where it is cannot be said."""
+    with pytest.raises(TargetUnknown, match="no network address"):
+        place("container:nats:4222", lambda _: None)

@@ -31,6 +31,7 @@ from tests.support.nats_faults import (
     told,
 )
 from tests.support.nats_server import GENERATIONS, NatsServer
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -95,6 +96,11 @@ async def http() -> AsyncIterator[HttpClient]:
     await client.close()
 
 
+async def is_left_alone(server: NatsServer) -> bool:
+    """Tell whether no client is connected any more."""
+    return bool((await told(server.monitor, "/varz"))["connections"] == 0)
+
+
 def of_stream(seen: Mapping[Subject, Observation], name: str) -> Observation:
     """Return what was seen of a stream."""
     return seen[Subject(SubjectKind.STREAM, name)]
@@ -142,6 +148,7 @@ async def test_general_figures_are_what_the_server_says(server: NatsServer, http
     eye = Eye(http, server)
     before = await eye.figures()
     await churn(server.url, 7)
+    await eventually(lambda: is_left_alone(server))
     after, varz = await eye.figures(), await told(server.monitor, "/varz")
     assert after["connections_total"] == varz["total_connections"] == before["connections_total"] + 7  # type: ignore[operator]
     assert after["connections_used_ratio"] == varz["connections"] / varz["max_connections"]

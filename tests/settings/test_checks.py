@@ -93,3 +93,32 @@ def test_a_check_that_cannot_work_is_refused(tmp_path: Path, written: str, key: 
     """The problem names the key."""
     with pytest.raises(SettingsError, match=key):
         loaded(tmp_path, written)
+
+
+def test_the_client_of_nats_has_a_login(tmp_path: Path) -> None:
+    """A user with a password by reference, and certificates to trust; an empty address is no client at all."""
+    secret = tmp_path / "password"
+    secret.write_text("hunter2\n")
+    secret.chmod(0o600)
+    text = f"""
+[checks.nats]
+client = "nats.lan:4222"
+client_username = "ops"
+client_password_file = "{secret}"
+client_ca_file = "/etc/nats/ca.pem"
+expected_clients = ["semstreams*"]
+"""
+    found = loaded(tmp_path, text)
+    nats = found.settings.checks.nats
+    assert (nats.client, nats.client_username, nats.expected_clients) == ("nats.lan:4222", "ops", ("semstreams*",))
+    assert nats.client_password is not None
+    assert nats.client_password.value == "hunter2"
+    assert "hunter2" not in as_text(found)
+    assert loaded(tmp_path, 'checks.nats.client = ""').settings.checks.nats.client == ""
+
+
+@pytest.mark.parametrize("address", ["nats://nats:4222", "nats", "container:nats", "nats:0"])
+def test_a_client_needs_a_host_and_a_port(tmp_path: Path, address: str) -> None:
+    """Anything else is refused, with what an address looks like."""
+    with pytest.raises(SettingsError, match="or empty for none"):
+        loaded(tmp_path, f'checks.nats.client = "{address}"')

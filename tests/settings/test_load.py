@@ -108,7 +108,7 @@ def test_a_given_address_follows_nothing(file: Path) -> None:
     )
     checks = load(file, {}).settings.checks
     assert checks.semstreams.health == "http://a/h"
-    assert checks.nats.monitor == "container:bus:8222"
+    assert (checks.nats.monitor, checks.nats.client) == ("container:bus:8222", "container:bus:4222")
 
 
 def test_all_problems_come_at_once(file: Path) -> None:
