@@ -161,6 +161,20 @@ def test_a_stack_that_is_here_is_left_alone(folder: Path, engine: Engine, run_pr
     engine.docker("volume", "rm", volume)
 
 
+def test_what_is_kept_is_removed_though_an_image_stays(folder: Path) -> None:
+    """An image that another stack uses keeps nothing else from being removed, and is told."""
+    kept, programs = folder / "to-remove", folder / "engine-that-removes-nothing"
+    for made in (kept, programs):
+        made.mkdir()
+    docker = programs / "docker"
+    docker.write_text('#!/bin/sh\n[ "$1" = version ]\n')
+    docker.chmod(0o755)
+    run = Quickstart(folder, "--remove", SEMSUPERVISOR_QUICKSTART=str(kept), PATH=f"{programs}:{os.environ['PATH']}")
+    assert run.code() == 0, run.said
+    assert "an image stays" in run.said
+    assert not kept.exists()
+
+
 def test_no_engine(folder: Path) -> None:
     """Without an engine at the address given it says so, with what to do, and starts none."""
     run = Quickstart(folder, "--once", DOCKER_HOST="unix:///nowhere/docker.sock")
