@@ -21,6 +21,9 @@ from semsupervisor.store.journal import Change, Companion, Journal
 
 T = TypeVar("T")
 
+_MARKS = "SELECT body FROM watching WHERE project = ?"
+_SERVICES = "SELECT name, body FROM services WHERE project = ?"
+
 MIGRATIONS = (
     Migration(
         200,
@@ -53,10 +56,17 @@ class Memory:
         journal.keeps(self._whole)
 
     async def load(self) -> Remembered:
-        """Return what was kept. A row that this version cannot read counts as not kept. Raises: StoreError."""
+        """Return what was kept, if only in a database that was set aside since: then it is written again.
+
+        A row that this version cannot read counts as not kept. Raises: StoreError.
+        """
         bookmarks, rows = await self._store.read(self._rows)
-        self._bookmark = bookmarks[0] if bookmarks else ""
+        if salvaged := [] if bookmarks else await self._store.salvage(_MARKS, (self._project,)):
+            bookmarks, rows = salvaged, await self._store.salvage(_SERVICES, (self._project,))
+        self._bookmark = bookmarks[-1][0] if bookmarks else ""
         self._services = dict(rows)
+        if salvaged:
+            await self._journal.commit(self._whole(False))
         read = {name: _decoded(body, Service) for name, body in self._services.items()}
         services = {name: service for name, service in read.items() if service is not None}
         return Remembered(_decoded(self._bookmark, Bookmark), services)
@@ -110,10 +120,9 @@ class Memory:
         known = _decoded(self._bookmark, Bookmark)
         return known is not None and (known.boot_id, known.engine) == (bookmark.boot_id, bookmark.engine)
 
-    def _rows(self, connection: sqlite3.Connection) -> tuple[list[str], list[tuple[str, str]]]:
-        marks = connection.execute("SELECT body FROM watching WHERE project = ?", (self._project,)).fetchall()
-        rows = connection.execute("SELECT name, body FROM services WHERE project = ?", (self._project,)).fetchall()
-        return [body for (body,) in marks], rows
+    def _rows(self, connection: sqlite3.Connection) -> tuple[list[tuple[str]], list[tuple[str, str]]]:
+        marks = connection.execute(_MARKS, (self._project,)).fetchall()
+        return marks, connection.execute(_SERVICES, (self._project,)).fetchall()
 
 
 def _write(connection: sqlite3.Connection, project: str, mark: str, services: Mapping[str, str]) -> None:

@@ -117,7 +117,7 @@ class Journal:
 
     def _caught_up(self, *, whole: bool) -> None:
         if self._waiting or whole:
-            log.info("journal.caught_up", changes=len(self._waiting), whole=whole)
+            log.info("journal.caught_up", changes=len(self._waiting), whole=whole, forgotten_total=self.forgotten_total)
         self._waiting.clear()
         self._forgets = False
 

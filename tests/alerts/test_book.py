@@ -203,3 +203,39 @@ async def test_open_alerts_of_a_broken_database_are_salvaged(shelf: Shelf, tmp_p
     assert [one.id for one in await again.book.open_alerts()] == ["kept", "new"]
     await again.store.close()
     shelf.store = Store(tmp_path / "other.db", (), ManualClock())
+
+
+async def test_old_alerts_lose_their_log_lines(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what ended long ago all else stays; an open alert and the newest ended ones keep theirs."""
+    monkeypatch.setattr(alert_book, "MOST_WITH_LOG_LINES", 2)
+    logged = {"exit_code": "3", "last_log_lines": "panic\n" * 1000}
+    await shelf.save(alert(DIED, SERVICE, id="open", evidence=logged))
+    ended = [alert(DIED, SERVICE, AlertState.RESOLVED, id=f"a{number}", evidence=logged) for number in range(4)]
+    await shelf.save(*ended)
+    for _ in range(2):
+        await shelf.store.write(lambda connection: alert_book.trim(connection, 100))
+    kept = {one.id: set(one.evidence) for one in await shelf.book.history(10)}
+    short, whole = {"exit_code"}, {"exit_code", "last_log_lines"}
+    assert kept == {"open": whole, "a0": short, "a1": short, "a2": whole, "a3": whole}
+
+
+async def test_a_line_of_a_known_key_is_not_written_twice(shelf: Shelf) -> None:
+    """Written again it stands there once; lines without a key are all written."""
+    keyed = msgspec.structs.replace(line("once"), key="k1")
+    for _ in range(2):
+        await shelf.note(keyed, line("each time"))
+    assert texts(await shelf.book.timeline(10)) == ["each time", "each time", "once"]
+
+
+async def test_a_timeline_of_the_first_schema_goes_on(tmp_path: Path) -> None:
+    """What was written before lines had keys stands above what is written since."""
+    path = tmp_path / "state.db"
+    old = Store(path, alert_book.MIGRATIONS[:1], ManualClock())
+    insert = "INSERT INTO timeline (at, kind, subject, text, facts) VALUES (?, 'k', 's', ?, '{}')"
+    await old.write(lambda db: db.executemany(insert, [(START.isoformat(), text) for text in ("first", "second")]))
+    await old.close()
+    again = Shelf(tmp_path)
+    await again.note(msgspec.structs.replace(line("third"), key="k1"))
+    assert texts(await again.book.timeline(10)) == ["third", "second", "first"]
+    assert await again.book.ended_causes("boot") == []
+    await again.store.close()

@@ -93,6 +93,7 @@ async def test_a_database_begun_afresh_is_told_everything(memory: Memory, store:
 
     with pytest.raises(StoreError):
         await store.write(break_it)
+    await store.end_salvage()
     assert await kept(store) == Remembered(None, {})
     await memory.save(MARK, {"nats": DEAD})
     assert await kept(store) == Remembered(MARK, {"nats": DEAD})
@@ -126,3 +127,21 @@ async def test_what_was_forgotten_while_it_waited_is_written_again(
     await memory.save(MARK, {"nats": ALIVE})
     assert await kept(store) == Remembered(MARK, {"nats": ALIVE})
     assert memory.companion(MARK, {"nats": ALIVE}) is None
+
+
+async def test_what_a_broken_database_kept_is_known_and_kept_again(tmp_path: Path) -> None:
+    """Set aside at a start, it is read from the copy, and written into the new database before anything changes."""
+    broken = Store(tmp_path / "state.db", MIGRATIONS, ManualClock())
+    await Memory(broken, Journal(broken), "project").save(MARK, {"nats": DEAD})
+
+    def break_it(connection: sqlite3.Connection) -> None:
+        error = sqlite3.DatabaseError("database disk image is malformed")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+    with pytest.raises(StoreError):
+        await broken.write(break_it)
+    assert await kept(broken) == Remembered(MARK, {"nats": DEAD})
+    await broken.end_salvage()
+    assert await kept(broken) == Remembered(MARK, {"nats": DEAD})
+    await broken.close()
