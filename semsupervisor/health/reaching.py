@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 from semsupervisor.errors import TemporaryError
 from semsupervisor.health.observation import FactValue, Unknown
@@ -14,6 +15,7 @@ from semsupervisor.systems.http import Answer
 
 LAG_SECONDS = 1.0
 
+T = TypeVar("T")
 Get = Callable[[str, float], Awaitable[Answer]]
 
 
@@ -23,6 +25,24 @@ class Unreachable(TemporaryError):
 
 class OwnLoopLags(TemporaryError):
     """The target did not answer while our own loop lagged: nothing follows from it."""
+
+
+async def reached(call: Awaitable[T], clock: Clock, lag_since: Callable[[float], float], timeout_seconds: float) -> T:
+    """Return what a call to somebody else gives that bounds itself by that time.
+
+    Raises: Unreachable when it is down; another TemporaryError or PermanentError when that cannot be said.
+    """
+    began = clock.monotonic()
+    try:
+        return await call
+    except Garbled:
+        raise
+    except (Refused, TimedOut, Broken) as error:
+        late = clock.monotonic() - began - timeout_seconds
+        lag = max(lag_since(began), late)
+        if lag > LAG_SECONDS:
+            raise OwnLoopLags(f"{error}; the supervisor's own loop lagged by {lag:.1f} s meanwhile") from error
+        raise Unreachable(str(error)) from error
 
 
 class Endpoint:
@@ -54,19 +74,11 @@ class Endpoint:
 
         Raises: Unreachable when it is down; another TemporaryError or PermanentError when that cannot be said.
         """
-        began = self._clock.monotonic()
         try:
-            return await self._get(resolve(self._target, self._address_of, path), timeout_seconds)
+            url = resolve(self._target, self._address_of, path)
         except TargetStopped as error:
             raise Unreachable(str(error)) from error
-        except Garbled:
-            raise
-        except (Refused, TimedOut, Broken) as error:
-            late = self._clock.monotonic() - began - timeout_seconds
-            lag = max(self._lag_since(began), late)
-            if lag > LAG_SECONDS:
-                raise OwnLoopLags(f"{error}; the supervisor's own loop lagged by {lag:.1f} s meanwhile") from error
-            raise Unreachable(str(error)) from error
+        return await reached(self._get(url, timeout_seconds), self._clock, self._lag_since, timeout_seconds)
 
     def evidence(self, texts: Mapping[str, str], answer: Answer | None = None) -> Mapping[str, str]:
         """Return texts for people, secrets masked, with the first bytes of an answer that could not be used."""

@@ -1,0 +1,126 @@
+"""The probe of the certificates that the settings name: how long they hold, and whether clients will take them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from semsupervisor.errors import SupervisorError
+from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
+from semsupervisor.health.reaching import Unreachable, reached
+from semsupervisor.health.targets import AddressOf, TargetAbsent, TargetStopped, place
+from semsupervisor.kit.clock import Clock
+from semsupervisor.kit.text import shortened
+from semsupervisor.systems import tls
+from semsupervisor.systems.tls import Certificate
+
+# Before this no certificate that is looked at was made: a host without a clock of its own starts in 1970.
+EARLIEST = datetime(2025, 1, 1, tzinfo=UTC)
+OF_DATES = ("lifetime_left_ratio", "time_left_seconds")
+FACTS = (*OF_DATES, "expires_at", "name_valid", "chain_valid")
+LONGEST_NAMES = 200
+
+
+class Watched(msgspec.Struct, frozen=True, kw_only=True):
+    """One endpoint: what it is called, where it is, the name its certificate has to be for, and whom to trust.
+
+    `address` is `host:port` or `container:<service>:<port>`.
+    """
+
+    name: str
+    address: str
+    server_name: str = ""
+    ca_file: str = ""
+    starttls: str = ""
+
+    @property
+    def wanted_name(self) -> str:
+        """Return the name that clients look for: as given, else the host's or the service's."""
+        host = self.address.removeprefix("container:").rpartition(":")[0]
+        return self.server_name or host.removeprefix("[").removesuffix("]")
+
+
+class Certificates:
+    """Looks at all of them at once; one that hangs delays none."""
+
+    name = "certificates"
+
+    def __init__(
+        self,
+        clock: Clock,
+        watched: Sequence[Watched],
+        address_of: AddressOf,
+        lag_since: Callable[[float], float],
+        timeout_seconds: float,
+    ) -> None:
+        self._clock = clock
+        self._watched = watched
+        self._address_of = address_of
+        self._lag_since = lag_since
+        self._timeout_seconds = timeout_seconds
+
+    async def observe(self) -> Sequence[Observation]:
+        """Look once. Nothing is raised: what could not be seen is an observation as well."""
+        return await asyncio.gather(*map(self._look, self._watched))
+
+    async def _look(self, one: Watched) -> Observation:
+        now = self._clock.now()
+        believed = now if now >= EARLIEST else None
+        try:
+            found = await self._certificate(one, believed)
+        except Unreachable as error:
+            return self._unseen(one, Outcome.DOWN, error, reachable=False)
+        except (TargetAbsent, TargetStopped) as error:
+            return self._unseen(one, Outcome.NOT_OFFERED, error, reachable=Unknown(str(error)))
+        except SupervisorError as error:
+            return self._unseen(one, Outcome.UNKNOWN, error, reachable=Unknown(str(error)))
+        facts: dict[str, FactValue] = {
+            "reachable": True,
+            **_of_dates(found, now),
+            "expires_at": found.ends.isoformat(),
+            "name_valid": found.is_for(one.wanted_name),
+            "chain_valid": not found.chain_problem,
+        }
+        return self._observation(one, Outcome.OK, facts, _words(one, found))
+
+    async def _certificate(self, one: Watched, now: datetime | None) -> Certificate:
+        host, port = place(one.address, self._address_of)
+        endpoint = tls.Endpoint(host=host, port=port, name=one.wanted_name, ca_file=one.ca_file, starttls=one.starttls)
+        look = tls.certificate_of(endpoint, now, self._timeout_seconds)
+        return await reached(look, self._clock, self._lag_since, self._timeout_seconds)
+
+    def _unseen(self, one: Watched, outcome: Outcome, error: SupervisorError, *, reachable: FactValue) -> Observation:
+        facts = {"reachable": reachable, **dict.fromkeys(FACTS, Unknown(str(error)))}
+        return self._observation(one, outcome, facts, {"error": str(error)})
+
+    def _observation(
+        self, one: Watched, outcome: Outcome, facts: Mapping[str, FactValue], evidence: Mapping[str, str]
+    ) -> Observation:
+        subject = Subject(SubjectKind.CERTIFICATE, one.name)
+        return Observation(self.name, subject, self._clock.instant(), facts, evidence, outcome)
+
+
+def _of_dates(found: Certificate, now: datetime) -> Mapping[str, FactValue]:
+    """Return how much is left of a certificate's life, unless this host's clock cannot be right."""
+    if now < EARLIEST:
+        return dict.fromkeys(OF_DATES, Unknown(f"this host's clock says {now:%Y-%m-%d}"))
+    if now < found.starts:
+        return dict.fromkeys(
+            OF_DATES, Unknown(f"it begins at {found.starts:%Y-%m-%d %H:%M}: is this host's clock right?")
+        )
+    left, whole = (found.ends - now).total_seconds(), (found.ends - found.starts).total_seconds()
+    return {"lifetime_left_ratio": max(0.0, left / whole) if whole > 0 else 0.0, "time_left_seconds": max(0.0, left)}
+
+
+def _words(one: Watched, found: Certificate) -> Mapping[str, str]:
+    words = {
+        "wanted_name": one.wanted_name,
+        "names": shortened(", ".join(found.names), LONGEST_NAMES) or "none",
+        "issuer": found.issuer,
+        "subject": found.subject,
+        "chain_problem": found.chain_problem,
+    }
+    return {name: text for name, text in words.items() if text}
