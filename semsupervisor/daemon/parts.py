@@ -12,6 +12,8 @@ from semsupervisor.health.last_answers import LastAnswers
 from semsupervisor.health.masking import masked
 from semsupervisor.health.probes.filesystems import Filesystems
 from semsupervisor.health.probes.host import HostProbe
+from semsupervisor.health.probes.nats_client import Door, NatsClientProbe
+from semsupervisor.health.probes.nats_connz import NatsConnz
 from semsupervisor.health.probes.nats_health import NatsHealth
 from semsupervisor.health.probes.nats_jetstream import NatsJetStream
 from semsupervisor.health.probes.nats_varz import NatsVarz
@@ -24,9 +26,12 @@ from semsupervisor.kit.clock import Clock
 from semsupervisor.settings.model import Settings
 from semsupervisor.systems.containers import Container
 from semsupervisor.systems.http import HttpClient
+from semsupervisor.systems.nats_client import Login, NatsClient
 from semsupervisor.systems.nats_jsz import LARGEST_ANSWER_BYTES
 
 ENGINE_ROOT = "/var/lib/docker"
+# What lies more than two minutes apart would not count for an alert's `for`.
+LONGEST_SLOW_SECONDS = 60.0
 SLOW_TIMES = 3
 
 
@@ -43,7 +48,7 @@ class Means(msgspec.Struct, frozen=True):
 
     `address_of` and `engine_root` say where a service's container and the engine's data are now, as far as that is
     known, and `containers` how these were inspected last; `lag_since` how long the event loop was held up since a
-    moment of the monotonic clock; `last_answers` keeps what the endpoints say.
+    moment of the monotonic clock; `last_answers` keeps what the endpoints say; `nats` is the one client of NATS.
     """
 
     clock: Clock
@@ -53,13 +58,19 @@ class Means(msgspec.Struct, frozen=True):
     lag_since: Callable[[float], float]
     containers: Callable[[], Mapping[str, Container]]
     last_answers: LastAnswers
+    nats: NatsClient = msgspec.field(default_factory=NatsClient)
+
+    async def close(self) -> None:
+        """Close all connections; a later look begins anew."""
+        await self.nats.close()
+        await self.http.close()
 
 
 def probes(settings: Settings, means: Means) -> list[Planned]:
     """Return the checks of the stack and the host, but for the containers: those the daemon follows by events."""
     checks = settings.checks
     usual = [Planned(probe, checks.interval_seconds, checks.timeout_seconds) for probe in _usual(settings, means)]
-    rarely = SLOW_TIMES * checks.interval_seconds
+    rarely = max(checks.interval_seconds, min(SLOW_TIMES * checks.interval_seconds, LONGEST_SLOW_SECONDS))
     slow = [Planned(probe, rarely, checks.timeout_seconds) for probe in _slow(settings, means)]
     return [*usual, *slow]
 
@@ -85,10 +96,36 @@ def _slow(settings: Settings, means: Means) -> list[Probe]:
     checks, nats = settings.checks, settings.stack.nats_service
     large = _endpoint(checks.nats.monitor, means, partial(means.http.get, largest_bytes=LARGEST_ANSWER_BYTES))
     inside = Inside(settings.stack.semstreams_service, nats, means.address_of, means.containers)
-    return [
+    probes: list[Probe] = [
         NatsJetStream(means.clock, large, nats, checks.timeout_seconds),
         SemstreamsReach(means.clock, inside, means.lag_since, checks.timeout_seconds),
     ]
+    if checks.nats.client:
+        probes.append(_client(settings, means))
+    if checks.nats.expected_clients:
+        monitor = _endpoint(checks.nats.monitor, means, means.http.get)
+        probes.append(NatsConnz(means.clock, monitor, nats, checks.timeout_seconds, checks.nats.expected_clients))
+    return probes
+
+
+def _client(settings: Settings, means: Means) -> Probe:
+    nats = settings.checks.nats
+    login = Login(
+        username=nats.client_username,
+        password=nats.client_password,
+        token=nats.client_token,
+        credentials_file=nats.client_credentials,
+        ca_file=nats.client_ca_file,
+    )
+    return NatsClientProbe(
+        means.clock,
+        means.nats,
+        Door(nats.client, means.address_of, login),
+        settings.stack.nats_service,
+        settings.checks.timeout_seconds,
+        lag_since=means.lag_since,
+        mask=masked,
+    )
 
 
 def _endpoint(target: str, means: Means, get: Get) -> Endpoint:

@@ -269,7 +269,7 @@ class Daemon:
             self._close_run,
             self._store.close,
             self._docker.close,
-            self._http.close,
+            self._means.close,
         ):
             try:
                 await step()

@@ -51,6 +51,7 @@ class NatsCheck(Section, frozen=True, kw_only=True):
 
     What is not given of the two follows `stack.nats_service`. The client logs in by user and password, by token or by a
     file of credentials (JWT and seed), or as nobody; `client_ca_file` is trusted in place of the system's certificates.
+    `expected_clients` are shell patterns of the names of clients that should be connected.
     """
 
     monitor: RootTargetAddress = "container:nats:8222"

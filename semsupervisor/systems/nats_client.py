@@ -18,7 +18,6 @@ import msgspec
 
 from semsupervisor.errors import TemporaryError
 from semsupervisor.kit.blocking import BlockingCalls
-from semsupervisor.kit.clock import Clock
 from semsupervisor.settings.forms import Secret
 from semsupervisor.systems import names
 from semsupervisor.systems.connecting import Broken, Refused, TimedOut, TlsFailed, Trust, Unanswered, reason
@@ -78,8 +77,7 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
 class NatsClient:
     """One connection at most, to the server and with the login that were asked for last."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._trust = Trust()
         self._files = BlockingCalls()
         self._client: Client | None = None
@@ -111,12 +109,10 @@ class NatsClient:
             )
         self._made_for = (address, login)
 
-    async def round_trip(self, timeout_seconds: float) -> float:
-        """Return how many seconds a word to the server and back takes. Raises: Unanswered."""
-        began = self._clock.monotonic()
+    async def round_trip(self, timeout_seconds: float) -> None:
+        """Wait until a word to the server has come back. Raises: Unanswered."""
         async with self._translated("asking NATS for a sign of life", timeout_seconds):
             await self._open.flush(max(1, round(timeout_seconds)))
-        return self._clock.monotonic() - began
 
     async def request(self, subject: str, timeout_seconds: float) -> bytes:
         """Return what answers an empty request. Raises: NobodyResponds; Unanswered, also when it is not allowed."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from semsupervisor.alerts import ruleset
+from semsupervisor.alerts.definition import LEAST_LOOKS
 from semsupervisor.alerts.facts import FACTS
 from semsupervisor.alerts.rules import Comparison, Finding, Origin, Rule, Severity, Verdict, look
 from semsupervisor.errors import SettingsError
@@ -70,6 +71,8 @@ EXPECTED = [
     "semstreams_restarted",
     "nats_unreachable",
     "nats_unhealthy",
+    "nats_client_not_let_in",
+    "nats_expected_client_missing",
     "nats_restarted",
     "nats_connections_high",
     "nats_connections_full",
@@ -164,6 +167,8 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
     SubjectKind.NATS: {
         "reachable": True,
         "healthy": True,
+        "client_connected": True,
+        "expected_clients_missing": 0,
         "restarted": False,
         "connections_total": 1000,
         "connections_used_ratio": 0.7,
@@ -188,6 +193,8 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
     },
     SubjectKind.RECEIVER: {"dead_letters": 0, "oldest_waiting_seconds": 0.0, "failing": False, "resting": False},
 }
+
+LONGEST_INTERVAL_SECONDS = 60.0
 
 # The programs that a step may begin with, and the supervisor's own commands of this version.
 PROGRAMS = {
@@ -343,7 +350,7 @@ def test_every_summary_can_be_filled() -> None:
     """Placeholders are facts of the rule's kind, or words that its observations carry as evidence."""
     evidence = {"error", "unhealthy_parts", "loops", "direction", "moved_to", "path"}
     evidence |= {"slow_flows"}
-    evidence |= {"effect", "still", "why", "memory_account", "storage_account"}
+    evidence |= {"effect", "still", "why", "memory_account", "storage_account", "client_error", "missing_clients"}
     for rule in ruleset.defaults():
         names = set(re.findall(r"\{(\w+)\}", rule.summary))
         course = {"rate", "over"} if rule.over_seconds else set()
@@ -427,6 +434,19 @@ def test_a_shipped_rule_may_be_repeated_whole() -> None:
     """Naming kind and fact as they are shipped changes nothing."""
     same = RuleSettings(kind="service", fact="memory_used_ratio", above=0.8, clear=0.75)
     assert by_name(ruleset.build({"memory_high": same}))["memory_high"] == by_name()["memory_high"]
+
+
+def test_a_window_must_hold_some_of_the_looks() -> None:
+    """The operator's windows are held against the interval of the checks, with all other problems."""
+    overrides = {"filesystem_full_soon": RuleSettings(over_seconds=Duration(60)), "mine": own(equals="yes")}
+    _, wrong = ruleset.build_collecting(overrides, interval_seconds=10.0)
+    assert [problem.key for problem in wrong] == ["rules.filesystem_full_soon.over", "rules.mine.equals"]
+
+
+def test_the_shipped_windows_hold_looks_at_any_interval() -> None:
+    """With the longest interval that the settings allow, and where a look comes no more often than every 30 s."""
+    short = [rule.name for rule in ruleset.defaults() if 0 < rule.over_seconds < LEAST_LOOKS * LONGEST_INTERVAL_SECONDS]
+    assert short == []
 
 
 def test_a_rule_says_where_it_is_from() -> None:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from semsupervisor.daemon.parts import ENGINE_ROOT, paths
-from semsupervisor.settings.checks import CheckSettings, FilesystemCheck
+import pytest
+
+from semsupervisor.daemon.parts import ENGINE_ROOT, Means, paths, probes
+from semsupervisor.health.last_answers import LastAnswers
+from semsupervisor.settings.checks import CheckSettings, FilesystemCheck, NatsCheck
+from semsupervisor.settings.forms import Duration
 from semsupervisor.settings.model import BackupSettings, Settings, StackSettings
+from semsupervisor.systems.http import HttpClient
+from tests.support.clock import ManualClock
 from tests.support.container_words import container
 
 
@@ -31,3 +37,24 @@ def test_what_is_written_to_is_not_only_read() -> None:
 def test_engine_that_has_not_told_its_folder_has_the_usual_one() -> None:
     """Before the engine has answered its data is looked for where Docker keeps it by default."""
     assert ENGINE_ROOT in paths(Settings(), "", ())
+
+
+def planned(checks: CheckSettings) -> dict[str, float]:
+    """Return the intervals of the probes that settings make, by their names."""
+    clock = ManualClock()
+    means = Means(clock, HttpClient(clock), lambda _: None, str, lambda _: 0.0, dict, LastAnswers(clock))
+    return {one.probe.name: one.interval_seconds for one in probes(Settings(checks=checks), means)}
+
+
+@pytest.mark.parametrize(("interval", "slow"), [(1, 3.0), (10, 30.0), (30, 60.0), (60, 60.0)])
+def test_heavy_looks_are_rarer_and_still_count(interval: int, slow: float) -> None:
+    """JetStream is looked at less often than the rest, but never so rarely that an alert would not count the time."""
+    found = planned(CheckSettings(interval_seconds=Duration(interval)))
+    assert (found["nats_varz"], found["nats_jetstream"], found["nats_client"]) == (interval, slow, slow)
+
+
+def test_what_is_not_asked_for_is_not_looked_at() -> None:
+    """Without an address for clients there is no client, and clients are looked for only if some are expected."""
+    assert "nats_client" not in planned(CheckSettings(nats=NatsCheck(client="")))
+    assert "nats_connz" not in planned(CheckSettings())
+    assert "nats_connz" in planned(CheckSettings(nats=NatsCheck(expected_clients=("semstreams",))))

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from semsupervisor.kit.clock import SystemClock
 from semsupervisor.settings.forms import Secret
 from semsupervisor.systems.connecting import Broken, Refused, TimedOut, TlsFailed
 from semsupervisor.systems.nats_account import SUBJECT, parse_account
@@ -46,7 +45,7 @@ def server_with(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Serv
 @pytest.fixture
 async def client() -> AsyncIterator[NatsClient]:
     """Return a client that is closed after the test."""
-    one = NatsClient(SystemClock())
+    one = NatsClient()
     yield one
     await one.close()
 
@@ -73,7 +72,7 @@ async def test_a_connection_is_made_once_and_kept(server_with: ServerWith, clien
     server = server_with("")
     for _ in range(3):
         await client.connect(at(server), NOBODY, 2.0)
-        assert 0.0 < await client.round_trip(2.0) < 2.0
+        await client.round_trip(2.0)
     assert await connections(server) == ["semsupervisor"]
     assert (await told(server.monitor, "/varz"))["total_connections"] == 1
     await client.close()

@@ -131,7 +131,10 @@ class _Eye:
         runner = ProbeRunner(self._clock, collect)
         for one in parts.probes(self._settings, means):
             runner.add(one.probe, one.interval_seconds, one.timeout_seconds)
-        await asyncio.gather(*(runner.run(name) for name in runner.reports))
+        try:
+            await asyncio.gather(*(runner.run(name) for name in runner.reports))
+        finally:
+            await means.close()
         return seen
 
     async def findings(self) -> Sequence[SetupFinding]:

@@ -99,7 +99,9 @@ class NatsClientProbe:
         try:
             address = Address(*place(self._door.target, self._door.address_of))
             await self._client.connect(address, self._door.login, self._left(until))
-            return await self._client.round_trip(self._left(until))
+            sent = self._clock.monotonic()
+            await self._client.round_trip(self._left(until))
+            return self._clock.monotonic() - sent
         except TargetStopped as error:
             raise Unreachable(str(error)) from error
         except Unanswered as error:

@@ -69,7 +69,7 @@ class Looking:
 @pytest.fixture
 async def client() -> AsyncIterator[NatsClient]:
     """Return a client that is closed after the test."""
-    one = NatsClient(SystemClock())
+    one = NatsClient()
     yield one
     await one.close()
 
