@@ -19,6 +19,7 @@ COMPARISONS = tuple(comparison.value for comparison in Comparison)
 ANY_COMPARISON = f"one of {listed(COMPARISONS)}"
 TABLE = "rules"
 CLEAR_AHEAD = 1.5
+LEAST_LOOKS, LEAST_LOOKS_AHEAD = 5, 10
 CLEARING = (Comparison.ABOVE, Comparison.BELOW, Comparison.RATE_ABOVE, Comparison.FULL_WITHIN)
 
 Limit = bool | int | float | str
@@ -43,6 +44,17 @@ def faults(name: str, table: RuleSettings) -> tuple[Problem, ...]:
     """Return what is wrong with a table, as far as it can be said; what it lacks is `missing`."""
     key = join(TABLE, name)
     return tuple(Problem(join(key, part), found, allowed) for part, found, allowed in _faults(table))
+
+
+def narrow_windows(name: str, table: RuleSettings, interval_seconds: float) -> tuple[Problem, ...]:
+    """Return that a window is too short for looks so far apart: its rule would find nothing for ever."""
+    looks = LEAST_LOOKS_AHEAD if table.full_within is not None else LEAST_LOOKS
+    least = looks * interval_seconds
+    if table.over_seconds is None or table.over_seconds >= least:
+        return ()
+    found = found_text(format_duration(table.over_seconds))
+    allowed = f'"{format_duration(least)}" or longer, {looks} times checks.interval'
+    return (Problem(join(join(TABLE, name), "over"), found, allowed),)
 
 
 def define(name: str, table: RuleSettings, words: Mapping[str, str], origin: Origin = Origin.SHIPPED) -> Rule:

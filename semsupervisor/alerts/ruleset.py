@@ -21,6 +21,7 @@ from semsupervisor.alerts.definition import (
     faults,
     merged,
     missing,
+    narrow_windows,
 )
 from semsupervisor.alerts.rules import TRENDS, Origin, Rule
 from semsupervisor.errors import SettingsError
@@ -66,17 +67,21 @@ def build(
 
 
 def build_collecting(
-    overrides: Mapping[str, RuleSettings], places: Mapping[str, str] | None = None, refused: Collection[str] = ()
+    overrides: Mapping[str, RuleSettings],
+    places: Mapping[str, str] | None = None,
+    refused: Collection[str] = (),
+    interval_seconds: float = 0.0,
 ) -> tuple[tuple[Rule, ...], tuple[Problem, ...]]:
     """Do as `build` does and return the problems, and the rules without one, instead of raising.
 
     `refused` are the keys of the problems found while the overrides were read: what stands there is not missed.
+    `interval_seconds` is how often the checks look: a window of the operator's must hold some looks.
     Raises: SettingsError if the package itself is broken.
     """
     tables, problems = _tables(overrides, refused)
     sound: list[Rule] = []
     for name, table in tables.items():
-        wrong = faults(name, table)
+        wrong = (*faults(name, table), *(narrow_windows(name, table, interval_seconds) if name in overrides else ()))
         problems += wrong
         if not wrong and not missing(table):
             sound.append(define(name, table, places or words(Settings()), _origin(name, table)))

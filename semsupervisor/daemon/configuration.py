@@ -45,7 +45,9 @@ def configure(path: Path | None, *, started: Settings | None = None) -> Configur
         raise SettingsError(told(path or DEFAULT_PATH, problems))
     problems += loaded.missing if started else ()
     refused = [problem.key for problem in problems]
-    rules, wrong = ruleset.build_collecting(loaded.settings.rules, ruleset.words(loaded.settings), refused)
+    rules, wrong = ruleset.build_collecting(
+        loaded.settings.rules, ruleset.words(loaded.settings), refused, loaded.settings.checks.interval_seconds
+    )
     if problems or wrong:
         raise SettingsError(told(path or DEFAULT_PATH, (*problems, *wrong)))
     return Configuration(loaded=loaded, rules=rules)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from semsupervisor.alerts.definition import ANY_COMPARISON, define, faults, merged, missing
+from semsupervisor.alerts.definition import ANY_COMPARISON, define, faults, merged, missing, narrow_windows
 from semsupervisor.alerts.rules import Comparison, Severity
 from semsupervisor.health.observation import SubjectKind
 from semsupervisor.settings.forms import Duration
@@ -154,6 +154,24 @@ def test_an_impossible_rule_is_refused(given: dict[str, Any], keys: list[str]) -
 def test_a_possible_rule_is_taken(given: dict[str, Any]) -> None:
     """Every comparison has values that it is good for."""
     assert faults("x", table(**given)) == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "interval_seconds", "found"),
+    [
+        ({"fact": "restarts", "rate_above": 1.0, "over_seconds": Duration(50)}, 10.0, []),
+        ({"fact": "restarts", "rate_above": 1.0, "over_seconds": Duration(49)}, 10.0, ['"50s" or longer, 5 times']),
+        ({"fact": "used_ratio", "full_within": HOUR, "over_seconds": Duration(99)}, 10.0, ['"1m40s" or longer']),
+        ({"fact": "used_ratio", "full_within": HOUR, "over_seconds": Duration(10)}, 1.0, []),
+        ({"fact": "restarts", "rate_above": 1.0, "over_seconds": Duration(10)}, 0.0, []),
+        ({"fact": "restarts", "above": 1.0}, 60.0, []),
+    ],
+)
+def test_a_window_holds_some_looks(given: dict[str, Any], interval_seconds: float, found: list[str]) -> None:
+    """With looks too far apart for its window a rule would be silent for ever."""
+    wrong = narrow_windows("x", table(**given), interval_seconds)
+    assert [problem.key for problem in wrong] == ["rules.x.over"] * len(found)
+    assert all(words in problem.allowed for words, problem in zip(found, wrong, strict=True))
 
 
 def test_a_mistyped_name_is_told_with_the_near_one() -> None:

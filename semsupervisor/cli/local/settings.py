@@ -70,7 +70,9 @@ def check(path: Path | None, environment: Mapping[str, str] | None = None) -> Ch
     rules: tuple[Rule, ...] = ()
     if loaded:
         settings, refused = loaded.settings, [problem.key for problem in problems]
-        rules, wrong = ruleset.build_collecting(settings.rules, ruleset.words(settings), refused)
+        rules, wrong = ruleset.build_collecting(
+            settings.rules, ruleset.words(settings), refused, settings.checks.interval_seconds
+        )
         problems += (*loaded.missing, *wrong)
     return Checked(file=path or DEFAULT_PATH, loaded=loaded, rules=rules, problems=problems)
 
