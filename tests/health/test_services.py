@@ -96,10 +96,7 @@ def test_deaths_are_counted_for_ten_minutes() -> None:
 def test_a_loop_goes_on_while_it_is_started_again(
     deaths: tuple[float, ...], known: dict[str, Any], seconds: float, loops: bool
 ) -> None:
-    """Three deaths, each soon after the one before, are a loop until it has run for a while, or is started no more.
-
-    A death after that is one of its own.
-    """
+    """Three deaths, each soon after the one before, are a loop until it has run for a while, or is started no more."""
     service = running(deaths=tuple(instant(death).monotonic for death in deaths), **known)
     assert services.facts(service, instant(seconds).monotonic)["restarting"] is loops
 
