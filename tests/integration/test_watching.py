@@ -162,7 +162,7 @@ async def test_pausing_is_told(services: Services, tmp_path: Path) -> None:
 
 
 async def test_running_out_of_memory_is_told_with_the_death(services: Services, tmp_path: Path) -> None:
-    """Beyond its memory limit a main process died with code 137 and was killed for it, in whatever order that is told."""
+    """Beyond its memory limit a main process died with code 137 and was killed for it, in whatever order told."""
     eat = "test -e /ran && exec sleep 1000; touch /ran; sleep 0.7; exec tail /dev/zero"
     await services.start("app", eat, "--memory=16m", "--memory-swap=16m")
     async with Watcher(services.engine.socket, services.project, tmp_path) as watcher:
