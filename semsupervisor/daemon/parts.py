@@ -84,7 +84,11 @@ def _usual(settings: Settings, means: Means) -> list[Probe]:
         HostProbe(means.clock, timeout),
         Filesystems(means.clock, lambda: paths(settings, means.engine_root(), means.containers().values()), timeout),
         SemstreamsHealth(
-            means.clock, _endpoint(checks.semstreams.health, means, means.http.get), stack.semstreams_service, timeout
+            means.clock,
+            _endpoint(checks.semstreams.health, means, means.http.get),
+            stack.semstreams_service,
+            timeout,
+            partial(_run, means, stack.semstreams_service),
         ),
         NatsHealth(means.clock, monitor, stack.nats_service, timeout),
         NatsVarz(means.clock, monitor, stack.nats_service, timeout),
@@ -126,6 +130,12 @@ def _client(settings: Settings, means: Means) -> Probe:
         lag_since=means.lag_since,
         mask=masked,
     )
+
+
+def _run(means: Means, service: str) -> object:
+    """Return what tells one run of a service's container from the next."""
+    container = means.containers().get(service)
+    return (container.id, container.started_at) if container else None
 
 
 def _endpoint(target: str, means: Means, get: Get) -> Endpoint:
