@@ -436,6 +436,33 @@ def test_a_shipped_rule_may_be_repeated_whole() -> None:
     assert by_name(ruleset.build({"memory_high": same}))["memory_high"] == by_name()["memory_high"]
 
 
+OTHER_LIMITS: dict[Comparison, dict[str, Any]] = {
+    Comparison.ABOVE: {"above": 0.53},
+    Comparison.BELOW: {"below": 0.013},
+    Comparison.RATE_ABOVE: {"rate_above": "7/h"},
+    Comparison.FULL_WITHIN: {"full_within": Duration(7200)},
+}
+
+
+@pytest.mark.parametrize("name", [rule.name for rule in ruleset.defaults()])
+def test_every_shipped_rule_is_changed_part_by_part(name: str) -> None:
+    """Severity, time, window and limit each by itself: nothing else moves but what is measured from the limit."""
+    shipped = by_name()[name]
+    changes: list[tuple[dict[str, Any], set[str]]] = [
+        ({"severity": "info" if shipped.severity is not Severity.INFO else "critical"}, {"severity"}),
+        ({"for_seconds": Duration(77)}, {"for_seconds"}),
+        ({"clear_for_seconds": Duration(78)}, {"clear_for_seconds"}),
+        ({"enabled": not shipped.enabled}, {"enabled"}),
+    ]
+    changes += [({"over_seconds": Duration(7000)}, {"over_seconds"})] if shipped.over_seconds else []
+    changes += [(OTHER_LIMITS[shipped.comparison], {"limit"})] if shipped.comparison in OTHER_LIMITS else []
+    for change, moved in changes:
+        rule = by_name(ruleset.build({name: RuleSettings(**change)}))[name]
+        differs = {field for field in rule.__struct_fields__ if getattr(rule, field) != getattr(shipped, field)}
+        assert moved <= differs <= {*moved, "origin", *({"clear"} if "limit" in moved else ())}
+        assert rule.origin is Origin.CHANGED
+
+
 def test_a_window_must_hold_some_of_the_looks() -> None:
     """The operator's windows are held against the interval of the checks, with all other problems."""
     overrides = {"filesystem_full_soon": RuleSettings(over_seconds=Duration(60)), "mine": own(equals="yes")}

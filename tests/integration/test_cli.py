@@ -99,7 +99,16 @@ def on_terminal(words: Sequence[str], **environment: str) -> str:
 
 @pytest.mark.parametrize(
     "words",
-    [["status"], ["alerts"], ["alerts", "rules"], ["alerts", "test", "ops"], ["timeline"], ["outbox"], ["--version"]],
+    [
+        ["status"],
+        ["facts"],
+        ["alerts"],
+        ["alerts", "rules"],
+        ["alerts", "test", "ops"],
+        ["timeline"],
+        ["outbox"],
+        ["--version"],
+    ],
 )
 def test_a_command_loads_nothing_that_is_slow(control: str, words: list[str]) -> None:
     """Whoever asks the daemon loads none of the libraries that it is built on."""
