@@ -9,6 +9,11 @@ from __future__ import annotations
 class SupervisorError(Exception):
     """The root of all errors raised on purpose; its text says what was tried, what came back and what to do."""
 
+    @property
+    def reason(self) -> str:
+        """Return what came back; errors whose remedy is long leave that out here."""
+        return str(self)
+
 
 class TemporaryError(SupervisorError):
     """Trying the same again later may succeed: a timeout, a refused connection, a full disk."""
@@ -23,7 +28,21 @@ class EngineError(TemporaryError):
 
 
 class EngineForbidden(PermanentError):
-    """The Docker engine's socket is missing or may not be opened; the text says how to grant access."""
+    """The Docker engine's socket may not be used; `remedy` says how to grant access."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        self._reason = reason
+        self.remedy = remedy
+        super().__init__(f"{reason}; {remedy}")
+
+    @property
+    def reason(self) -> str:
+        """Return what came back, without the remedy."""
+        return self._reason
+
+
+class SocketMissing(EngineForbidden):
+    """There is no socket of a Docker engine; `remedy` says how to come by one."""
 
 
 class StoreError(TemporaryError):

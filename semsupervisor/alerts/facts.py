@@ -37,7 +37,7 @@ FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
         "uptime_seconds": float,
         "boot_id": str,
     },
-    SubjectKind.ENGINE: {"reachable": bool, "version": str},
+    SubjectKind.ENGINE: {"reachable": bool, "allowed": bool, "version": str},
     SubjectKind.SERVICE: {
         "state": _STATES,
         "died": bool,

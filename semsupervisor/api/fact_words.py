@@ -124,6 +124,7 @@ WORDS: Mapping[str, str] = {
     "pressure_memory_ratio": "Share of the last minute in which some program waited for memory, 0 to 1.",
     "processors": "How many processors it has.",
     "reachable": "Whether it answered.",
+    "allowed": "Whether the supervisor may ask it.",
     "read_only": "Whether nothing can be written to it.",
     "read_only_unexpected": "Whether nothing can be written to it although something there has to.",
     "redelivered": "Messages not acknowledged that were delivered more than once.",

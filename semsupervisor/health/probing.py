@@ -170,7 +170,7 @@ class ProbeRunner:
         except SupervisorError as error:
             if guarded.failing is not type(error):
                 log.warning("probe.failed", probe=guarded.probe.name, error=str(error))
-            return self._failed(guarded, started, error, str(error))
+            return self._failed(guarded, started, error, error.reason)
         except Exception as error:
             if guarded.failing is not type(error):
                 log.exception("probe.broken", probe=guarded.probe.name)

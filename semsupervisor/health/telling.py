@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from semsupervisor.errors import EngineError, EngineForbidden
+from semsupervisor.errors import EngineError, EngineForbidden, SocketMissing
 from semsupervisor.health import describing, services
 from semsupervisor.health.hearing import Note
 from semsupervisor.health.observation import ENGINE, HOST, FactValue, Observation, Outcome, Subject, Unknown
@@ -85,7 +85,10 @@ class Teller:
     def reachable(self, version: str) -> Observation:
         """Return that the engine answers."""
         return Observation(
-            source=SOURCE, subject=ENGINE, at=self._clock.instant(), facts={"reachable": True, "version": version}
+            source=SOURCE,
+            subject=ENGINE,
+            at=self._clock.instant(),
+            facts={"reachable": True, "allowed": True, "version": version},
         )
 
     async def lost(self, error: EngineTrouble) -> None:
@@ -107,12 +110,12 @@ class Teller:
             source=SOURCE,
             subject=ENGINE,
             at=at,
-            facts={"reachable": False},
-            evidence={"error": str(error)},
+            facts={"reachable": False, "allowed": not _is_refused(error)},
+            evidence=_evidence(error),
             outcome=Outcome.DOWN,
         )
         if began:
-            self.note(Note("engine.lost", ENGINE, str(error)))
+            self.note(Note("engine.lost", ENGINE, error.reason))
         await self._hand_on([down, *(self._unknown(at) if began else ())], None)
 
     def found(self) -> float | None:
@@ -146,3 +149,13 @@ class Teller:
             )
             for service in self._roster.services.values()
         ]
+
+
+def _is_refused(error: EngineTrouble) -> bool:
+    """Tell whether it is a matter of rights: an engine that may not be asked may be well."""
+    return isinstance(error, EngineForbidden) and not isinstance(error, SocketMissing)
+
+
+def _evidence(error: EngineTrouble) -> Mapping[str, str]:
+    remedy = {"remedy": error.remedy} if isinstance(error, EngineForbidden) else {}
+    return {"error": error.reason, **remedy}

@@ -74,7 +74,7 @@ class Docker:
         """Return which engine answers now, and since when its process runs."""
         # An engine that was replaced meanwhile may not speak the version agreed upon with the old one.
         self._client.api_version = "auto"
-        async with self._asking("ask for information"):
+        async with self._asking("say what it is"):
             info = msgspec.convert(await self._client.system.info(), _Info)
             api_version = self._client.api_version.removeprefix("v")
         identity, started_at = await self._process()

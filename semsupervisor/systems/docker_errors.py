@@ -16,7 +16,7 @@ import aiohttp
 import msgspec
 from aiodocker.exceptions import DockerError
 
-from semsupervisor.errors import EngineError, EngineForbidden, SupervisorError
+from semsupervisor.errors import EngineError, EngineForbidden, SocketMissing, SupervisorError
 
 SERVICE = "semsupervisor.service"
 LONGEST_ANSWER = 500
@@ -55,9 +55,9 @@ def _of_connection(what: str, socket: str, error: BaseException) -> SupervisorEr
     code = cause.errno if isinstance(cause, OSError) else None
     match code:
         case errno.ENOENT | errno.ENOTDIR:
-            return EngineForbidden(_missing(socket))
+            return _missing(socket)
         case errno.EACCES | errno.EPERM:
-            return EngineForbidden(_forbidden(socket))
+            return _forbidden(socket)
         case errno.ECONNREFUSED:
             return EngineError(f"nobody listens on {socket}; the Docker engine is not running: systemctl start docker")
         case _:
@@ -78,34 +78,37 @@ def of_status(what: str, socket: str, status: int, answer: str) -> SupervisorErr
             return ContainerGone(f"{what}: {said}")
         case 401 | 403:
             return EngineForbidden(
-                f"{what}: {socket} refuses it: {said}; if a proxy stands before the engine, "
-                "let it pass GET on /_ping, /containers, /events, /info, /networks and /version"
+                f"{socket} refuses to {what}: {said}",
+                "if a proxy stands before the engine, "
+                "let it pass GET on /_ping, /containers, /events, /info, /networks and /version",
             )
         case _:
             return EngineError(f"{what}: the Docker engine answered {status}: {said}")
 
 
-def _missing(socket: str) -> str:
-    return (
-        f"there is no socket {socket}; start Docker (systemctl start docker), or install it, "
+def _missing(socket: str) -> EngineForbidden:
+    return SocketMissing(
+        f"there is no socket {socket}",
+        "start Docker (systemctl start docker), or install it, "
         'or name the socket it listens on in the settings: [docker] socket = "/path"; '
         "if it is there for other users, give the service the path: "
-        f"systemctl edit {SERVICE}, [Service] BindPaths={socket}"
+        f"systemctl edit {SERVICE}, [Service] BindPaths={socket}",
     )
 
 
-def _forbidden(socket: str) -> str:
+def _forbidden(socket: str) -> EngineForbidden:
     user = _user_name(os.geteuid())
     group = _group_of(socket)
     if group is None:
-        return (
-            f"user {user} may not open {socket}; grant it to one group (chgrp docker {socket}; chmod 660 {socket}), "
-            f"then: usermod --append --groups docker {user}, and systemctl restart {SERVICE}"
+        return EngineForbidden(
+            f"user {user} may not open {socket}",
+            f"grant it to one group (chgrp docker {socket}; chmod 660 {socket}), "
+            f"then: usermod --append --groups docker {user}, and systemctl restart {SERVICE}",
         )
-    return (
-        f"user {user} may not open {socket}; its group is {group}. Grant access to the service: "
-        f"systemctl edit {SERVICE}, [Service] SupplementaryGroups={group}; or to the user: "
-        f"usermod --append --groups {group} {user}; then systemctl restart {SERVICE}"
+    return EngineForbidden(
+        f"user {user} may not open {socket}, and its group is {group}",
+        f"grant access to the service: systemctl edit {SERVICE}, [Service] SupplementaryGroups={group}; "
+        f"or to the user: usermod --append --groups {group} {user}; then systemctl restart {SERVICE}",
     )
 
 

@@ -21,6 +21,7 @@ from tests.support.clock import ManualClock
 
 EXPECTED = [
     "engine_unreachable",
+    "engine_forbidden",
     "container_died",
     "container_undecided",
     "container_stopped",
@@ -122,7 +123,7 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
         "clock_synchronised": True,
         "clock_jump_seconds": 20.0,
     },
-    SubjectKind.ENGINE: {"reachable": True, "version": "20.10.24"},
+    SubjectKind.ENGINE: {"reachable": True, "allowed": True, "version": "20.10.24"},
     SubjectKind.SERVICE: {
         "state": "running",
         "died": False,
@@ -313,6 +314,7 @@ def test_causes_and_consequences() -> None:
     causes = {name for name, rule in rules.items() if rule.cause}
     assert causes == {
         "engine_unreachable",
+        "engine_forbidden",
         "container_died",
         "container_undecided",
         "container_stopped",
@@ -354,7 +356,9 @@ def test_every_summary_can_be_filled() -> None:
     for rule in ruleset.defaults():
         names = set(re.findall(r"\{(\w+)\}", rule.summary))
         course = {"rate", "over"} if rule.over_seconds else set()
-        assert names <= {"name", "value", "limit", "condition", *course, *FACTS[rule.kind], *evidence}, rule.name
+        assert names <= {"name", "value", "limit", "condition", "remedy", *course, *FACTS[rule.kind], *evidence}, (
+            rule.name
+        )
 
 
 def test_steps_name_the_stack_as_it_is() -> None:

@@ -34,7 +34,7 @@ async def test_an_engine_that_is_not_there_is_told_and_tried_again(tmp_path: Pat
     for _ in range(2):
         await follower.follow()
     await teller.write_notes()
-    assert [one.facts for one in told] == [{"reachable": False}] * 2
+    assert [one.facts for one in told] == [{"reachable": False, "allowed": True}] * 2
     assert notes == ["engine.lost"]
     assert follower.report.connected_since is None
     assert follower.report.reconnects_total == 0

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from semsupervisor.errors import EngineError, StoreError
+from semsupervisor.errors import EngineError, EngineForbidden, StoreError
 from semsupervisor.health import probing
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.probing import BOUNDS_SECONDS, Durations, ProbeReport, ProbeRunner
@@ -125,6 +125,17 @@ async def test_a_failure_makes_what_was_seen_last_unknown() -> None:
     }
     assert (stage.report.last_conclusive, stage.report.last_outcome) == (conclusive, Outcome.UNKNOWN)
     assert stage.report.outcomes == {"ok": 1, "down": 0, "unknown": 1, "not_offered": 0}
+
+
+async def test_a_long_remedy_is_not_said_of_each_subject() -> None:
+    """What a probe could not see says why; what to do about it is told with the engine, once."""
+    stage = Stage()
+    stage.add(answering(stage.saw(NATS, version="2.14.0")))
+    await stage.runner.run("p")
+    stage.add(raising(EngineForbidden("not yours", "join a group")))
+    await stage.runner.run("p")
+    assert stage.seen[-1].evidence == {"error": "not yours"}
+    assert stage.report.last_error == "not yours"
 
 
 async def test_a_failure_before_anything_was_seen_says_nothing() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from semsupervisor.errors import EngineError, EngineForbidden, SocketMissing
 from semsupervisor.health.hearing import Note
 from semsupervisor.health.observation import FactValue, Observation, Subject
 from semsupervisor.health.roster import Roster, Turn
@@ -118,3 +119,33 @@ async def test_a_note_that_cannot_be_written_takes_no_other_along(receiver: Rece
     await teller.write_notes()
     await teller.write_notes()
     assert written == ["1", "3", "4"]
+
+
+@pytest.mark.parametrize(
+    ("error", "allowed", "evidence"),
+    [
+        (EngineError("it hangs"), True, {"error": "it hangs"}),
+        (SocketMissing("no socket", "start Docker"), True, {"error": "no socket", "remedy": "start Docker"}),
+        (EngineForbidden("not yours", "join a group"), False, {"error": "not yours", "remedy": "join a group"}),
+    ],
+)
+async def test_a_matter_of_rights_is_told_as_such(
+    error: EngineError | EngineForbidden, allowed: bool, evidence: dict[str, str]
+) -> None:
+    """An engine that may not be asked is told from one that does not answer; the remedy is said once, in its place."""
+    seen: list[Observation] = []
+    notes: list[str] = []
+
+    async def hand_on(observations: Sequence[Observation], _: Companion | None) -> None:
+        seen.extend(observations)
+
+    async def note(kind: str, subject: Subject, text: str, facts: Mapping[str, FactValue]) -> None:
+        notes.append(text)
+
+    teller = Teller(Roster(), ManualClock(), hand_on, lambda: None, note, never_shuts_down)
+    await teller.lost(error)
+    await teller.write_notes()
+    assert seen[0].facts == {"reachable": False, "allowed": allowed}
+    assert seen[0].evidence == evidence
+    assert notes == [evidence["error"]]
+    assert teller.reachable("20.10").facts["allowed"] is True

@@ -42,7 +42,7 @@ async def watcher(remembering: Path) -> AsyncIterator[Watcher]:
 async def test_an_engine_that_is_not_there(watcher: Watcher) -> None:
     """It is unreachable, with what to do as evidence; what was known of the services is not known now."""
     await watcher.until(ENGINE, "reachable", False)
-    assert "start Docker" in watcher.record.of(ENGINE)[-1].evidence["error"]
+    assert "start Docker" in watcher.record.of(ENGINE)[-1].evidence["remedy"]
     assert {str(value) for value in watcher.record.of("app")[-1].facts.values()} == {
         "unknown (the Docker engine does not answer)"
     }

@@ -42,7 +42,7 @@ async def test_no_answer_in_time() -> None:
 async def test_a_missing_socket(code: int) -> None:
     """Where there is no socket it is told how to get one: start, install, name, or pass it on."""
     said = await failing("/none/docker.sock", OSError(code, "missing"))
-    assert said.startswith("EngineForbidden: there is no socket /none/docker.sock")
+    assert said.startswith("SocketMissing: there is no socket /none/docker.sock")
     for way in ("systemctl start docker", '[docker] socket = "/path"', "BindPaths=/none/docker.sock"):
         assert way in said
 
@@ -57,7 +57,7 @@ async def test_a_forbidden_socket(tmp_path: Path, code: int) -> None:
     socket.chmod(0o660)
     group = socket.group()
     said = await failing(str(socket), PermissionError(code, "denied"))
-    assert said.startswith(f"EngineForbidden: user {_me()} may not open {socket}; its group is {group}. ")
+    assert said.startswith(f"EngineForbidden: user {_me()} may not open {socket}, and its group is {group}; ")
     assert f"SupplementaryGroups={group}" in said
     assert f"usermod --append --groups {group} {_me()}" in said
 
