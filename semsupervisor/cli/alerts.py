@@ -40,6 +40,10 @@ def add_parser(subparsers: Any) -> None:
                 "--limit", type=limit, default=DEFAULT_LIMIT, help=f"at most so many ({DEFAULT_LIMIT})"
             )
             command.add_argument("--alert", metavar="ALERT", help="only those of a rule, or of a subject as KIND:NAME")
+        if name == "rules":
+            command.add_argument(
+                "pattern", metavar="PATTERN", nargs="?", default="", help="only those with this in name, kind or fact"
+            )
         if name == "test":
             command.add_argument("receiver", metavar="RECEIVER", help="its name in the settings")
 
@@ -124,11 +128,18 @@ def _history(arguments: argparse.Namespace) -> int:
 
 def _rules(arguments: argparse.Namespace) -> int:
     answer = ask(arguments).get("/v1/alerts/rules")
+    wanted = arguments.pattern.lower()
+    found = [one for one in answer["rules"] if any(wanted in one[part] for part in ("name", "kind", "fact"))]
     if arguments.json:
-        print_json(answer)
+        print_json({**answer, "rules": found})
     else:
-        rule_rendering.listed(cleaned(answer), Paper())
-    return FINE
+        rule_rendering.listed({**cleaned(answer), "rules": cleaned(found)}, Paper())
+    if not found:
+        near = did_you_mean(wanted, [one["name"] for one in answer["rules"]])
+        sys.stderr.write(
+            f"semsupervisor: there is no rule {wanted}; {near or '`semsupervisor alerts rules` has all'}\n"
+        )
+    return FINE if found else FOUND
 
 
 def _test(arguments: argparse.Namespace) -> int:

@@ -144,6 +144,25 @@ def test_rules_are_listed_with_what_they_measure(command: CommandLine, world: Wo
     assert command("alerts", "rules", "--json").json["rules"][1]["for_seconds"] == 300.0
 
 
+def test_rules_are_chosen(command: CommandLine, world: World) -> None:
+    """By a part of name, kind or fact; one that there is not is exit code 1, with the near one."""
+    world.rules = [
+        rule("container_died"),
+        msgspec.structs.replace(rule("memory_high"), fact="memory_used_ratio"),
+        msgspec.structs.replace(rule("nats_down"), kind=SubjectKind.NATS),
+    ]
+
+    def names(pattern: str) -> list[str]:
+        return [one["name"] for one in command("alerts", "rules", pattern, "--json").json["rules"]]
+
+    assert names("used_") == ["memory_high"]
+    assert names("Service") == ["container_died", "memory_high"]
+    assert names("nats") == ["nats_down"]
+    said = command("alerts", "rules", "memry_high")
+    assert (said.code, said.out) == (1, "")
+    assert said.err == "semsupervisor: there is no rule memry_high; did you mean memory_high?\n"
+
+
 def test_of_many_subjects_those_that_matter_are_shown(command: CommandLine, world: World) -> None:
     """What fires or cannot be seen comes first; the rest is counted."""
     for number in range(20):

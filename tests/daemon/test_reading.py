@@ -33,3 +33,16 @@ def test_whether_the_view_from_inside_is_shut() -> None:
 
     assert is_shut([seen(Unknown(FORBIDDEN)), seen(True)])
     assert not is_shut([seen(Unknown("the network is gone")), seen(False)])
+
+
+async def test_facts_and_rules_are_those_of_the_running_daemon(surroundings: Surroundings) -> None:
+    """Each fact is as old as its look, and the rules that look at courses have begun to see them."""
+    async with surroundings.running():
+        await eventually(lambda: surroundings.says("/readyz", "healthy"))
+        known = await surroundings.get("/v1/facts?pattern=filesystem:/ used_ratio")
+        rules = {one["name"]: one for one in (await surroundings.get("/v1/alerts/rules"))["rules"]}
+    assert {(one["fact"], one["source"]) for one in known["facts"]} == {("used_ratio", "filesystems")}
+    assert all(0 <= one["age_seconds"] < 60 for one in known["facts"])
+    soon = rules["filesystem_full_soon"]["states"]
+    assert {one["state"] for one in soon} == {"unknown"}
+    assert len(soon) == len(rules["filesystem_filling"]["states"]) > 0
