@@ -15,7 +15,7 @@ from semsupervisor.health.describing import how_it_died
 from semsupervisor.health.observation import FactValue, Subject
 from semsupervisor.health.services import KILLED, Ending, Kill, Service, ServiceState, begun, with_deaths
 from semsupervisor.kit.clock import Instant
-from semsupervisor.systems.containers import Action, Event, Health
+from semsupervisor.systems.containers import Action, Container, Event, Health
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # What an inspection and an event tell within this time is one kill, and so are several processes killed together.
@@ -44,6 +44,18 @@ class Heard(msgspec.Struct, frozen=True):
 def stamped(event: Event) -> datetime:
     """Return the engine's stamp of an event as a moment."""
     return EPOCH + timedelta(microseconds=event.time_nano // 1000)
+
+
+def is_overtaken(event: Event, listed: Container | None, at: Instant) -> bool:
+    """Tell whether an event is from before the wall clock was set back, and the list has shown what came after it.
+
+    An engine tells a new listener all that it remembers to have happened later than now.
+    """
+    happened = stamped(event)
+    if listed is None or happened <= at.wall:
+        return False
+    shown = (listed.created_at, listed.started_at, listed.finished_at)
+    return any(stamp is not None and happened <= stamp for stamp in shown)
 
 
 def hear(service: Service, event: Event, at: Instant, *, by_engine: bool = False) -> Heard:

@@ -71,6 +71,8 @@ class Roster:
         turn = Turn()
         if event.owner.oneoff or not event.owner.service or self._is_known(event):
             return turn
+        if hearing.is_overtaken(event, self.containers.get(event.owner.name), at):
+            return turn
         self.last_event_nano = event.time_nano
         name = event.owner.name
         known = self.services.get(name)

@@ -56,6 +56,25 @@ def test_an_event_twice_changes_nothing() -> None:
     assert len(roster.services["app"].deaths) == 1
 
 
+def test_an_event_from_before_the_clock_was_set_back_tells_nothing() -> None:
+    """A new listener is told of deaths of the future that were over long ago; what happens from now on counts."""
+    roster = Roster()
+    listed(roster, 10, container(started_at=moment(3600), finished_at=moment(3599)))
+    for action, more in ((Action.KILL, {"signal": 15}), (Action.DIE, {"exit_code": 3})):
+        assert roster.hear(event(action, 3599, **more), instant(10.1)) == Turn()
+    assert roster.services["app"].lives
+    assert roster.services["app"].kill is None
+    turn = heard(roster, event(Action.DIE, 11, exit_code=3))
+    assert [service.ending for service, _ in turn.observed] == [Ending.DIED]
+
+
+def test_a_clock_behind_the_engines_hides_no_death() -> None:
+    """A stamp of the future that nothing shown has overtaken is news all the same."""
+    roster = watched(container(started_at=moment(3600)))
+    turn = roster.hear(event(Action.DIE, 3605, exit_code=3), instant(2))
+    assert [service.ending for service, _ in turn.observed] == [Ending.DIED]
+
+
 def test_old_events_are_forgotten() -> None:
     """Not more events are remembered than an engine replays."""
     roster = watched(container())
