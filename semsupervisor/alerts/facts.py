@@ -193,8 +193,20 @@ FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
         "still_seconds": float,
         "stuck": bool,
     },
-    SubjectKind.CERTIFICATE: {},
-    SubjectKind.CHECK: {},
+    SubjectKind.CERTIFICATE: {
+        "reachable": bool,
+        "lifetime_left_ratio": float,
+        "time_left_seconds": float,
+        "expires_at": str,
+        "name_valid": bool,
+        "chain_valid": bool,
+    },
+    SubjectKind.CHECK: {
+        "state": ("ok", "warning", "critical"),
+        "latency_seconds": float,
+        "http_status": float,
+        "exit_code": float,
+    },
     SubjectKind.PROBE: {"stale_intervals": float},
     SubjectKind.SUPERVISOR: {
         "failing_loops": float,

@@ -95,6 +95,13 @@ EXPECTED = [
     "consumer_stuck",
     "consumer_ack_pending_high",
     "consumer_redelivering",
+    "certificate_expiring",
+    "certificate_expired_soon",
+    "certificate_wrong_name",
+    "certificate_untrusted",
+    "certificate_unreachable",
+    "check_critical",
+    "check_warning",
     "observation_stale",
     "supervisor_loops_failing",
     "supervisor_store_not_writable",
@@ -183,6 +190,13 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
     },
     SubjectKind.STREAM: {"refuses_writes": False, "at_ceiling": False, "lost_messages": 0},
     SubjectKind.CONSUMER: {"stuck": False, "ack_pending_ratio": 0.9, "redeliveries_total": 700},
+    SubjectKind.CERTIFICATE: {
+        "reachable": True,
+        "lifetime_left_ratio": 0.36,
+        "name_valid": True,
+        "chain_valid": True,
+    },
+    SubjectKind.CHECK: {"state": "ok"},
     SubjectKind.PROBE: {"stale_intervals": 2.5},
     SubjectKind.SUPERVISOR: {
         "failing_loops": 0,
@@ -286,6 +300,9 @@ def test_what_may_be_over_in_a_moment_is_waited_for() -> None:
     assert at_once == {
         "clock_jumped",
         "nats_restarted",
+        "certificate_expired_soon",
+        "check_critical",
+        "check_warning",
         "semstreams_idle",
         "semstreams_storage_report_old",
         "semstreams_restarted",
@@ -351,7 +368,7 @@ def test_every_step_can_be_typed() -> None:
 def test_every_summary_can_be_filled() -> None:
     """Placeholders are facts of the rule's kind, or words that its observations carry as evidence."""
     evidence = {"error", "unhealthy_parts", "loops", "direction", "moved_to", "path"}
-    evidence |= {"slow_flows"}
+    evidence |= {"slow_flows", "names", "wanted_name", "issuer", "chain_problem", "said"}
     evidence |= {"effect", "still", "why", "memory_account", "storage_account", "client_error", "missing_clients"}
     for rule in ruleset.defaults():
         names = set(re.findall(r"\{(\w+)\}", rule.summary))
