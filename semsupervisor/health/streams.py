@@ -172,11 +172,16 @@ def _has_work(state: ConsumerState, stream: StreamState) -> bool:
 
 
 def _why_stuck(state: ConsumerState) -> str:
+    open_ones = f"{_counted(state.ack_pending)} delivered and not acknowledged"
     share = ratio(state.ack_pending, state.max_ack_pending)
     if share is not None and share >= 1:
-        return f"{state.ack_pending} messages are delivered and not acknowledged, and no more may be"
+        return f"{open_ones}, and no more may be"
     if state.ack_pending:
-        return f"{state.ack_pending} messages are delivered and not acknowledged"
+        return open_ones
     if state.pull and not state.waiting:
-        return f"nobody asks for its {state.pending} messages"
-    return f"its {state.pending} messages are not delivered"
+        return f"{_counted(state.pending)} pending, and nobody asks for any"
+    return f"{_counted(state.pending)} pending and not delivered"
+
+
+def _counted(messages: int) -> str:
+    return "1 message is" if messages == 1 else f"{messages} messages are"

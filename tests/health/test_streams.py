@@ -183,10 +183,11 @@ def test_the_figures_of_a_consumer_are_facts() -> None:
             consumer(ack_pending=1000),
             "1000 messages are delivered and not acknowledged, and no more may be",
         ),
+        (consumer(ack_pending=1), "1 message is delivered and not acknowledged"),
         (consumer(), "30 messages are delivered and not acknowledged"),
-        (consumer(ack_pending=0), "nobody asks for its 450 messages"),
-        (consumer(ack_pending=0, waiting=3), "its 450 messages are not delivered"),
-        (consumer(ack_pending=0, pull=False), "its 450 messages are not delivered"),
+        (consumer(ack_pending=0), "450 messages are pending, and nobody asks for any"),
+        (consumer(ack_pending=0, waiting=3), "450 messages are pending and not delivered"),
+        (consumer(ack_pending=0, pull=False), "450 messages are pending and not delivered"),
     ],
 )
 def test_a_consumer_that_gets_nothing_done_is_stuck(state: ConsumerState, why: str) -> None:
