@@ -77,7 +77,7 @@ class Store:
         self._migrations = tuple(sorted(migrations, key=lambda migration: migration.number))
         self._asides = Asides(path, clock)
         self._connection: sqlite3.Connection | None = None
-        self._identity: tuple[Identity | None, ...] = ()
+        self._identity: tuple[Identity | None, Identity | None] = (None, None)
         self._worker = Worker("store")
         self._one_read = asyncio.Lock()
 
@@ -215,10 +215,10 @@ class Store:
             return self._open_checked()
 
     def _is_there(self) -> bool:
-        found = self._found()
-        return found == self._identity and found[0] is not None
+        (database, log_file), (opened, opened_log) = self._found(), self._identity
+        return database is not None and database == opened and opened_log in (None, log_file)
 
-    def _found(self) -> tuple[Identity | None, ...]:
+    def _found(self) -> tuple[Identity | None, Identity | None]:
         """Return which files are there under the names of the database and of its log; as before if nobody can say."""
         try:
             return _identity(self.path), _identity(Path(f"{self.path}{_LOG}"))

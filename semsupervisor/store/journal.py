@@ -36,6 +36,8 @@ class Companion(msgspec.Struct, frozen=True):
 
 # A few KiB each: so many fit beside everything else into the memory that the daemon may take.
 MOST_WAITING = 2_000
+# In one writing; who takes the file away more often than that is not outrun.
+MOST_RENEWALS = 3
 
 
 def _nothing() -> None:
@@ -103,7 +105,7 @@ class Journal:
 
     async def _write(self, changes: list[Change]) -> None:
         """Commit changes, behind what is to be written again. Raises: StoreError."""
-        while True:
+        for _ in range(MOST_RENEWALS):
             generation, forgets = self._store.generation, self._forgets
             lost = forgets or generation != self._generation
             batch = [*(whole(forgets) for whole in self._wholes), *changes] if lost else changes
@@ -114,6 +116,7 @@ class Journal:
             self._caught_up(whole=lost)
             self._generation = generation
             return
+        raise StoreError(f"cannot use the state database {self._store.path}: it is taken away again and again")
 
     def _caught_up(self, *, whole: bool) -> None:
         if self._waiting or whole:

@@ -212,3 +212,15 @@ async def test_what_was_forgotten_is_written_from_memory(kept: Kept, monkeypatch
     assert await kept.journal.catch_up()
     assert await kept.lines() == ["known", "waiting"]
     assert (chapter.asked, kept.journal.settled) == ([True], True)
+
+
+async def test_a_file_that_never_stays_is_not_written_for_ever(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While somebody takes every new file away at once changes wait, and nobody is held up; later all is written."""
+    Chapter(kept.journal, "known")
+    assert await kept.journal.commit(adding("one"))
+    with monkeypatch.context() as patch:
+        patch.setattr(kept.store, "_is_there", lambda: False)
+        assert not await kept.journal.commit(adding("two"))
+    assert kept.journal.waiting == 1
+    assert await kept.journal.commit(adding("three"))
+    assert await kept.lines() == ["one", "known", "two", "three"]
