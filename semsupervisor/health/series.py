@@ -113,7 +113,12 @@ def _rise(before: float, after: float) -> float:
 
 
 def _line(at: Sequence[float], values: Sequence[float]) -> Line:
-    """Fit by least squares; offsets from the means keep large numbers from eating small differences."""
+    """Fit by least squares; offsets from the means keep large numbers from eating small differences.
+
+    What stands still is told apart first: by rounding alone it would rise, be it ever so little.
+    """
+    if min(values) == max(values):
+        return Line(0.0, 0.0)
     middle, mean = sum(at) / len(at), sum(values) / len(values)
     across = [moment - middle for moment in at]
     up = [value - mean for value in values]

@@ -120,6 +120,17 @@ def test_a_line_says_how_well_it_fits() -> None:
     assert (still.slope, still.fit) == (0.0, 0.0)
 
 
+@given(st.floats(-1e6, 1e6), st.lists(GAPS, min_size=10, max_size=100))
+def test_what_stands_still_has_no_slope(value: float, gaps: list[float]) -> None:
+    """Not the least one by rounding: a rule about any rise at all must not hold."""
+    series, at = Series(600.0), 1e6
+    for gap in gaps:
+        at += gap
+        series.add(at, value)
+    assert series.slope(600.0, at) in {None, 0.0}
+    assert series.rate(600.0, at) in {None, 0.0}
+
+
 @given(st.lists(st.tuples(GAPS, VALUES), max_size=400), st.integers(4, MOST_POINTS), STARTS)
 def test_a_series_is_bounded(steps: list[tuple[float, float]], most: int, start: float) -> None:
     """Whatever comes, however fast: no more points than allowed, none older than the window, the newest among them."""
