@@ -198,7 +198,10 @@ class FindingAnswer(Answer, frozen=True, kw_only=True):
 
 
 class StatusAnswer(Answer, frozen=True, kw_only=True):
-    """Everything on one screen; `status` and `reasons` judge the stack, `untold` are those that no alert tells."""
+    """Everything on one screen; `status` and `reasons` judge the stack, `untold` are those that no alert tells.
+
+    `host` is what the host is called in messages, `host_seen` what was seen of it, None before the first look.
+    """
 
     now: Moment
     host: str
@@ -214,6 +217,7 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
     semstreams: tuple[SubjectAnswer, ...]
     nats: tuple[SubjectAnswer, ...]
     filesystems: tuple[SubjectAnswer, ...]
+    host_seen: SubjectAnswer | None
     alerts: tuple[AlertAnswer, ...]
     receivers: tuple[ReceiverAnswer, ...]
     probes: tuple[ProbeAnswer, ...]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -63,6 +63,7 @@ def render(status: StatusAnswer) -> bytes:
         _table("SemStreams", _ENDPOINT, (_semstreams(one, now) for one in status.semstreams)),
         _table("NATS", _ENDPOINT, (_nats(one, now) for one in status.nats)),
         _table("Disks", ("Mounted at", "Used", "Free", "Seen"), (_disk(one, now) for one in status.filesystems)),
+        _table("Host", ("Memory available", "Processors busy", "Temperature", "Seen"), _host(status.host_seen, now)),
         _table("Receivers", ("Receiver", "Delivered since start", "Trouble"), _receivers(status.receivers, now)),
         _supervisor(status),
         _list("Findings", (f"{one.text}: {one.fix}" for one in status.findings)),
@@ -191,6 +192,14 @@ def _disk(one: SubjectAnswer, now: datetime) -> Row:
     free, size = one.facts.get("free_bytes"), one.facts.get("size_bytes")
     of_size = "" if free is None or size is None else f"{amounts.size(float(free))} of {amounts.size(float(size))}"
     return one.name, _share(one, "used_ratio"), of_size, _ago(one, now)
+
+
+def _host(one: SubjectAnswer | None, now: datetime) -> Iterator[Row]:
+    if one is not None:
+        available, warmth = one.facts.get("memory_available_bytes"), one.facts.get("temperature_celsius")
+        memory = "" if available is None else amounts.size(float(available))
+        degrees = "" if warmth is None else f"{float(warmth):.0f} °C"
+        yield memory, _share(one, "cpu_used_ratio"), degrees, _ago(one, now)
 
 
 def _share(one: SubjectAnswer, ratio_fact: str, bytes_fact: str = "") -> Html:

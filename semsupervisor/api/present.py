@@ -54,7 +54,7 @@ def status(readings: Readings) -> answers.StatusAnswer:
     known = merged(readings.latest().values())
     judged = _stack_verdict(readings, known)
     named = readings.stack()
-    engines = of_kind(known, SubjectKind.ENGINE)
+    engines, hosts = of_kind(known, SubjectKind.ENGINE), of_kind(known, SubjectKind.HOST)
     return answers.StatusAnswer(
         now=readings.clock.now(),
         host=named.host,
@@ -70,6 +70,7 @@ def status(readings: Readings) -> answers.StatusAnswer:
         semstreams=_subjects(of_kind(known, SubjectKind.SEMSTREAMS)),
         nats=_subjects(of_kind(known, SubjectKind.NATS)),
         filesystems=_subjects(of_kind(known, SubjectKind.FILESYSTEM)),
+        host_seen=_subject(hosts[0]) if hosts else None,
         alerts=open_alerts(readings).alerts,
         receivers=outgoing.receivers(readings),
         probes=_probes(readings),

@@ -19,7 +19,7 @@ _NATS_STATES = {True: "healthy", False: "unhealthy", None: "unknown"}
 
 def add_parser(subparsers: Any) -> None:
     """Add the command to the parsers that `ArgumentParser.add_subparsers` returned."""
-    text = "show the stack, its services, NATS, disks, alerts and receivers on one screen"
+    text = "show the stack, its services, NATS, disks, host, alerts and receivers on one screen"
     parser = subparsers.add_parser(
         "status",
         help=text,
@@ -55,6 +55,7 @@ def show(status: Mapping[str, Any], paper: Paper) -> None:
     paper.chapter("semstreams", paper.table(semstreams, room))
     paper.chapter("nats", paper.table([_nats(one, now, alerts, paper) for one in status["nats"]], room))
     paper.chapter("disks", paper.table([_disk(one, now) for one in status["filesystems"]], room))
+    paper.chapter("host", wrapped(_host(status["host_seen"], now), room))
     paper.chapter("receivers", list(_receivers(status, paper)) or ["none: nobody is told of anything"])
     paper.chapter("supervisor", _supervisor(status, paper))
     findings = [f"{finding['text']}: {finding['fix']}" for finding in status["findings"]]
@@ -131,6 +132,20 @@ def _disk(one: Mapping[str, Any], now: str) -> list[str]:
     used = f"{amounts.share(facts['used_ratio'])} used" if "used_ratio" in facts else "unknown"
     free = f"{amounts.size(facts['free_bytes'])} free" if "free_bytes" in facts else ""
     return [one["name"], used, free, ago(one["seen_at"], now)]
+
+
+def _host(one: Mapping[str, Any] | None, now: str) -> str:
+    """Return what of the host is worth a line; that nothing keeps its clock is normal for one without a network."""
+    if one is None:
+        return "not looked at yet"
+    facts: Facts = one["facts"]
+    words = []
+    if "memory_available_ratio" in facts:
+        of_size = f" of {amounts.size(facts['memory_size_bytes'])}" if "memory_size_bytes" in facts else ""
+        words.append(f"memory {amounts.share(facts['memory_available_ratio'])}{of_size} available")
+    words += [f"processors {amounts.share(facts['cpu_used_ratio'])} busy"] if "cpu_used_ratio" in facts else []
+    words += [f"{facts['temperature_celsius']:.0f} °C"] if "temperature_celsius" in facts else []
+    return ", ".join([*words, f"seen {ago(one['seen_at'], now)}"])
 
 
 def _receivers(status: Mapping[str, Any], paper: Paper) -> Iterator[str]:

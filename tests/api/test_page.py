@@ -193,3 +193,12 @@ def told(text: str) -> World:
     world.rules = [msgspec.structs.replace(one, diagnosis=words, fix=(words,)) for one in world.rules]
     world.alerts = [msgspec.structs.replace(alert(), title=words, summary=words, muted_by=words, told=())]
     return world
+
+
+def test_the_host_is_on_the_page() -> None:
+    """What is known of the host is shown, and nothing before the first look."""
+    world = World()
+    world.see(SubjectKind.HOST, "host", {"cpu_used_ratio": 0.38, "temperature_celsius": 61.3}, source="more")
+    assert "Host Memory available Processors busy Temperature Seen 2.0 GiB 38 % 61 °C" in read(world).words
+    world.latest.clear()
+    assert "Memory available" not in read(world).words

@@ -25,6 +25,8 @@ def test_the_status_shows_every_chapter() -> None:
     assert [one.name for one in shown.semstreams] == ["semstreams"]
     assert [one.name for one in shown.nats] == ["nats"]
     assert [one.name for one in shown.filesystems] == ["/"]
+    assert shown.host_seen is not None
+    assert shown.host_seen.facts["memory_size_bytes"] == 2**32
     assert [one.rule for one in shown.alerts] == ["container_died"]
     assert [one.name for one in shown.receivers] == ["ops", "mail"]
     assert [one.name for one in shown.probes] == ["containers", "semstreams_health"]

@@ -30,6 +30,7 @@ def test_a_healthy_stack_is_one_screen(command: CommandLine) -> None:
         "semstreams  semstreams  healthy  3 s ago  v1.2.0",
         "nats        nats  healthy  3 s ago  2.14.0, 2 connections",
         "disks       /  42 % used  8.0 GiB free  3 s ago",
+        "host        memory 50 % of 4.0 GiB available, seen 3 s ago",
         "receivers   ops   7 delivered since start",
         "supervisor  healthy, started 3 s ago",
         "findings    -  no receiver is set: set one",
@@ -172,3 +173,12 @@ def test_no_name_can_play_tricks_with_the_terminal(command: CommandLine, world: 
     """Escape sequences in what came from outside are not written."""
     world.see(SubjectKind.FILESYSTEM, "/\x1b[2J\x9b31m", {"used_ratio": 0.5})
     assert "\x1b" not in command("status").out
+
+
+def test_the_host_says_what_it_knows(command: CommandLine, world: World) -> None:
+    """Processors and temperature are told where they are known; before the first look nothing is."""
+    world.see(SubjectKind.HOST, "host", {"cpu_used_ratio": 0.38, "temperature_celsius": 61.3}, source="more")
+    said = " ".join(" ".join(command("status").lines).split())
+    assert "host memory 50 % of 4.0 GiB available, processors 38 % busy, 61 °C, seen 0 s ago" in said
+    world.latest.clear()
+    assert "host        not looked at yet" in command("status").lines

@@ -98,6 +98,11 @@ class World:
         self.see(SubjectKind.SEMSTREAMS, "semstreams", {"reachable": True, "status": "healthy", "version": "v1.2.0"})
         self.see(SubjectKind.NATS, "nats", {"reachable": True, "healthy": True, "version": "2.14.0", "connections": 2})
         self.see(SubjectKind.FILESYSTEM, "/", {"used_ratio": 0.42, "free_bytes": 8 * 2**30, "size_bytes": 16 * 2**30})
+        self.see(
+            SubjectKind.HOST,
+            "host",
+            {"memory_available_ratio": 0.5, "memory_available_bytes": 2**31, "memory_size_bytes": 2**32},
+        )
 
     def see(
         self,
