@@ -142,6 +142,7 @@ FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
         "account_streams_used_ratio": float,
         "account_consumers": float,
         "account_consumers_used_ratio": float,
+        "client_pending_bytes": float,
         "expected_clients_missing": float,
         "jetstream_enabled": bool,
         "jetstream_memory_used_bytes": float,

@@ -21,6 +21,7 @@ WORDS: Mapping[str, str] = {
     "certificate_expires_timestamp_seconds": "When its TLS certificate ends.",
     "chain_valid": "Whether the chain of its certificate is trusted, its own dates aside.",
     "client_connected": "Whether the supervisor is connected to it as a client.",
+    "client_pending_bytes": "What waits for the client that reads most slowly.",
     "client_rtt_seconds": "How long a word from the supervisor's client to it and back took.",
     "clock_jump_seconds": "By how much its wall clock was set, either way, since the look before.",
     "clock_synchronised": "Whether something keeps its wall clock right.",

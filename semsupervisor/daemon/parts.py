@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from pathlib import Path
 
 import msgspec
 
 from semsupervisor.health import targets
 from semsupervisor.health.last_answers import LastAnswers
 from semsupervisor.health.masking import masked
+from semsupervisor.health.probes.certificates import Certificates, Watched
 from semsupervisor.health.probes.filesystems import Filesystems
 from semsupervisor.health.probes.host import HostProbe
 from semsupervisor.health.probes.nats_client import Door, NatsClientProbe
@@ -17,22 +19,33 @@ from semsupervisor.health.probes.nats_connz import NatsConnz
 from semsupervisor.health.probes.nats_health import NatsHealth
 from semsupervisor.health.probes.nats_jetstream import NatsJetStream
 from semsupervisor.health.probes.nats_varz import NatsVarz
+from semsupervisor.health.probes.own_checks import CommandLook, HttpLook, Look, OwnCheck, TcpLook
 from semsupervisor.health.probes.reach import Inside, SemstreamsReach
+from semsupervisor.health.probes.semstreams_flows import Expecting, SemstreamsFlows, Stored
 from semsupervisor.health.probes.semstreams_health import SemstreamsHealth
+from semsupervisor.health.probes.semstreams_metrics import SemstreamsMetrics
 from semsupervisor.health.probing import Probe
 from semsupervisor.health.reaching import Endpoint, Get
-from semsupervisor.health.targets import AddressOf
+from semsupervisor.health.stored_flows import StoredFlows
+from semsupervisor.health.targets import AddressOf, Target
+from semsupervisor.health.usual import UsualNumber
 from semsupervisor.kit.clock import Clock
+from semsupervisor.settings.checks import CommandCheck, CustomCheck, HttpCheck, NatsCheck, TcpCheck
 from semsupervisor.settings.model import Settings
 from semsupervisor.systems.containers import Container
 from semsupervisor.systems.http import HttpClient
 from semsupervisor.systems.nats_client import Login, NatsClient
 from semsupervisor.systems.nats_jsz import LARGEST_ANSWER_BYTES
+from semsupervisor.systems.semstreams_flows import PATHS as FLOW_PATHS
 
 ENGINE_ROOT = "/var/lib/docker"
 # What lies more than two minutes apart would not count for an alert's `for`.
 LONGEST_SLOW_SECONDS = 60.0
 SLOW_TIMES = 3
+CERTIFICATES_SECONDS = 60.0
+METRICS_PATH = "/metrics"
+METRICS_PORTS = (9090, 8080)
+USUAL_FLOWS = "usual-flows"
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -48,7 +61,8 @@ class Means(msgspec.Struct, frozen=True):
 
     `address_of` and `engine_root` say where a service's container and the engine's data are now, as far as that is
     known, and `containers` how these were inspected last; `lag_since` how long the event loop was held up since a
-    moment of the monotonic clock; `last_answers` keeps what the endpoints say; `nats` is the one client of NATS.
+    moment of the monotonic clock; `last_answers` keeps what the endpoints say; `nats` is the one client of NATS. Only who `remembers` keeps what was learned in the
+    folder of the state.
     """
 
     clock: Clock
@@ -59,6 +73,7 @@ class Means(msgspec.Struct, frozen=True):
     containers: Callable[[], Mapping[str, Container]]
     last_answers: LastAnswers
     nats: NatsClient = msgspec.field(default_factory=NatsClient)
+    remembers: bool = True
 
     async def close(self) -> None:
         """Close all connections; a later look begins anew."""
@@ -72,7 +87,7 @@ def probes(settings: Settings, means: Means) -> list[Planned]:
     usual = [Planned(probe, checks.interval_seconds, checks.timeout_seconds) for probe in _usual(settings, means)]
     rarely = max(checks.interval_seconds, min(SLOW_TIMES * checks.interval_seconds, LONGEST_SLOW_SECONDS))
     slow = [Planned(probe, rarely, checks.timeout_seconds) for probe in _slow(settings, means)]
-    return [*usual, *slow]
+    return [*usual, *slow, *_own(settings, means)]
 
 
 def _usual(settings: Settings, means: Means) -> list[Probe]:
@@ -83,37 +98,116 @@ def _usual(settings: Settings, means: Means) -> list[Probe]:
     return [
         HostProbe(means.clock, timeout),
         Filesystems(means.clock, lambda: paths(settings, means.engine_root(), means.containers().values()), timeout),
-        SemstreamsHealth(
-            means.clock,
-            _endpoint(checks.semstreams.health, means, means.http.get),
-            stack.semstreams_service,
-            timeout,
-            partial(_run, means, stack.semstreams_service),
-        ),
+        *_semstreams(settings, means),
         NatsHealth(means.clock, monitor, stack.nats_service, timeout),
         NatsVarz(means.clock, monitor, stack.nats_service, timeout),
     ]
 
 
+def _semstreams(settings: Settings, means: Means) -> list[Probe]:
+    checks, service, timeout = settings.checks, settings.stack.semstreams_service, settings.checks.timeout_seconds
+    health = targets.parse(checks.semstreams.health)
+
+    def places(given: str, found: Iterable[Target]) -> list[Endpoint]:
+        known = [given] if given else [targets.written(target) for target in found]
+        return [_endpoint(target, means, means.http.get) for target in dict.fromkeys(known)]
+
+    pages = (targets.beside(health, METRICS_PATH, port) for port in (None, *METRICS_PORTS))
+    lists = (targets.beside(health, path) for path in FLOW_PATHS)
+    metrics = SemstreamsMetrics(means.clock, places(checks.semstreams.metrics, pages), service, timeout)
+    expecting = Expecting(
+        settings=checks.semstreams.expected_flows,
+        stored=_stored(settings, means),
+        usual=UsualNumber(Path(settings.state.directory) / USUAL_FLOWS if means.remembers else None),
+    )
+    return [
+        SemstreamsHealth(
+            means.clock,
+            _endpoint(checks.semstreams.health, means, means.http.get),
+            service,
+            timeout,
+            partial(_run, means, service),
+        ),
+        metrics,
+        SemstreamsFlows(
+            means.clock,
+            places(checks.semstreams.flows, lists),
+            lambda: metrics.flows_active,
+            expecting,
+            service,
+            timeout,
+        ),
+    ]
+
+
+def _stored(settings: Settings, means: Means) -> Stored:
+    """Return what reads the stored flows, if there is a client of NATS to ask."""
+
+    async def nothing() -> None:
+        return None
+
+    nats = settings.checks.nats
+    timeout = settings.checks.timeout_seconds
+    return StoredFlows(means.nats, _door(nats, means), timeout) if nats.client else nothing
+
+
+def _own(settings: Settings, means: Means) -> list[Planned]:
+    """Return the checks that the operator named: of certificates, and of anything else."""
+    checks, timeout = settings.checks, settings.checks.timeout_seconds
+    planned = [
+        Planned(OwnCheck(means.clock, name, _look(check, means)), check.interval_seconds, check.timeout_seconds)
+        for name, check in checks.custom.items()
+    ]
+    watched = [
+        Watched(name=name, address=one.address, server_name=one.server_name, ca_file=one.ca_file, starttls=one.starttls)
+        for name, one in checks.certificates.items()
+    ]
+    if watched:
+        looks = Certificates(means.clock, watched, means.address_of, means.lag_since, timeout)
+        planned.append(Planned(looks, CERTIFICATES_SECONDS, timeout))
+    return planned
+
+
+def _look(check: CustomCheck, means: Means) -> Look:
+    match check:
+        case HttpCheck():
+            endpoint = _endpoint(check.address, means, means.http.get)
+            return HttpLook(means.clock, endpoint, check.status, check.pattern, check.timeout_seconds)
+        case TcpCheck():
+            return TcpLook(means.clock, check.address, means.address_of, means.lag_since, check.timeout_seconds)
+        case CommandCheck():
+            return CommandLook(means.clock, check.command, check.timeout_seconds)
+
+
 def _slow(settings: Settings, means: Means) -> list[Probe]:
     """Return the checks whose looks are heavy for who is looked at, or for us."""
     checks, nats = settings.checks, settings.stack.nats_service
+    monitor = _endpoint(checks.nats.monitor, means, means.http.get)
     large = _endpoint(checks.nats.monitor, means, partial(means.http.get, largest_bytes=LARGEST_ANSWER_BYTES))
     inside = Inside(settings.stack.semstreams_service, nats, means.address_of, means.containers)
     probes: list[Probe] = [
         NatsJetStream(means.clock, large, nats, checks.timeout_seconds),
+        NatsConnz(means.clock, monitor, nats, checks.timeout_seconds, checks.nats.expected_clients),
         SemstreamsReach(means.clock, inside, means.lag_since, checks.timeout_seconds),
     ]
     if checks.nats.client:
         probes.append(_client(settings, means))
-    if checks.nats.expected_clients:
-        monitor = _endpoint(checks.nats.monitor, means, means.http.get)
-        probes.append(NatsConnz(means.clock, monitor, nats, checks.timeout_seconds, checks.nats.expected_clients))
     return probes
 
 
 def _client(settings: Settings, means: Means) -> Probe:
-    nats = settings.checks.nats
+    return NatsClientProbe(
+        means.clock,
+        means.nats,
+        _door(settings.checks.nats, means),
+        settings.stack.nats_service,
+        settings.checks.timeout_seconds,
+        lag_since=means.lag_since,
+        mask=masked,
+    )
+
+
+def _door(nats: NatsCheck, means: Means) -> Door:
     login = Login(
         username=nats.client_username,
         password=nats.client_password,
@@ -121,15 +215,7 @@ def _client(settings: Settings, means: Means) -> Probe:
         credentials_file=nats.client_credentials,
         ca_file=nats.client_ca_file,
     )
-    return NatsClientProbe(
-        means.clock,
-        means.nats,
-        Door(nats.client, means.address_of, login),
-        settings.stack.nats_service,
-        settings.checks.timeout_seconds,
-        lag_since=means.lag_since,
-        mask=masked,
-    )
+    return Door(nats.client, means.address_of, login)
 
 
 def _run(means: Means, service: str) -> object:

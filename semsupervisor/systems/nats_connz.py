@@ -23,6 +23,7 @@ Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 class _Connection(msgspec.Struct):
     name: str = ""
+    pending_bytes: Count = 0
 
 
 class _Connz(msgspec.Struct):
@@ -35,11 +36,14 @@ _CONNZ = msgspec.json.Decoder(_Connz)
 
 
 class Connz(msgspec.Struct, frozen=True, kw_only=True):
-    """One page of the clients: how many there are in all, and the names that those on the page gave themselves."""
+    """One page of the clients: how many there are in all, and the names that those on the page gave themselves.
+
+    `largest_pending_bytes` is what waits to be read by the one on the page for which most does.
+    """
 
     total: int
-    count: int
     names: tuple[str, ...]
+    largest_pending_bytes: int
 
 
 def path(offset: int = 0, page: int = PAGE) -> str:
@@ -56,4 +60,8 @@ def parse_connz(http_status: int, body: bytes) -> Connz:
     told = json_as(_CONNZ, body)
     if told.num_connections != len(told.connections):
         raise Unreadable(f"{told.num_connections} connections were told of, and {len(told.connections)} listed")
-    return Connz(total=told.total, count=len(told.connections), names=tuple(one.name for one in told.connections))
+    return Connz(
+        total=told.total,
+        names=tuple(one.name for one in told.connections),
+        largest_pending_bytes=max((one.pending_bytes for one in told.connections), default=0),
+    )

@@ -12,6 +12,7 @@ import nats
 import pytest
 
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Unknown
+from semsupervisor.health.probes.nats_connz import NatsConnz
 from semsupervisor.health.probes.nats_health import NatsHealth
 from semsupervisor.health.probes.nats_varz import FACTS, NatsVarz
 from semsupervisor.health.probing import ProbeRunner
@@ -120,6 +121,24 @@ async def test_a_healthy_server_is_seen(server: NatsServer, looking: Looking) ->
     assert figures.facts["connections"] == 1
     await client.close()
     assert server.warnings() == []
+
+
+async def test_clients_are_known_by_their_names(server: NatsServer, http: HttpClient) -> None:
+    """An expected client is there once it is connected under its name, on whichever page it stands."""
+    clock = SystemClock()
+    endpoint = Endpoint(
+        clock, http.get, parse(server.monitor), lambda _: None, lag_since=lambda _: 0.0, mask=lambda text: text
+    )
+    probe = NatsConnz(clock, endpoint, "nats", TIMEOUT_SECONDS, ["semstreams*"], page=1)
+    others = [await nats.connect(server.url, name=f"other-{number}") for number in range(3)]
+    (before,) = await probe.observe()
+    assert before.facts == {"client_pending_bytes": 0, "expected_clients_missing": 1}
+    assert before.evidence == {"missing_clients": "semstreams*"}
+    wanted = await nats.connect(server.url, name="semstreams-core")
+    (after,) = await probe.observe()
+    assert after.facts["expected_clients_missing"] == 0
+    for client in (*others, wanted):
+        await client.close()
 
 
 async def test_a_server_that_stands_still_is_down(server: NatsServer, looking: Looking) -> None:

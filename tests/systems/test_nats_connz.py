@@ -32,13 +32,14 @@ def connz(**changed: Any) -> bytes:
 @pytest.mark.parametrize("version", GENERATIONS)
 def test_a_real_answer_is_read(version: str) -> None:
     """It names who is connected, and says how many there are."""
-    assert parse_connz(200, sample(version)) == Connz(total=1, count=1, names=("semstreams",))
+    assert parse_connz(200, sample(version)) == Connz(total=1, names=("semstreams",), largest_pending_bytes=0)
 
 
 def test_clients_without_a_name_are_there() -> None:
     """A client need not give itself a name."""
-    body = connz(num_connections=2, total=5, connections=[{"cid": 1}, {"cid": 2, "name": "x"}])
-    assert parse_connz(200, body) == Connz(total=5, count=2, names=("", "x"))
+    body = connz(num_connections=2, total=5, connections=[{"pending_bytes": 7}, {"name": "x", "pending_bytes": 3}])
+    assert parse_connz(200, body) == Connz(total=5, names=("", "x"), largest_pending_bytes=7)
+    assert parse_connz(200, connz(num_connections=0, total=0, connections=[])).largest_pending_bytes == 0
 
 
 def test_what_is_asked_for_is_a_page() -> None:
@@ -58,6 +59,7 @@ def test_what_is_asked_for_is_a_page() -> None:
         (200, connz(connections=7), "connections"),
         (200, connz(num_connections=9), "9 connections were told of, and 1 listed"),
         (200, connz(connections=[{"name": 5}]), "name"),
+        (200, connz(connections=[{"pending_bytes": -5}]), "pending_bytes"),
     ],
 )
 def test_what_is_no_connz_is_unreadable(http_status: int, body: bytes, why: str) -> None:
@@ -83,4 +85,4 @@ def test_damage_is_refused_or_read(body: bytes, damage: list[tuple[int, bytes]])
         at %= len(body) + 1
         body = body[:at] + new + body[at + len(new) :]
     with suppress(Unreadable, NotOffered):
-        assert parse_connz(200, body).count <= 1
+        assert len(parse_connz(200, body).names) <= 1

@@ -8,7 +8,7 @@ import pytest
 
 from semsupervisor.errors import SupervisorError
 from semsupervisor.health.observation import Observation, Outcome, Subject, SubjectKind, Unknown
-from semsupervisor.health.probes.nats_connz import FACT, NatsConnz
+from semsupervisor.health.probes.nats_connz import MISSING, PENDING, NatsConnz
 from semsupervisor.health.targets import TargetAbsent
 from semsupervisor.systems.connecting import Garbled, Refused
 from semsupervisor.systems.http import Answer
@@ -17,7 +17,7 @@ from tests.support.asked import Answering, answer
 
 def connz(*names: str, total: int | None = None) -> Answer:
     """Return a page of clients of these names."""
-    connections = [{"name": name} for name in names]
+    connections = [{"name": name, "pending_bytes": len(name)} for name in names]
     return answer({"num_connections": len(names), "total": total or len(names), "connections": connections})
 
 
@@ -32,29 +32,37 @@ async def seen(expected: Sequence[str], *outcomes: Answer | SupervisorError) -> 
 async def test_who_is_there_is_not_missing() -> None:
     """Patterns are matched by the names that clients give themselves."""
     observation, paths = await seen(["semstreams*", "gateway"], connz("semstreams-1", "gateway"))
-    assert (observation.facts, observation.evidence) == ({FACT: 0}, {})
+    assert (observation.facts, observation.evidence) == ({PENDING: 12, MISSING: 0}, {})
     assert (observation.outcome, paths) == (Outcome.OK, ["/connz?offset=0&limit=2"])
 
 
 async def test_who_is_not_there_is_named() -> None:
     """The evidence names the patterns that nobody matches; a name is matched as it is written."""
     observation, _ = await seen(["semstreams", "gateway"], connz("SEMSTREAMS", ""))
-    assert (observation.facts, observation.evidence) == ({FACT: 2}, {"missing_clients": "semstreams, gateway"})
+    assert (observation.facts, observation.evidence) == (
+        {PENDING: 10, MISSING: 2},
+        {"missing_clients": "semstreams, gateway"},
+    )
 
 
 async def test_nobody_at_all_is_everybody_missing() -> None:
     """A server without clients is asked once."""
     observation, paths = await seen(["semstreams"], connz())
-    assert (observation.facts, len(paths)) == ({FACT: 1}, 1)
+    assert (observation.facts, len(paths)) == ({PENDING: 0, MISSING: 1}, 1)
 
 
 async def test_clients_come_in_pages() -> None:
-    """Pages are asked for until everybody was found, or there are no more."""
+    """Pages are asked for until there are no more."""
     pages = [connz("a", "b", total=5), connz("c", "gateway", total=5), connz("e", total=5)]
-    _, paths = await seen(["gateway"], *pages)
-    assert paths == ["/connz?offset=0&limit=2", "/connz?offset=2&limit=2"]
-    observation, paths = await seen(["other"], *pages)
-    assert (observation.facts, len(paths)) == ({FACT: 1}, 3)
+    observation, paths = await seen(["gateway", "other"], *pages)
+    assert paths == [f"/connz?offset={offset}&limit=2" for offset in (0, 2, 4)]
+    assert observation.facts == {PENDING: 7, MISSING: 1}
+
+
+async def test_who_is_not_expected_is_not_looked_for() -> None:
+    """Without expectations nobody is missing, and nothing is said of that."""
+    observation, _ = await seen([], connz("a"))
+    assert (observation.facts, observation.evidence) == ({PENDING: 1}, {})
 
 
 @pytest.mark.parametrize(
@@ -70,5 +78,8 @@ async def test_clients_come_in_pages() -> None:
 async def test_what_is_not_seen_is_unknown(outcome: Answer | SupervisorError, how: Outcome, error: str) -> None:
     """Without an answer nobody is called missing."""
     observation, _ = await seen(["semstreams"], outcome)
-    assert (observation.facts, observation.evidence) == ({FACT: Unknown(error)}, {"error": error})
+    assert (observation.facts, observation.evidence) == (
+        {PENDING: Unknown(error), MISSING: Unknown(error)},
+        {"error": error},
+    )
     assert observation.outcome is how
