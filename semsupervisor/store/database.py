@@ -22,6 +22,7 @@ from semsupervisor.errors import PermanentError, StoreError
 from semsupervisor.kit.clock import Clock
 from semsupervisor.store import trouble
 from semsupervisor.store.asides import Asides
+from semsupervisor.store.presence import Presence
 from semsupervisor.store.worker import Silent, Worker
 
 log = structlog.get_logger(__name__)
@@ -32,9 +33,6 @@ _RESTART = (
     "its folder was taken away, and cannot be made again from here: when `semsupervisor outbox` shows that nothing "
     "waits any more, type systemctl restart semsupervisor; until then it goes on from memory"
 )
-_LOG = "-wal"
-
-Identity = tuple[int, int]
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -77,7 +75,7 @@ class Store:
         self._migrations = tuple(sorted(migrations, key=lambda migration: migration.number))
         self._asides = Asides(path, clock)
         self._connection: sqlite3.Connection | None = None
-        self._identity: tuple[Identity | None, Identity | None] = (None, None)
+        self._presence = Presence(path)
         self._worker = Worker("store")
         self._one_read = asyncio.Lock()
 
@@ -141,9 +139,9 @@ class Store:
         except sqlite3.Error as error:
             if not trouble.is_temporary(error):
                 raise
-            raise self._failed(error, trouble.advice(error), writes=writes) from error
+            raise self._failed(error, self._advised(trouble.advice(error)), writes=writes) from error
         except OSError as error:
-            raise self._failed(error, self._advice_for_files(error), writes=writes) from error
+            raise self._failed(error, self._advised(trouble.advice_for_files(error)), writes=writes) from error
         except StoreError as error:
             self._note(str(error), writes=writes)
             raise
@@ -195,11 +193,11 @@ class Store:
             raise StoreError(str(error)) from error
 
     def _connected(self) -> sqlite3.Connection:
-        if self._connection is not None and not self._is_there():
+        if self._connection is not None and not self._presence.holds():
             self._leave_behind()
         if self._connection is None:
             self._connection = self._opened()
-            self._identity = self._found()
+            self._presence.opened()
         return self._connection
 
     def _opened(self) -> sqlite3.Connection:
@@ -213,17 +211,6 @@ class Store:
                 raise
             self._move_away(str(error))
             return self._open_checked()
-
-    def _is_there(self) -> bool:
-        (database, log_file), (opened, opened_log) = self._found(), self._identity
-        return database is not None and database == opened and opened_log in (None, log_file)
-
-    def _found(self) -> tuple[Identity | None, Identity | None]:
-        """Return which files are there under the names of the database and of its log; as before if nobody can say."""
-        try:
-            return _identity(self.path), _identity(Path(f"{self.path}{_LOG}"))
-        except OSError:
-            return self._identity
 
     def _leave_behind(self) -> None:
         """Close files whose names lead elsewhere by now; if only the log is gone, closing saves what it held."""
@@ -280,21 +267,13 @@ class Store:
         self._at_run_time()
         return self._asides.rows(query, parameters)
 
-    def _advice_for_files(self, error: OSError) -> str:
-        lost = self.removed_total and self._connection is None and not self.path.parent.exists()
-        return _RESTART if lost else trouble.advice_for_files(error)
+    def _advised(self, usual: str) -> str:
+        """Return what to do: the usual, unless the folder was taken away and it could not be helped."""
+        lost = self.removed_total and self._connection is None and self._presence.folder_is_lost()
+        return _RESTART if lost else usual
 
     def _disconnect(self) -> None:
         if self._connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.close()
             self._connection = None
-
-
-def _identity(path: Path) -> Identity | None:
-    """Return what a path leads to, None if to nothing. Raises: OSError when that cannot be said now."""
-    try:
-        found = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return found.st_dev, found.st_ino

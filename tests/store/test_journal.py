@@ -219,7 +219,7 @@ async def test_a_file_that_never_stays_is_not_written_for_ever(kept: Kept, monke
     Chapter(kept.journal, "known")
     assert await kept.journal.commit(adding("one"))
     with monkeypatch.context() as patch:
-        patch.setattr(kept.store, "_is_there", lambda: False)
+        patch.setattr(kept.store._presence, "holds", lambda: False)
         assert not await kept.journal.commit(adding("two"))
     assert kept.journal.waiting == 1
     assert await kept.journal.commit(adding("three"))
