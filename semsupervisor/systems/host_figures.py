@@ -25,10 +25,12 @@ LARGEST_ERROR_MICROSECONDS = 16_000_000
 
 # Sensors of processors as their drivers call them; what discs, radios and boards measure has limits of other kinds.
 _PROCESSORS = ("coretemp", "k10temp", "zenpower", "cpu", "pkg", "soc")
-_OWN_LIMIT = ("coretemp", "k10temp", "zenpower")
+_OF_PC = ("coretemp", "k10temp", "zenpower")
 # Boards without a limit of their own, or with one that is meant for a shutdown, slow down from about here on: a
 # Raspberry Pi at 85 degrees.
 USUAL_LIMIT_CELSIUS = 85.0
+# AMD's drivers seldom tell a limit; most of its processors have this one.
+PC_LIMIT_CELSIUS = 95.0
 
 # A kernel without, and one that was told at boot to leave it.
 _NO_PRESSURES = (errno.ENOENT, errno.EOPNOTSUPP)
@@ -191,6 +193,6 @@ def _shares(text: str) -> Iterator[tuple[str, float]]:
 
 def _limit(driver: str, critical: float | None) -> float:
     """The drivers of PC processors tell the temperature at which these slow down; others tell when the board ends."""
-    if driver.lower() in _OWN_LIMIT:
-        return critical or USUAL_LIMIT_CELSIUS
+    if driver.lower() in _OF_PC:
+        return critical or PC_LIMIT_CELSIUS
     return min(critical or USUAL_LIMIT_CELSIUS, USUAL_LIMIT_CELSIUS)
