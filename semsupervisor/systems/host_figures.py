@@ -25,7 +25,7 @@ LARGEST_ERROR_MICROSECONDS = 16_000_000
 
 # Sensors of processors as their drivers call them; what discs, radios and boards measure has limits of other kinds.
 _PROCESSORS = ("coretemp", "k10temp", "zenpower", "cpu", "pkg", "soc")
-_OF_PC = ("coretemp", "k10temp", "zenpower")
+_OF_PC = ("coretemp", "k10temp", "x86_pkg_temp", "zenpower")
 # Boards without a limit of their own, or with one that is meant for a shutdown, slow down from about here on: a
 # Raspberry Pi at 85 degrees.
 USUAL_LIMIT_CELSIUS = 85.0

@@ -97,7 +97,7 @@ def fail_reading(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
         ({"cpu_thermal": [Degrees("", 61.3, None, 110.0)]}, Warmth(61.3, 85.0)),
         ({"soc-thermal": [Degrees("", 50.0, None, 80.0)]}, Warmth(50.0, 80.0)),
         ({"coretemp": [Degrees("Core 0", 91.0, 80.0, 100.0), Degrees("Core 1", 70.0, 80.0, 100.0)]}, Warmth(91.0, 100)),
-        ({"k10temp": [Degrees("Tctl", 81.0)], "x86_pkg_temp": [Degrees("", 60.0)]}, Warmth(81.0, 95.0)),
+        ({"k10temp": [Degrees("Tctl", 81.0)], "x86_pkg_temp": [Degrees("", 82.0)]}, Warmth(82.0, 95.0)),
     ],
 )
 def test_the_processor_that_is_nearest_to_its_limit(
