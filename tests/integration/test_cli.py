@@ -30,7 +30,7 @@ PROGRAM = [sys.executable, "-m", "semsupervisor"]
 SLOW_PACKAGES = {"aiodocker", "aiohttp", "apscheduler", "msgspec", "nats", "prometheus_client", "structlog"}
 NOBODY = 65534
 SIGTERM_SECONDS = 5.0
-LONGEST_AGE_SECONDS = 90.0  # the slowest looks come every 30 s
+SLACK_SECONDS = 30.0
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -355,7 +355,10 @@ def test_every_fact_of_a_real_stack_has_an_age(healthy: Supervised) -> None:
     found = json.loads(healthy.says("facts", "--json").stdout)["facts"]
     kinds = {one["subject"].partition(":")[0] for one in found}
     assert {"engine", "service", "filesystem", "host", "semstreams", "nats", "probe", "supervisor"} <= kinds
-    assert [one for one in found if not 0 <= one["age_seconds"] <= LONGEST_AGE_SECONDS] == []
+    probes = json.loads(healthy.says("status", "--json").stdout)["probes"]
+    interval = {one["name"]: one["interval_seconds"] for one in probes}
+    old = [one for one in found if one["age_seconds"] > 2 * interval.get(one["source"], 0) + SLACK_SECONDS]
+    assert old == []
     shown = healthy.says("facts", "nats:nats healthy")
     assert (shown.returncode, shown.stdout.split()[:2], shown.stdout.split()[-1]) == (
         0,
@@ -370,7 +373,7 @@ def test_every_fact_of_a_real_stack_has_an_age(healthy: Supervised) -> None:
 )
 def test_a_real_endpoints_last_word_can_be_read(healthy: Supervised, source: str, key: str) -> None:
     """As curl would have it, on stdout and nothing else, with its age on stderr."""
-    eventually_sync(lambda: healthy.says("facts", "--raw", source).returncode == 0, within_seconds=40)
+    eventually_sync(lambda: healthy.says("facts", "--raw", source).returncode == 0, within_seconds=90)
     done = healthy.says("facts", "--raw", source)
     assert key in json.loads(done.stdout)
     assert done.stderr.startswith(f"{source}: 200 from http://")
