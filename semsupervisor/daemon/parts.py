@@ -44,7 +44,7 @@ LONGEST_SLOW_SECONDS = 60.0
 SLOW_TIMES = 3
 CERTIFICATES_SECONDS = 60.0
 METRICS_PATH = "/metrics"
-METRICS_PORTS = (9090, 8080)
+METRICS_PORT = 9090
 USUAL_FLOWS = "usual-flows"
 
 
@@ -61,8 +61,8 @@ class Means(msgspec.Struct, frozen=True):
 
     `address_of` and `engine_root` say where a service's container and the engine's data are now, as far as that is
     known, and `containers` how these were inspected last; `lag_since` how long the event loop was held up since a
-    moment of the monotonic clock; `last_answers` keeps what the endpoints say; `nats` is the one client of NATS. Only who `remembers` keeps what was learned in the
-    folder of the state.
+    moment of the monotonic clock; `last_answers` keeps what the endpoints say; `nats` is the one client of NATS. Only
+    who `remembers` keeps what was learned in the folder of the state.
     """
 
     clock: Clock
@@ -112,7 +112,7 @@ def _semstreams(settings: Settings, means: Means) -> list[Probe]:
         known = [given] if given else [targets.written(target) for target in found]
         return [_endpoint(target, means, means.http.get) for target in dict.fromkeys(known)]
 
-    pages = (targets.beside(health, METRICS_PATH, port) for port in (None, *METRICS_PORTS))
+    pages = (targets.beside(health, METRICS_PATH, port) for port in (None, METRICS_PORT))
     lists = (targets.beside(health, path) for path in FLOW_PATHS)
     metrics = SemstreamsMetrics(means.clock, places(checks.semstreams.metrics, pages), service, timeout)
     expecting = Expecting(

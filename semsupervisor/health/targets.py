@@ -73,6 +73,15 @@ def beside(target: Target, path: str, port: int | None = None) -> Target:
             return UrlTarget(urlunsplit((parts.scheme, netloc, path, "", "")))
 
 
+def written(target: Target) -> str:
+    """Return a target as it would stand in the settings."""
+    match target:
+        case UrlTarget():
+            return target.url
+        case ContainerTarget():
+            return f"container:{target.service}:{target.port}{target.path}"
+
+
 def resolve(target: Target, address_of: AddressOf, path: str = "") -> str:
     """Return the URL to ask now, with `path` behind the target's own.
 

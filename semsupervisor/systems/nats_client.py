@@ -83,12 +83,17 @@ class NatsClient:
         self._client: Client | None = None
         self._made_for: tuple[Address, Login] | None = None
         self._trouble: Exception | None = None
+        self._connecting = asyncio.Lock()
 
     async def connect(self, address: Address, login: Login, timeout_seconds: float) -> None:
-        """Connect unless that connection is there and alive.
+        """Connect unless that connection is there and alive; of two who ask at once the second waits for the first.
 
         Raises: Unanswered (Refused, TimedOut, TlsFailed, Broken); LoginRefused; LoginUnusable.
         """
+        async with self._connecting:
+            await self._connect(address, login, timeout_seconds)
+
+    async def _connect(self, address: Address, login: Login, timeout_seconds: float) -> None:
         if self._made_for == (address, login) and self._client is not None and self._client.is_connected:
             return
         await self.close()
@@ -114,11 +119,11 @@ class NatsClient:
         async with self._translated("asking NATS for a sign of life", timeout_seconds):
             await self._open.flush(max(1, round(timeout_seconds)))
 
-    async def request(self, subject: str, timeout_seconds: float) -> bytes:
-        """Return what answers an empty request. Raises: NobodyResponds; Unanswered, also when it is not allowed."""
+    async def request(self, subject: str, timeout_seconds: float, payload: bytes = b"") -> bytes:
+        """Return what answers a request. Raises: NobodyResponds; Unanswered, also when it is not allowed."""
         self._trouble = None
         async with self._translated(f"asking {subject}", timeout_seconds, ends=False):
-            answer = await self._open.request(subject, b"", timeout=timeout_seconds)
+            answer = await self._open.request(subject, payload, timeout=timeout_seconds)
             return bytes(answer.data)
 
     async def close(self) -> None:

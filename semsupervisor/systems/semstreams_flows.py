@@ -12,7 +12,6 @@ from semsupervisor.systems.bodies import Unreadable, json_as, one_line, refuse_w
 from semsupervisor.systems.http import Answer
 
 PATHS = ("/api/flows", "/flowservice/flows")
-BUCKET = "semstreams_flows"
 OK = 200
 LONGEST_NAME = 80
 SLOW = "slow"

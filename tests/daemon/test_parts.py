@@ -8,10 +8,19 @@ import pytest
 
 from semsupervisor.daemon.parts import ENGINE_ROOT, Means, paths, probes
 from semsupervisor.health.last_answers import LastAnswers
-from semsupervisor.settings.checks import CheckSettings, FilesystemCheck, NatsCheck
+from semsupervisor.settings.checks import (
+    CertificateCheck,
+    CheckSettings,
+    CommandCheck,
+    FilesystemCheck,
+    HttpCheck,
+    NatsCheck,
+    SemstreamsCheck,
+    TcpCheck,
+)
 from semsupervisor.settings.forms import Duration
 from semsupervisor.settings.model import BackupSettings, Settings, StackSettings
-from semsupervisor.systems.http import HttpClient
+from semsupervisor.systems.http import Answer, HttpClient
 from tests.support.clock import ManualClock
 from tests.support.container_words import container
 
@@ -58,3 +67,52 @@ def test_without_an_address_for_clients_there_is_no_client() -> None:
     found = planned(CheckSettings(nats=NatsCheck(client="")))
     assert "nats_client" not in found
     assert {"nats_health", "nats_varz", "nats_jetstream", "nats_connz"} <= found.keys()
+
+
+def test_the_operators_own_checks_are_made() -> None:
+    """Each has its name and its interval, and the certificates are looked at together."""
+    checks = CheckSettings(
+        custom={
+            "page": HttpCheck(address="http://127.0.0.1:3000/"),
+            "broker": TcpCheck(address="container:broker:1883", interval_seconds=Duration(30)),
+            "clock": CommandCheck(command=("/bin/true",), interval_seconds=Duration(3600)),
+        },
+        certificates={"nats": CertificateCheck(address="container:nats:4222", starttls="nats")},
+    )
+    found = planned(checks)
+    own = {name: interval for name, interval in found.items() if name.startswith("check_")}
+    assert own == {"check_page": 60, "check_broker": 30, "check_clock": 3600}
+    assert found["certificates"] == 60
+    assert "certificates" not in planned(CheckSettings())
+
+
+async def test_metrics_and_flows_are_looked_for_beside_the_health_endpoint() -> None:
+    """Where the settings say, or else on the same host: the metrics on its port or 9090, the flows on either path."""
+    everywhere = await asked(SemstreamsCheck())
+    assert everywhere == {
+        "http://10.0.0.7:8080/health",
+        "http://10.0.0.7:8080/metrics",
+        "http://10.0.0.7:9090/metrics",
+        "http://10.0.0.7:8080/api/flows",
+        "http://10.0.0.7:8080/flowservice/flows",
+    }
+    given = SemstreamsCheck(metrics="http://10.0.0.9/m", flows="container:semstreams:1/f")
+    assert await asked(given) == {"http://10.0.0.7:8080/health", "http://10.0.0.9/m", "http://10.0.0.7:1/f"}
+
+
+async def asked(semstreams: SemstreamsCheck) -> set[str]:
+    """Return what the probes of SemStreams ask for when nothing is offered."""
+    clock = ManualClock()
+    urls: set[str] = set()
+
+    class Nowhere(HttpClient):
+        async def get(self, url: str, timeout_seconds: float, largest_bytes: int = 0) -> Answer:
+            urls.add(url)
+            return Answer(status=404, headers={}, body=b"", elapsed_seconds=0.0)
+
+    means = Means(clock, Nowhere(clock), lambda _: "10.0.0.7", str, lambda _: 0.0, dict, LastAnswers(clock))
+    checks = CheckSettings(semstreams=semstreams, nats=NatsCheck(client=""))
+    for one in probes(Settings(checks=checks), means):
+        if one.probe.name.startswith("semstreams_") and one.probe.name != "semstreams_reach":
+            await one.probe.observe()
+    return urls

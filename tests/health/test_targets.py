@@ -17,6 +17,7 @@ from semsupervisor.health.targets import (
     parse,
     place,
     resolve,
+    written,
 )
 
 
@@ -121,6 +122,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 )
 def test_another_path_and_port_of_the_same_host(text: str, port: int | None, there: str) -> None:
     """The host stays, the path and what was asked for are replaced, and the port if one is given."""
+    assert written(beside(parse(text), "/metrics", port)) == there
     assert beside(parse(text), "/metrics", port) == parse(there)
 
 

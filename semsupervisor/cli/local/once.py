@@ -127,6 +127,7 @@ class _Eye:
             self._lag.largest_since,
             lambda: self._roster.containers,
             LastAnswers(self._clock),
+            remembers=False,
         )
         runner = ProbeRunner(self._clock, collect)
         for one in parts.probes(self._settings, means):

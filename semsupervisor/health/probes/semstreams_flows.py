@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
@@ -33,7 +34,10 @@ class Expecting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SemstreamsFlows:
-    """Sees which flows run. `active` tells what the metrics say of their number, None if they do not."""
+    """Sees which flows run. `active` tells what the metrics say of their number, None if they do not.
+
+    Half of the timeout is for SemStreams, half for NATS.
+    """
 
     name = "semstreams_flows"
 
@@ -62,7 +66,7 @@ class SemstreamsFlows:
         flows: Sequence[Flow] | None = None
         strange: Strange | None = None
         try:
-            flows = await self._offering.ask(self._timeout_seconds)
+            flows = await self._offering.ask(self._timeout_seconds / 2)
         except NotOffered:
             flows = None
         except Strange as error:
@@ -116,12 +120,13 @@ class SemstreamsFlows:
         """Count the stored flows once a minute; while they cannot be read the last count holds."""
         if self._clock.monotonic() < self._stored_due:
             return
-        self._stored_due = self._clock.monotonic() + STORED_SECONDS
         try:
-            stored = await self._expecting.stored()
-        except SupervisorError as error:
-            self._stored_error = f" (not now: {error})"
+            async with asyncio.timeout(self._timeout_seconds / 2):
+                stored = await self._expecting.stored()
+        except (SupervisorError, TimeoutError) as error:
+            self._stored_error = f" (not now: {str(error) or 'no answer in time'})"
             return
+        self._stored_due = self._clock.monotonic() + STORED_SECONDS
         self._stored_error = ""
         self._stored = wanted(stored) if stored else None
 
