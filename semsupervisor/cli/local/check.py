@@ -42,6 +42,7 @@ _FIGURES: Mapping[SubjectKind, Sequence[tuple[str, str, int]]] = {
     SubjectKind.SEMSTREAMS: (("latency_seconds", "s", 1),),
     SubjectKind.NATS: (("connections", "", 1), ("slow_consumers_total", "c", 1)),
     SubjectKind.FILESYSTEM: (("used_ratio", "%", 100), ("inodes_used_ratio", "%", 100)),
+    SubjectKind.HOST: (("memory_available_ratio", "%", 100), ("load_per_processor", "", 1)),
 }
 
 

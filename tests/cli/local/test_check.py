@@ -56,6 +56,7 @@ def test_all_well_is_one_line_with_figures() -> None:
     assert found["service_nats_memory_used"] == "34.1796875%;80;90;0"
     assert found["service_nats_memory_used_bytes"] == "367001600B;;;0"
     assert found["filesystem_/_used"] == "42%;80;90;0"
+    assert found["host_host_memory_available"] == "50%;;;0"
     assert found["nats_nats_connections"] == "2;;;0"
 
 
