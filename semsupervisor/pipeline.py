@@ -24,7 +24,7 @@ from semsupervisor.alerts.outbox import Outbox
 from semsupervisor.alerts.retelling import retold
 from semsupervisor.alerts.turn import Note, Policy, Turn
 from semsupervisor.errors import SupervisorError
-from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind
+from semsupervisor.health.observation import ENDED_AT, FactValue, Observation, Subject, SubjectKind
 from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.failpoints import reach
 from semsupervisor.kit.ids import new_id
@@ -33,7 +33,8 @@ from semsupervisor.store.journal import Change, Companion, Journal
 
 log = structlog.get_logger(__name__)
 
-GatherEvidence = Callable[[str], Awaitable[Mapping[str, str]]]
+GatherEvidence = Callable[[str, str], Awaitable[Mapping[str, str]]]
+"""Gathers what is known of a service, by its name and by the end, if any, that it is to be about."""
 
 EVIDENCE_TIMEOUT_SECONDS = 5.0
 UNSEEN_SECONDS = 600.0
@@ -210,7 +211,7 @@ class Pipeline:
 
     async def _finish(self, turn: Turn, companion: Companion | None = None) -> None:
         for alert in turn.told:
-            if alert.subject.kind in _WITH_EVIDENCE:
+            if alert.subject.kind in _WITH_EVIDENCE and alert.id not in self._evidence:
                 self._evidence[alert.id] = asyncio.get_running_loop().create_future()
                 self._owner.attempt(f"evidence.{alert.id}", self._add_evidence(alert))
         entries = [self._outbox.make(receiver, message) for receiver, message in turn.messages]
@@ -274,7 +275,7 @@ class Pipeline:
     async def _gathered(self, alert: Alert) -> Mapping[str, str]:
         try:
             async with asyncio.timeout(EVIDENCE_TIMEOUT_SECONDS):
-                return await self._gather(alert.subject.name)
+                return await self._gather(alert.subject.name, alert.evidence.get(ENDED_AT, ""))
         except TimeoutError:
             return {"evidence": f"could not be gathered within {EVIDENCE_TIMEOUT_SECONDS:g} s"}
         except SupervisorError as error:

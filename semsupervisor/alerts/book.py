@@ -23,6 +23,7 @@ LONGEST_SHOWN = 200
 
 # All kinds of entry that are ever written, for those who ask for one of them.
 TIMELINE_KINDS = (
+    "alert.again",
     "alert.firing",
     "alert.muted",
     "alert.resolved",

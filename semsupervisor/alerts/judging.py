@@ -28,6 +28,11 @@ class Change(msgspec.Struct, frozen=True):
         return _state(self.after) is AlertState.FIRING and _state(self.before) is not AlertState.FIRING
 
     @property
+    def recurred(self) -> bool:
+        """Tell whether an alert that fires, and was about to end, has found the same again."""
+        return self.before is not None and self.after is not None and self.after.times > self.before.times
+
+    @property
     def resolved(self) -> bool:
         """Tell whether a firing alert has just ended."""
         return _state(self.after) is AlertState.RESOLVED

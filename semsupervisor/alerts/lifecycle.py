@@ -13,7 +13,7 @@ from enum import StrEnum
 import msgspec
 
 from semsupervisor.alerts.rules import Finding, Rule, Severity, Verdict, limit_text
-from semsupervisor.health.observation import FactValue, Subject
+from semsupervisor.health.observation import ENDED_AT, FactValue, Subject
 from semsupervisor.kit.clock import Instant
 
 UNKNOWN_LOOKS_UNTIL_INACTIVE = 3
@@ -34,6 +34,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     `held_seconds` and `clear_seconds` are observed monotonic time. `told` names the receivers for whom the
     firing went into the outbox; only they hear of the resolution. `muted_by` says why nobody was told, `caused_by` is
     the id of the alert that says it already, if that is why.
+    `times` is how often it was found anew in this episode, the first included: what is about to end may come again.
     `consequences` are the rules expected to follow while it fires, and those observed once it is resolved.
     `since_monotonic` and `seen_monotonic` are the first and the last look on this boot's monotonic clock; they are not
     kept across a restart. `lasted_seconds` is by that clock, too, None where it did not see the whole of it.
@@ -65,6 +66,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     muted_by: str = ""
     caused_by: str = ""
     consequences: tuple[str, ...] = ()
+    times: int = 1
 
     @property
     def open(self) -> bool:
@@ -162,9 +164,21 @@ def _fire_if_due(rule: Rule, alert: Alert, at: Instant) -> Alert:
 
 def _looked(alert: Alert, finding: Finding, evidence: Mapping[str, str], at: Instant) -> Alert:
     seen = _seen(alert, at, Verdict.HOLDS)
+    again = alert.state is AlertState.FIRING and alert.last_verdict is Verdict.CLEAR
     return msgspec.structs.replace(
-        seen, value=finding.value, summary=finding.summary, evidence={**alert.evidence, **evidence}
+        seen,
+        value=finding.value,
+        summary=finding.summary,
+        evidence=evidence if again else _with_evidence(alert.evidence, evidence),
+        times=alert.times + again,
     )
+
+
+def _with_evidence(known: Mapping[str, str], more: Mapping[str, str]) -> Mapping[str, str]:
+    """Return evidence with more of it, but for what is of another end than the one it was told with."""
+    if ENDED_AT in known and more.get(ENDED_AT) != known[ENDED_AT]:
+        return known
+    return {**known, **more}
 
 
 def _seen(alert: Alert, at: Instant, verdict: Verdict, *, unknown_in_row: int = 0, keep_seen_at: bool = False) -> Alert:

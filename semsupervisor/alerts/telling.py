@@ -22,7 +22,7 @@ def notification(
         title=alert.title,
         severity=alert.severity,
         subject=alert.subject,
-        summary=alert.summary,
+        summary=_summary(alert),
         value=measured_text(rule, alert.value) if rule else value_text("", alert.value),
         limit=alert.limit,
         since=alert.since,
@@ -34,4 +34,14 @@ def notification(
         next_steps=tuple(step.replace("{name}", alert.subject.name) for step in rule.fix) if rule else (),
         consequences=consequences,
     )
-    return Notification(key=f"{alert.id}-{kind.value}", kind=kind, host=host, at=at, alerts=(facts,))
+    return Notification(key=_key(kind, alert), kind=kind, host=host, at=at, alerts=(facts,))
+
+
+def _key(kind: NotificationKind, alert: Alert) -> str:
+    """Return the message's key; what is added about another time is another message."""
+    another = f"-{alert.times}" if kind is NotificationKind.UPDATE and alert.times > 1 else ""
+    return f"{alert.id}-{kind.value}{another}"
+
+
+def _summary(alert: Alert) -> str:
+    return alert.summary if alert.times == 1 else f"{alert.summary} It has happened {alert.times} times since it began."

@@ -157,6 +157,11 @@ class Turn:
             case after if change.began_firing:
                 self._put(change.key, after)
                 self._note("alert.firing", after, after.summary)
+            case after if change.recurred:
+                self._put(change.key, after)
+                self._note("alert.again", after, f"{after.summary} It is number {after.times} of this episode.")
+                if after.told:
+                    self.told.append(after)
             case after:
                 self.alerts[change.key] = after
 

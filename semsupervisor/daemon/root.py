@@ -111,7 +111,7 @@ class Daemon:
             self._outbox,
             self._clock,
             self._owner,
-            lambda service: self._watching.evidence(service),  # noqa: PLW0108 - it is built after this
+            lambda service, ended_at: self._watching.evidence(service, ended_at),  # noqa: PLW0108 - it is built after this
             boot_id=self._boot_id,
         )
         self._delivery = Delivery(

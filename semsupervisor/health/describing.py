@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from semsupervisor.health.observation import FactValue, Observation
+from semsupervisor.health.observation import ENDED_AT, FactValue, Observation
 from semsupervisor.health.services import KILLED, Ending, Service, ServiceState, facts, signal_name
 from semsupervisor.kit.clock import Instant
 
@@ -53,6 +53,8 @@ def evidence(service: Service) -> dict[str, str]:
         found["exit_code"] = str(service.exit_code)
         if name := signal_name(service.exit_code):
             found["signal"] = name
+    if service.ending is Ending.DIED and not service.lives and service.since is not None:
+        found[ENDED_AT] = service.since.isoformat()
     if service.oom:
         found["oom"] = "a process was killed because the container reached its memory limit"
     if service.policy is not None:

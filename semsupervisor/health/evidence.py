@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 from semsupervisor.errors import EngineError
 from semsupervisor.health.masking import masked, masked_lines, secrets_of
@@ -19,29 +20,32 @@ HEALTH_CHECKS = 3
 LONGEST_TEXT = 1000
 LONGEST_LINE = 500
 LONGEST_LOG_BYTES = 6 * 1024
+_OF_AN_END = ("exit_code", "finished_at", "start_error")
 
 
-async def gather(docker: Docker, container_id: str) -> dict[str, str]:
-    """Return the inspection and the last log lines of a container as texts for people.
+async def gather(docker: Docker, container_id: str, until: datetime | None = None) -> dict[str, str]:
+    """Return the inspection and the last log lines of a container as texts for people, as of `until` if it is given.
 
     Right after a death the engine answers only when it has cleaned up, some 50 ms later.
     Raises: ContainerGone, EngineError, EngineForbidden.
     """
-    container, lines = await asyncio.gather(docker.inspect(container_id), _log(docker, container_id))
-    return shown(container, lines)
+    container, lines = await asyncio.gather(docker.inspect(container_id), _log(docker, container_id, until))
+    return shown(container, lines, until)
 
 
-def shown(container: Container, lines: Sequence[str]) -> dict[str, str]:
-    """Return an inspection and log lines as they may be shown."""
+def shown(container: Container, lines: Sequence[str], until: datetime | None = None) -> dict[str, str]:
+    """Return an inspection and log lines as they may be shown; of an end after `until` nothing is."""
     secrets = secrets_of(container.environment)
     inspected = {name: _cut(text, LONGEST_TEXT) for name, text in _inspected(container).items()}
+    if until is not None and container.finished_at is not None and container.finished_at > until:
+        inspected = {name: text for name, text in inspected.items() if name not in _OF_AN_END}
     log = _newest(masked_lines(lines, secrets))
     return {**inspected, **_health(container.health_log, secrets), "last_log_lines": log or "(none)"}
 
 
-async def _log(docker: Docker, container_id: str) -> list[str]:
+async def _log(docker: Docker, container_id: str, until: datetime | None) -> list[str]:
     try:
-        return await docker.logs(container_id, LOG_LINES)
+        return await docker.logs(container_id, LOG_LINES, until)
     except EngineError as error:
         return [f"(not readable: {error})"]
 

@@ -69,6 +69,10 @@ class Outcome(StrEnum):
     NOT_OFFERED = "not_offered"
 
 
+ENDED_AT = "ended_at"
+"""The evidence that says of which end the other evidence is: what belongs to different ends is not mixed."""
+
+
 class Observation(msgspec.Struct, frozen=True):
     """Facts about one subject, seen by one source at one moment.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 import structlog
@@ -18,7 +19,7 @@ from semsupervisor.health import describing, evidence
 from semsupervisor.health.engines import Bookmark
 from semsupervisor.health.following import Follower, StreamReport, Watched
 from semsupervisor.health.memory import Memory
-from semsupervisor.health.observation import Observation
+from semsupervisor.health.observation import ENDED_AT, Observation
 from semsupervisor.health.roster import Roster
 from semsupervisor.health.services import Service
 from semsupervisor.health.targets import TargetAbsent, TargetStopped
@@ -161,17 +162,22 @@ class Watching:
         self._roster.forget_oom(at)
         return found
 
-    async def evidence(self, service: str) -> Mapping[str, str]:
+    async def evidence(self, service: str, ended_at: str = "") -> Mapping[str, str]:
         """Return what is known of a service's state, its inspection and its last log lines, secrets masked.
 
+        With `ended_at`, the evidence of that name, it is about that end: what has happened since is left out.
         Raises: EngineError, EngineForbidden.
         """
         known = self._roster.services.get(service)
         if known is None:
             return {}
+        own = describing.evidence(known)
+        if ended_at and own.get(ENDED_AT) != ended_at:
+            own = {}
         if not known.container:
-            return describing.evidence(known)
-        return {**await evidence.gather(self._docker, known.container), **describing.evidence(known)}
+            return own
+        until = datetime.fromisoformat(ended_at) if ended_at else None
+        return {**await evidence.gather(self._docker, known.container, until), **own}
 
     def _mark(self) -> Bookmark | None:
         bookmark = self._follower.bookmark

@@ -13,6 +13,7 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import aiodocker
 import aiohttp
@@ -27,6 +28,7 @@ from semsupervisor.systems.docker_events import EventStream
 
 ENGINE_PROCESS = "dockerd"
 LONGEST_LINE = 4096
+LINES_PASSED_OVER = 200
 
 
 class _Info(msgspec.Struct, rename="pascal"):
@@ -100,16 +102,21 @@ class Docker:
         async with self._asking(f"inspect container {container_id[:12]}"):
             return docker_wire.container(await self._client.containers.container(container_id).show())
 
-    async def logs(self, container_id: str, tail_lines: int) -> list[str]:
+    async def logs(self, container_id: str, tail_lines: int, until: datetime | None = None) -> list[str]:
         """Return the last lines of a container's output, both streams; long lines are cut. Raises also: ContainerGone.
+
+        With `until` later lines are left out; the engine does that after it has taken the last ones, so that there are
+        fewer of a container that has said much since.
 
         A logging driver that cannot be read raises EngineError.
         """
+        bound: dict[str, Any] = {} if until is None else {"until": f"{until.timestamp():.6f}"}
         async with self._asking(f"read the log of container {container_id[:12]}"):
             pieces = await self._client.containers.container(container_id).log(
                 stdout=True,
                 stderr=True,
-                tail=tail_lines,
+                tail=tail_lines if until is None else LINES_PASSED_OVER + tail_lines,
+                **bound,
                 timeout=aiohttp.ClientTimeout(total=self._timeout_seconds),
             )
         lines = "".join(pieces).replace("\r\n", "\n").split("\n")

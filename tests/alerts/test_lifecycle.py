@@ -224,6 +224,33 @@ def test_each_look_that_holds_is_taken_along() -> None:
     assert (found.value, found.seen_at, found.evidence) == (0.95, at.wall, {"a": "1", "b": "2"})
 
 
+@pytest.mark.parametrize(
+    ("more", "kept"),
+    [
+        ({"ended_at": "1", "cause": "killed"}, {"ended_at": "1", "cause": "killed", "log": "panic"}),
+        ({"ended_at": "2", "cause": "killed", "oom": "yes"}, {"ended_at": "1", "cause": "crashed", "log": "panic"}),
+        ({"oom": "yes"}, {"ended_at": "1", "cause": "crashed", "log": "panic"}),
+    ],
+)
+def test_evidence_of_different_ends_is_not_mixed(more: dict[str, str], kept: dict[str, str]) -> None:
+    """What is known better of the same end is taken in; what belongs to another one is none of this alert."""
+    first = alert(AT_ONCE, SERVICE, evidence={"ended_at": "1", "cause": "crashed", "log": "panic"})
+    found = step(AT_ONCE, first, finding(HOLDS), more, moment(9))
+    assert found is not None
+    assert (found.evidence, found.times) == (kept, 1)
+
+
+def test_what_was_about_to_end_and_comes_again_is_one_episode() -> None:
+    """It is counted, and its evidence is that of the new time."""
+    rule = changed(AT_ONCE, clear_for_seconds=300.0)
+    found: Alert | None = alert(rule, SERVICE, evidence={"ended_at": "1", "log": "panic"})
+    for verdict, seconds in ((CLEAR, 10), (HOLDS, 20), (HOLDS, 30), (CLEAR, 40)):
+        assert found is not None
+        found = step(rule, found, finding(verdict), {"ended_at": "2"}, moment(seconds))
+    assert found is not None
+    assert (found.state, found.times, found.evidence) == (FIRING, 2, {"ended_at": "2"})
+
+
 def test_an_unknown_look_is_no_sight() -> None:
     """A firing alert that cannot be seen keeps when it was last seen, its value and its sentence."""
     first = alert(AT_ONCE, DISK)

@@ -469,3 +469,22 @@ def test_a_receiver_that_is_new_hears_of_what_fires() -> None:
         ("pager", NotificationKind.FIRING, "a1"),
         ("pager", NotificationKind.RESOLVED, "a1"),
     ]
+
+
+def test_what_comes_again_leaves_a_trace() -> None:
+    """An alert that was about to end and holds again is no new one: it is noted, and asks for evidence of that time."""
+    killed = changed(DIED, name="killed", clear_for_seconds=300.0)
+    run = Run(policy(killed))
+    run.take(saw(SERVICE, {"died": True}))
+    run.take(saw(SERVICE, {"died": False}), after_seconds=10)
+    turn = run.take(saw(SERVICE, {"died": True}), after_seconds=10)
+    assert [alert.times for alert in turn.told] == [2]
+    assert [kind for kind, _ in run.notes].count("alert.again") == 1
+    assert run.disk[run.open(killed).id].times == 2
+    sent = len(run.sent)
+    turn = run.turn()
+    turn.update(run.open(killed), {"log": "again"}, frozenset())
+    run.commit(turn)
+    (update,) = run.messages[sent:]
+    assert update.key.endswith("-update-2")
+    assert update.alerts[0].summary.endswith("It has happened 2 times since it began.")

@@ -8,7 +8,7 @@ from semsupervisor.health import describing
 from semsupervisor.health.observation import SubjectKind
 from semsupervisor.health.services import Ending, ServiceState
 from semsupervisor.systems.containers import RestartPolicy
-from tests.support.container_words import instant, running
+from tests.support.container_words import instant, moment, running
 
 NOW = instant(0)
 EXITED = ServiceState.EXITED
@@ -43,11 +43,12 @@ def test_every_end_has_words(ending: Ending) -> None:
 
 def test_evidence_of_a_death() -> None:
     """What is known of an end goes along with it: cause, exit code, signal, memory, policy."""
-    dead = running(state=EXITED, ending=Ending.DIED, exit_code=137, oom_at=1.0, cause="killed")
+    dead = running(state=EXITED, ending=Ending.DIED, exit_code=137, oom_at=1.0, cause="killed", since=moment(3))
     assert describing.evidence(dead) == {
         "cause": "killed",
         "exit_code": "137",
         "signal": "SIGKILL",
+        "ended_at": "2026-03-01T12:00:03+00:00",
         "oom": "a process was killed because the container reached its memory limit",
         "restart_policy": "unless-stopped",
     }

@@ -39,6 +39,13 @@ def test_an_inspection_as_texts() -> None:
     }
 
 
+def test_a_later_end_is_left_out() -> None:
+    """Evidence of an end shows nothing of the one after it."""
+    own = evidence.shown(ENDED, [], moment(5))
+    assert own["exit_code"] == "3"
+    assert not {"exit_code", "finished_at", "start_error"} & evidence.shown(ENDED, [], moment(4)).keys()
+
+
 def test_what_runs_has_no_exit_code() -> None:
     """The exit code of a container that runs is another run's, and no log is said so."""
     seen = evidence.shown(container(), [])

@@ -60,8 +60,8 @@ def test_an_event_from_before_the_clock_was_set_back_tells_nothing() -> None:
     """A new listener is told of deaths of the future that were over long ago; what happens from now on counts."""
     roster = Roster()
     listed(roster, 10, container(started_at=moment(3600), finished_at=moment(3599)))
-    for action, more in ((Action.KILL, {"signal": 15}), (Action.DIE, {"exit_code": 3})):
-        assert roster.hear(event(action, 3599, **more), instant(10.1)) == Turn()
+    for past in (event(Action.KILL, 3599, signal=15), event(Action.DIE, 3599, exit_code=3)):
+        assert roster.hear(past, instant(10.1)) == Turn()
     assert roster.services["app"].lives
     assert roster.services["app"].kill is None
     turn = heard(roster, event(Action.DIE, 11, exit_code=3))

@@ -119,6 +119,21 @@ async def test_a_crash_loop_is_told(services: Services, tmp_path: Path) -> None:
         assert restarts >= 3
 
 
+async def test_evidence_is_of_the_end_that_it_is_asked_for(services: Services, tmp_path: Path) -> None:
+    """What a container has said and gone through since a death is no evidence of that death."""
+    script = "n=$(cat /n); echo $((n+1)) >/n; echo run $n; test $n = 3 && exec sleep 1000; sleep 0.7; exit $((n+4))"
+    await services.start("app", f"test -e /n || echo 1 >/n; {script}")
+    async with Watcher(services.engine.socket, services.project, tmp_path) as watcher:
+        await watcher.until("app", "deaths_recent", 2)
+        await watcher.until("app", "state", "running")
+        deaths = [one.evidence for one in watcher.record.of("app") if one.facts.get("died") is True]
+        first = next(one for one in deaths if one["exit_code"] == "5")
+        gathered = await watcher.watching.evidence("app", first["ended_at"])
+        assert gathered["last_log_lines"] == "run 1"
+        assert not {"exit_code", "finished_at", "cause"} & gathered.keys()
+        assert "run 2" in (await watcher.watching.evidence("app"))["last_log_lines"]
+
+
 async def test_a_policy_that_gives_up_is_told_at_once(services: Services, tmp_path: Path) -> None:
     """The death after which nothing starts it again is one for good, and ends the loop that led to it."""
     await services.start("app", "sleep 0.3; exit 1", restart="on-failure:3")

@@ -33,9 +33,9 @@ class Gathering:
         self.may_end = asyncio.Event()
         self.asked: list[str] = []
 
-    async def __call__(self, service: str) -> Mapping[str, str]:
+    async def __call__(self, service: str, ended_at: str) -> Mapping[str, str]:
         """Wait until it may end, and give what it has."""
-        self.asked.append(service)
+        self.asked.append(f"{service} {ended_at}".rstrip())
         await self.may_end.wait()
         if self.error:
             raise self.error
