@@ -13,6 +13,7 @@ from semsupervisor.api.readings import Acts, Readings, StackReading, StoreReadin
 from semsupervisor.daemon.configuration import Configuration, host_name
 from semsupervisor.daemon.upkeep import Folders
 from semsupervisor.health import setup
+from semsupervisor.health.headroom import overcommitted
 from semsupervisor.health.last_answers import LastAnswers
 from semsupervisor.health.observation import Observation, SubjectKind, Unknown
 from semsupervisor.health.probes.reach import FORBIDDEN
@@ -95,6 +96,7 @@ def _store(store: Store, journal: Journal, size_bytes: int) -> StoreReading:
 def _findings(sources: Sources) -> Sequence[SetupFinding]:
     configuration, watching = sources.configuration(), sources.watching
     settings = configuration.settings
+    nats = settings.stack.nats_service
     reachable = any(
         observation.facts.get("reachable") is True
         for (subject, _), observation in sources.pipeline.latest.items()
@@ -106,6 +108,7 @@ def _findings(sources: Sources) -> Sequence[SetupFinding]:
         services=tuple(sorted(watching.services)) if watching.listed and reachable else None,
         scripts=sources.folders.scripts.active,
         inside_is_shut=is_shut(sources.pipeline.latest.values()),
+        overcommitted=overcommitted(sources.pipeline.latest.values(), nats, watching.containers),
     )
     weak = [
         SetupFinding("settings", text, "see `semsupervisor settings show`") for text in configuration.loaded.findings

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from semsupervisor.health.headroom import Overcommitted, Store
 from semsupervisor.health.predecessors import ActiveScript
+from semsupervisor.kit.amounts import size
 from semsupervisor.settings.model import Settings
 
 
@@ -22,7 +24,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What was found on the host: whether the stack's folder is there, and which services the project has.
 
     `services` is None while the engine could not be listed. `scripts` are the runbook's that the host still runs.
-    `inside_is_shut` says that the supervisor lacks the right to look from inside the containers' networks.
+    `inside_is_shut` says that the supervisor lacks the right to look from inside the containers' networks, and
+    `overcommitted` which stores of JetStream may hold more than there is room for.
     """
 
     directory_exists: bool
@@ -30,6 +33,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     services: tuple[str, ...] | None
     scripts: tuple[ActiveScript, ...] = ()
     inside_is_shut: bool = False
+    overcommitted: tuple[Overcommitted, ...] = ()
 
 
 def findings(settings: Settings, around: Surroundings) -> Sequence[SetupFinding]:
@@ -38,6 +42,7 @@ def findings(settings: Settings, around: Surroundings) -> Sequence[SetupFinding]
         *_of_receivers(settings),
         *_of_project(settings, around),
         *_of_scripts(around.scripts),
+        *_of_jetstream(around.overcommitted),
         *_of_rights(around),
     ]
 
@@ -78,6 +83,22 @@ def _of_scripts(scripts: Sequence[ActiveScript]) -> Sequence[SetupFinding]:
     text = f"the host still runs scripts of the runbook by itself: {named}; two systems must not look after one stack"
     endings = dict.fromkeys(one.ending for one in scripts)
     return (SetupFinding("runbook_scripts", text, "; ".join(endings)),)
+
+
+def _of_jetstream(stores: Sequence[Overcommitted]) -> Sequence[SetupFinding]:
+    return tuple(
+        SetupFinding(
+            f"jetstream_{one.store.value}_limit",
+            f"JetStream may hold {size(one.limit_bytes)} in {_PLACES[one.store]}, and {one.where} has room for "
+            f"{size(one.room_bytes)} in all",
+            f"set {_LIMITS[one.store]} below that in the jetstream section of the NATS configuration",
+        )
+        for one in stores
+    )
+
+
+_PLACES = {Store.MEMORY: "memory", Store.STORAGE: "files"}
+_LIMITS = {Store.MEMORY: "max_memory_store", Store.STORAGE: "max_file_store"}
 
 
 def _of_rights(around: Surroundings) -> Sequence[SetupFinding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from semsupervisor.health.headroom import Overcommitted, Store
 from semsupervisor.health.predecessors import ActiveScript
 from semsupervisor.health.setup import Surroundings, findings
 from semsupervisor.settings.model import Settings, WebhookReceiver
@@ -54,6 +55,19 @@ def test_scripts_of_the_runbook_that_still_run_are_a_weakness() -> None:
     assert found.name == "runbook_scripts"
     assert "/opt/semstreams/backup.sh (/etc/crontab), /opt/semstreams/healthcheck.sh (/etc/crontab)" in found.text
     assert found.fix == "remove its line from /etc/crontab"
+
+
+def test_a_store_that_may_outgrow_its_room_is_a_weakness() -> None:
+    """What it may hold, what there is room for and what to set are named for each store."""
+    stores = (
+        Overcommitted(Store.MEMORY, 18 * 2**30, 2**30, "the container of nats"),
+        Overcommitted(Store.STORAGE, 20 * 2**30, 2**30, "/data"),
+    )
+    memory, storage = findings(WITH_RECEIVER, msgspec.structs.replace(ALL_THERE, overcommitted=stores))
+    assert (memory.name, storage.name) == ("jetstream_memory_limit", "jetstream_storage_limit")
+    assert memory.text == ("JetStream may hold 18 GiB in memory, and the container of nats has room for 1.0 GiB in all")
+    assert storage.text == "JetStream may hold 20 GiB in files, and /data has room for 1.0 GiB in all"
+    assert storage.fix == "set max_file_store below that in the jetstream section of the NATS configuration"
 
 
 def test_what_may_not_be_seen_is_a_weakness() -> None:

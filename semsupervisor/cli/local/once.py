@@ -21,6 +21,7 @@ from semsupervisor.api.verdicts import Verdict
 from semsupervisor.daemon import parts
 from semsupervisor.errors import EngineError, EngineForbidden, SupervisorError
 from semsupervisor.health import describing, predecessors, setup, usage
+from semsupervisor.health.headroom import overcommitted
 from semsupervisor.health.last_answers import LastAnswers
 from semsupervisor.health.looking import Circumstances
 from semsupervisor.health.observation import ENGINE, FactValue, Observation, Outcome, Subject, Unknown
@@ -69,7 +70,7 @@ async def look(settings: Settings, rules: Sequence[Rule], clock: Clock) -> Once:
         known=known,
         alerts=alerts,
         verdict=verdicts.stack(known, (), alerts, rules, clock.monotonic(), stale_seconds),
-        findings=tuple(await eye.findings()),
+        findings=tuple(await eye.findings(seen)),
     )
 
 
@@ -138,7 +139,7 @@ class _Eye:
             await means.close()
         return seen
 
-    async def findings(self) -> Sequence[SetupFinding]:
+    async def findings(self, seen: Sequence[Observation]) -> Sequence[SetupFinding]:
         """Return the weaknesses of the set-up; a folder that nobody can look for is taken to be there."""
         stack = self._settings.stack
         exists = await self._asked(Path(stack.directory).is_dir)
@@ -148,6 +149,7 @@ class _Eye:
             project=stack.project,
             services=None if self._trouble else tuple(sorted(self._roster.services)),
             scripts=predecessors.active(((one.where, one.command) for one in scheduled), stack.directory),
+            overcommitted=overcommitted(seen, stack.nats_service, self._roster.containers),
         )
         return setup.findings(self._settings, around)
 
