@@ -12,6 +12,9 @@ from semsupervisor.systems.bodies import Unreadable, json_as
 
 BUCKET = "semstreams_flows"
 STREAM = f"KV_{BUCKET}"
+# Asking for a stream that is not there would count among the failed calls of the server, so its name is looked for.
+NAMES = "$JS.API.STREAM.NAMES"
+OF_BUCKET = msgspec.json.encode({"subject": f"$KV.{BUCKET}.>"})
 INFO = f"$JS.API.STREAM.INFO.{STREAM}"
 GET = f"$JS.API.STREAM.MSG.GET.{STREAM}"
 ALL_SUBJECTS = b'{"subjects_filter":">"}'
@@ -27,6 +30,11 @@ Ask = Callable[[str, bytes], Awaitable[bytes]]
 class _Error(msgspec.Struct):
     err_code: int = 0
     description: str = ""
+
+
+class _Names(msgspec.Struct):
+    error: _Error | None = None
+    streams: list[str] | None = None
 
 
 class _State(msgspec.Struct):
@@ -48,6 +56,7 @@ class _Answer(msgspec.Struct):
     message: _Message | None = None
 
 
+_NAMES = msgspec.json.Decoder(_Names)
 _INFO = msgspec.json.Decoder(_Info)
 _ANSWER = msgspec.json.Decoder(_Answer)
 
@@ -57,16 +66,24 @@ async def stored_flows(ask: Ask) -> Sequence[bytes] | None:
 
     Raises: Unreadable, and whatever `ask` raises.
     """
+    names = json_as(_NAMES, await ask(NAMES, OF_BUCKET))
+    if _is_absent(names.error) or STREAM not in (names.streams or ()):
+        return None
     info = json_as(_INFO, await ask(INFO, ALL_SUBJECTS))
-    if info.error is not None:
-        if info.error.err_code in NOT_THERE:
-            return None
-        raise Unreadable(f"{BUCKET}: {info.error.description}")
+    if _is_absent(info.error):
+        return None
     if info.state is None:
         raise Unreadable(f"{BUCKET}: the answer has no state")
     subjects = sorted(info.state.subjects or {})[:MOST_FLOWS]
     values = [await _value(ask, subject) for subject in subjects]
     return [value for value in values if value is not None]
+
+
+def _is_absent(error: _Error | None) -> bool:
+    """Tell whether an error says that there is nothing stored. Raises: Unreadable for any other."""
+    if error is not None and error.err_code not in NOT_THERE:
+        raise Unreadable(f"{BUCKET}: {error.description}")
+    return error is not None
 
 
 async def _value(ask: Ask, subject: str) -> bytes | None:

@@ -12,10 +12,13 @@ from nats.js import JetStreamContext
 from nats.js.kv import KeyValue
 
 from semsupervisor.systems.bodies import Unreadable
-from semsupervisor.systems.flow_store import BUCKET, MOST_FLOWS, stored_flows
+from semsupervisor.systems.flow_store import BUCKET, MOST_FLOWS, NAMES, STREAM, stored_flows
+from tests.support.nats_faults import told
 from tests.support.nats_server import GENERATIONS, NatsServer
 
 pytestmark = pytest.mark.integration
+
+THERE = json.dumps({"streams": [STREAM]}).encode()
 
 
 @pytest.fixture(scope="module", params=GENERATIONS)
@@ -64,6 +67,14 @@ async def test_the_present_values_are_read(client: Client) -> None:
     assert await read(client) == [b'{"name":"graph","enabled":false}', b'{"name": "ingest"}']
 
 
+async def test_looking_for_a_bucket_that_is_not_there_fails_no_call(client: Client, server: NatsServer) -> None:
+    """A look where nothing is stored does not raise the share of failed calls, on which there is a rule."""
+    before = (await told(server.monitor, "/jsz"))["api"]["errors"]
+    assert await read(client) is None
+    assert (await told(server.monitor, "/jsz"))["api"]["errors"] == before
+    await bucket(client.jetstream())
+
+
 async def test_many_flows_are_bounded(client: Client) -> None:
     """No bucket, however large, makes more than so many questions."""
     made = await bucket(client.jetstream())
@@ -86,6 +97,8 @@ async def test_what_cannot_be_read_is_said(info: bytes, value: bytes) -> None:
     """An answer that is none is no empty bucket."""
 
     async def ask(subject: str, _: bytes) -> bytes:
+        if subject == NAMES:
+            return THERE
         return info if ".INFO." in subject else value
 
     with pytest.raises(Unreadable):
@@ -96,6 +109,8 @@ async def test_a_value_that_has_just_gone_is_left_out() -> None:
     """Between the list and the look a flow may be removed for good."""
 
     async def ask(subject: str, _: bytes) -> bytes:
+        if subject == NAMES:
+            return THERE
         if ".INFO." in subject:
             return b'{"state":{"subjects":{"a":1}}}'
         return b'{"error":{"code":404,"err_code":10037,"description":"no message found"}}'
@@ -110,3 +125,22 @@ async def test_without_jetstream_nothing_is_stored() -> None:
         return b'{"error":{"code":503,"err_code":10039,"description":"jetstream not enabled for account"}}'
 
     assert await stored_flows(ask) is None
+
+
+async def test_a_bucket_that_has_just_gone_is_none() -> None:
+    """Between its name and its state it may be deleted."""
+
+    async def ask(subject: str, _: bytes) -> bytes:
+        return THERE if subject == NAMES else b'{"error":{"code":404,"err_code":10059,"description":"not found"}}'
+
+    assert await stored_flows(ask) is None
+
+
+async def test_names_that_cannot_be_read_are_no_empty_bucket() -> None:
+    """Another error than that nothing is there is said."""
+
+    async def ask(_: str, __: bytes) -> bytes:
+        return b'{"error":{"code":503,"err_code":10008,"description":"unavailable"}}'
+
+    with pytest.raises(Unreadable, match="unavailable"):
+        await stored_flows(ask)
