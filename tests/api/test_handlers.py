@@ -72,8 +72,8 @@ async def test_the_timeline_is_narrowed() -> None:
 @pytest.mark.parametrize(
     ("given", "advice"),
     [
-        ({"kind": "alert.firin"}, "did you mean alert.firing?"),
-        ({"kind": "x"}, "there are: alert.firing, alert.muted, "),
+        ({"kind": "alert.firin"}, "did you mean alert.firing or alert.again?"),
+        ({"kind": "x"}, "there are: alert.again, alert.firing, "),
         ({"subject": "service:nat"}, "did you mean service:nats"),
         ({"subject": "?"}, "there are: engine:docker, filesystem:/, "),
     ],
