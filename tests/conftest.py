@@ -6,6 +6,7 @@ import inspect
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from blockbuster import BlockBuster
 
@@ -25,6 +26,11 @@ pytest_plugins = [
     "tests.support.scene",
     "tests.support.rows",
 ]
+
+
+# How long an example takes says more of the machine than of what is tested.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 
 def pytest_configure() -> None:
