@@ -22,6 +22,7 @@ from semsupervisor.systems.http import Answer, BodyTooLarge
 LARGEST_KEPT_BYTES = 2**20
 MOST_KEPT = 32
 ROOT = "root"
+NOT_FOUND = 404
 
 _FASTEST = 1
 
@@ -61,12 +62,15 @@ class LastAnswers:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._kept: dict[Place, LastAnswer] = {}
+        self._targets: dict[str, int] = {}
 
     def recording(self, get: Get, target: str) -> Get:
         """Return what asks like `get`, for one target of the settings, and keeps what it answers."""
+        shown = mask_target(target)
+        self._targets.setdefault(shown, len(self._targets))
 
         async def ask(url: str, timeout_seconds: float) -> Answer:
-            place = (_name(url), mask_target(target))
+            place = (_name(url), shown)
             try:
                 answer = await get(url, timeout_seconds)
             except BodyTooLarge as error:
@@ -81,10 +85,19 @@ class LastAnswers:
         return ask
 
     def sources(self) -> Mapping[str, LastAnswer]:
-        """Return the answers by name, sorted; where two targets have one of that name, `name@target`."""
-        names = [name for name, _ in self._kept]
-        labels = {(name, target): name if names.count(name) == 1 else f"{name}@{target}" for name, target in self._kept}
-        return {labels[place]: self._kept[place] for place in sorted(self._kept)}
+        """Return the answers by name, sorted.
+
+        Where several targets have one of that name, it belongs to the first that offers it, and the others are called
+        `name@target`.
+        """
+        labelled: dict[str, LastAnswer] = {}
+        for name, target in sorted(self._kept, key=self._rank):
+            label = f"{name}@{target}" if name in labelled else name
+            labelled[label] = self._kept[(name, target)]
+        return dict(sorted(labelled.items()))
+
+    def _rank(self, place: Place) -> tuple[bool, int]:
+        return self._kept[place].status == NOT_FOUND, self._targets[place[1]]
 
     def _keep(self, place: Place, url: str, answer: Answer, failure: str = "") -> None:
         self._kept.pop(place, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -94,22 +95,32 @@ async def test_what_is_too_large_is_kept_in_part(answers: LastAnswers) -> None:
 
 
 async def test_names_are_the_ends_of_paths(answers: LastAnswers) -> None:
-    """Sorted; a name that two targets have is told apart by the target."""
+    """Sorted; the name that several targets have belongs to the first, the others are told apart by their target."""
     for target, url in (
         (MONITOR, "http://h:8222/varz"),
         (MONITOR, "http://h:8222/jsz?streams=1"),
+        ("http://plain:80", "http://plain:80"),
         ("container:semstreams:8080/health", "http://s:8080/health/"),
         ("http://u:p@other:80/health", "http://other:80/health"),
-        ("http://plain:80", "http://plain:80"),
     ):
         await answers.recording(giving(answer()), target)(url, 1.0)
-    assert list(answers.sources()) == [
-        "health@container:semstreams:8080/health",
-        "health@http://***@other:80/health",
-        "jsz",
-        "root",
-        "varz",
-    ]
+    assert list(answers.sources()) == ["health", "health@http://***@other:80/health", "jsz", "root", "varz"]
+    assert answers.sources()["health"].url == "http://s:8080/health/"
+
+
+async def test_a_name_belongs_to_who_offers_it(answers: LastAnswers) -> None:
+    """Of two places where there may be metrics the one that has them, and goes on so while it is ill or silent."""
+    first = answers.recording(
+        giving(answer(status=404), answer(), answer(status=503), Refused("gone")), "container:semstreams:8080/metrics"
+    )
+    second = answers.recording(giving(*[answer()] * 4), "container:semstreams:9090/metrics")
+    seen = []
+    for _ in range(4):
+        with suppress(Refused):
+            await first("http://s:8080/metrics", 1.0)
+        await second("http://s:9090/metrics", 1.0)
+        seen.append(answers.sources()["metrics"].url)
+    assert seen == ["http://s:9090/metrics", *["http://s:8080/metrics"] * 3]
 
 
 async def test_what_is_kept_is_bounded(answers: LastAnswers) -> None:
