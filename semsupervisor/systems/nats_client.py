@@ -200,7 +200,7 @@ class NatsClient:
             case OSError():
                 return Refused(f"{what}: no connection: {words}")
             case ImportError():
-                return LoginUnusable(f"{what}: a file of credentials needs the Python package nkeys: {words}")
+                return LoginUnusable(f"{what}: a file of credentials needs the Python package nkeys ({words})")
             case _ if type(cause).__name__ == "NoRespondersError":
                 return NobodyResponds(f"{what}: nothing responds")
             case _ if "authoriz" in words.lower() or "authentic" in words.lower():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -173,6 +174,17 @@ async def test_files_that_are_not_there_make_a_login_unusable(client: NatsClient
         await client.connect(address, Login(credentials_file=str(tmp_path / "none.creds")), 2.0)
     with pytest.raises(TlsFailed, match="cannot read the certificates"):
         await client.connect(address, Login(ca_file=str(tmp_path / "none.pem")), 2.0)
+
+
+async def test_credentials_need_a_package_of_their_own(
+    server_with: ServerWith, client: NatsClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is not installed the reason says which."""
+    monkeypatch.setitem(sys.modules, "nkeys", None)
+    file = tmp_path / "ops.creds"
+    file.write_text("-----BEGIN NATS USER JWT-----\neyJ\n------END NATS USER JWT------\n")
+    with pytest.raises(LoginUnusable, match="needs the Python package nkeys"):
+        await client.connect(at(server_with("")), Login(credentials_file=str(file)), 2.0)
 
 
 async def test_what_is_no_nats_is_told(client: NatsClient) -> None:
