@@ -10,7 +10,7 @@ from semsupervisor.alerts.rules import Origin, Rule, Severity, limit_text, measu
 from semsupervisor.api.answers import Answer, Moment
 from semsupervisor.api.knowledge import Known, merged, of_kind
 from semsupervisor.api.readings import Readings
-from semsupervisor.health.observation import Observation, Subject, SubjectKind
+from semsupervisor.health.observation import Observation, Subject, SubjectKind, Unknown
 
 OpenAlerts = Mapping[tuple[str, Subject], Alert]
 
@@ -26,7 +26,7 @@ class Standing(StrEnum):
 
 
 class RuleStateAnswer(Answer, frozen=True, kw_only=True):
-    """How a rule stands with one subject: what it measured last, for people, and what became of that.
+    """How a rule stands with one subject: what it measured last, for people (or why it could not), and what follows.
 
     `holds` is what fires or waits by the next look; `unknown` is also a course that is too short as yet.
     """
@@ -95,7 +95,7 @@ def _states(
         yield RuleStateAnswer(
             subject=str(one.subject),
             state=Standing(found.value),
-            value=measured_text(rule, trend.value),
+            value=trend.value.reason if isinstance(trend.value, Unknown) else measured_text(rule, trend.value),
             seen_at=one.at.wall,
         )
 

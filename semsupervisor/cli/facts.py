@@ -16,7 +16,6 @@ from semsupervisor.kit import amounts
 
 FINE, FOUND = 0, 1
 INDENT, BELOW = 2, 6
-GAP = "  "
 
 
 def add_parser(subparsers: Any) -> None:
@@ -62,20 +61,12 @@ def _none(pattern: str) -> str:
 def _print(answer: Mapping[str, Any], paper: Paper) -> None:
     for subject, same in groupby(answer["facts"], lambda one: one["subject"]):
         paper.line(paper.paint(subject, "strong"))
-        shown = list(same)
-        heads = paper.table([_head(one) for one in shown])
-        widest = max(map(len, heads))
-        for head, one in zip(heads, shown, strict=True):
-            value = f"unknown: {one['unknown']}" if one["value"] is None else one["text"]
-            fits = widest + len(GAP) + len(value) <= paper.width
-            tone = paper.paint(value, "bad") if one["value"] is None else value
-            paper.line(f"{head:<{widest}}{GAP}{tone}".rstrip() if fits else head)
-            if not fits:
-                paper.wrapped(value, BELOW)
+        paper.beside([_row(one, paper) for one in same], BELOW)
 
 
-def _head(one: Mapping[str, Any]) -> list[str]:
-    return [f"{' ' * INDENT}{one['fact']}", f"{amounts.duration(one['age_seconds'])} ago", one["source"]]
+def _row(one: Mapping[str, Any], paper: Paper) -> tuple[list[str], str]:
+    value = paper.paint(f"unknown: {one['unknown']}", "bad") if one["value"] is None else one["text"]
+    return [f"{' ' * INDENT}{one['fact']}", f"{amounts.duration(one['age_seconds'])} ago", one["source"]], value
 
 
 def _raw(arguments: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ from semsupervisor.kit import amounts
 NARROWEST, WIDEST, USUAL_WIDTH = 60, 120, 80
 NARROWEST_COLUMN = 36
 BELOW = 2
+UNBOUNDED = 10_000
 LABEL_WIDTH = 12
 
 _COLOURS = {"good": "32", "mild": "33", "bad": "31;1", "dim": "2", "strong": "1"}
@@ -91,6 +92,21 @@ class Paper:
         for text in lines:
             self.line(f"{head}{text}".rstrip())
             head = " " * LABEL_WIDTH
+
+    def beside(self, rows: Sequence[tuple[Sequence[str], str]], below: int) -> None:
+        """Write rows of cells under each other, and behind each its text; one that does not fit stands below, set in.
+
+        The cells themselves are never broken: they are to be short.
+        """
+        heads = self.table([cells for cells, _ in rows], UNBOUNDED)
+        widest = max(map(_seen_width, heads), default=0)
+        for head, (_, text) in zip(heads, rows, strict=True):
+            gap = " " * (widest - _seen_width(head) + 2)
+            if widest + 2 + _seen_width(text) <= self.width:
+                self.line(f"{head}{gap}{text}".rstrip())
+            else:
+                self.line(head)
+                self.wrapped(_COLOUR_CODES.sub("", text), below)
 
     def table(self, rows: Sequence[Sequence[str]], room: int | None = None) -> list[str]:
         """Return rows as lines with their columns under each other.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
 from semsupervisor.cli.rendering import Paper, ago
 from semsupervisor.kit import amounts
+from semsupervisor.kit.text import shortened
 
-INDENT, BELOW = 2, 4
+INDENT, BELOW, FAR_BELOW = 2, 4, 8
 MOST_SHOWN = 12
+LONGEST_NAME = 40
 URGENT = ("firing", "pending", "holds", "unknown")
 
 _ORIGINS = {"changed": "changed by the settings", "own": "from the settings"}
@@ -32,8 +34,8 @@ def _one(rule: Rule, now: str, paper: Paper) -> None:
     words = [paper.word(rule["severity"]), *_from(rule), *([] if rule["enabled"] else ["switched off"])]
     paper.line(f"{' ' * INDENT}{name}  {', '.join(words)}")
     paper.wrapped(_condition(rule), BELOW)
-    for text in paper.table(_rows(rule["states"], now, paper)):
-        paper.line(text)
+    shown = sorted(rule["states"], key=_urgency)[:MOST_SHOWN]
+    paper.beside([_row(one, now, paper) for one in shown], FAR_BELOW)
     if len(rule["states"]) > MOST_SHOWN:
         paper.line(f"{' ' * BELOW}({len(rule['states']) - MOST_SHOWN} more: semsupervisor alerts rules --json)")
 
@@ -51,12 +53,10 @@ def _condition(rule: Rule) -> str:
     return ", ".join(words)
 
 
-def _rows(states: Sequence[State], now: str, paper: Paper) -> list[list[str]]:
-    """Return a row for each subject, those that matter first."""
-    return [
-        [f"{' ' * BELOW}{one['subject']}", paper.word(one["state"]), ago(one["seen_at"], now), one["value"]]
-        for one in sorted(states, key=_urgency)[:MOST_SHOWN]
-    ]
+def _row(one: State, now: str, paper: Paper) -> tuple[list[str], str]:
+    name = shortened(one["subject"], LONGEST_NAME)
+    cells = [f"{' ' * BELOW}{name}", paper.word(one["state"]), ago(one["seen_at"], now)]
+    return cells, one["value"]
 
 
 def _urgency(one: State) -> int:

@@ -57,7 +57,7 @@ def test_each_subject_has_its_state() -> None:
         "service:db": ("holds", "yes"),
         "service:nats": ("pending", "no"),
         "service:semstreams": ("clear", "no"),
-        "service:web": ("unknown", "unknown (the engine does not answer)"),
+        "service:web": ("unknown", "the engine does not answer"),
     }
     world.alerts = [alert(), alert(state=AlertState.RESOLVED)]
     assert states(shown(world, rule("container_died"))[0])["service:nats"] == ("firing", "no")
@@ -78,7 +78,7 @@ def test_a_rule_stands_only_with_what_it_is_about() -> None:
 def test_a_course_is_shown_as_what_it_says() -> None:
     """The time until it is full, as far as enough was seen."""
     world = World()
-    assert states(shown(world, GROWING)[0]) == {"filesystem:/": ("unknown", "unknown (too few readings so far)")}
+    assert states(shown(world, GROWING)[0]) == {"filesystem:/": ("unknown", "too few readings so far")}
     series = world.courses[("full_soon", DISK)] = Series(100.0)
     for number in range(11):
         series.add(world.clock.monotonic() - 100.0 + number * 10.0, 0.32 + number * 0.01)

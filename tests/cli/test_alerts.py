@@ -167,11 +167,14 @@ def test_of_many_subjects_those_that_matter_are_shown(command: CommandLine, worl
     """What fires or cannot be seen comes first; the rest is counted."""
     for number in range(20):
         world.see(SubjectKind.SERVICE, f"s{number:02}", {"died": False})
-    world.see(SubjectKind.SERVICE, "zz", {"died": Unknown("not looked at")})
+    world.see(SubjectKind.SERVICE, "zz", {"died": Unknown("not looked at " * 8)})
+    world.see(SubjectKind.SERVICE, "a" * 200, {"died": Unknown("not looked at")})
     world.rules = [rule("container_died")]
     lines = command("alerts", "rules").lines
-    assert lines[3].split()[:2] == ["service:zz", "unknown"]
-    assert lines[-1] == "    (11 more: semsupervisor alerts rules --json)"
+    assert lines[3].split() == [f"service:{'a' * 31}…", "unknown", "0", "s", "ago", "not", "looked", "at"]
+    assert lines[4].split()[:2] == ["service:zz", "unknown"]
+    assert lines[5].startswith("        not looked at not looked at")
+    assert lines[-1] == "    (12 more: semsupervisor alerts rules --json)"
     assert max(map(len, lines)) <= 80
 
 

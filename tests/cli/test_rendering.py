@@ -149,3 +149,27 @@ def test_ages_are_words() -> None:
     assert rendering.ago("2026-02-27T12:00:00+00:00", now) == "2 d ago"
     assert rendering.ago(None, now) == "never"
     assert rendering.clock_text("2026-03-01T12:00:05.678Z") == "2026-03-01 12:00:05Z"
+
+
+def test_a_text_stands_beside_its_cells_or_below_them() -> None:
+    """Under each other, within the width; what does not fit is set in below, and no row moves for another's length."""
+    page = io.StringIO()
+    rows = [(["  a", "1"], "short"), (["  bbb", "22"], "word " * 20), (["  c", "3"], ""), (["  d", "4"], "x" * 90)]
+    Paper(page).beside(rows, 6)
+    assert page.getvalue().splitlines() == [
+        "  a    1   short",
+        "  bbb  22",
+        f"      {' '.join(['word'] * 15)}",
+        f"      {' '.join(['word'] * 5)}",
+        "  c    3",
+        "  d    4",
+        f"      {'x' * 90}",
+    ]
+
+
+def test_long_cells_are_not_broken() -> None:
+    """They only send their text below; no rows are none."""
+    page = io.StringIO()
+    Paper(page).beside([(["y" * 79, "1"], "text")], 4)
+    Paper(page).beside([], 4)
+    assert page.getvalue() == f"{'y' * 79}  1\n    text\n"
