@@ -137,7 +137,7 @@ WORDS: Mapping[str, str] = {
     "redeliveries_total": "Repeated deliveries that were seen, at the least.",
     "refuses_writes": "Whether it is at its own limit and refuses new messages.",
     "resident_memory_bytes": "Memory that it says it holds.",
-    "restarted": "Whether it is another one, or was started anew, since the look before.",
+    "restarted": "Whether it was started anew of late, and its container was not.",
     "restarting": "Whether it restarts again and again.",
     "restarts": "How often its restart policy started it since it was created.",
     "server_id": "The name that its server gave itself at its start.",

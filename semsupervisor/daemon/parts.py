@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -100,7 +101,7 @@ def _usual(settings: Settings, means: Means) -> list[Probe]:
         Filesystems(means.clock, lambda: paths(settings, means.engine_root(), means.containers().values()), timeout),
         *_semstreams(settings, means),
         NatsHealth(means.clock, monitor, stack.nats_service, timeout),
-        NatsVarz(means.clock, monitor, stack.nats_service, timeout),
+        NatsVarz(means.clock, monitor, stack.nats_service, timeout, lambda: _began(means, stack.nats_service)),
     ]
 
 
@@ -177,6 +178,11 @@ def _look(check: CustomCheck, means: Means) -> Look:
             return TcpLook(means.clock, check.address, means.address_of, means.lag_since, check.timeout_seconds)
         case CommandCheck():
             return CommandLook(means.clock, check.command, check.timeout_seconds)
+
+
+def _began(means: Means, service: str) -> datetime | None:
+    container = means.containers().get(service)
+    return container.started_at if container else None
 
 
 def _slow(settings: Settings, means: Means) -> list[Probe]:

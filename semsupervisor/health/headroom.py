@@ -15,7 +15,6 @@ import msgspec
 from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind
 from semsupervisor.systems.containers import Container
 
-
 _KINDS = frozenset({SubjectKind.NATS, SubjectKind.SERVICE, SubjectKind.FILESYSTEM})
 
 

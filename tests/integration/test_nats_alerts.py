@@ -263,11 +263,12 @@ async def test_jetstream_that_is_off_is_told(start: Callable[..., NatsServer], h
 
 
 async def test_a_restart_is_told_once(start: Callable[..., NatsServer], http: HttpClient) -> None:
-    """The look after it tells, and the next one that it runs."""
+    """The second look after it tells, and the next one that it runs."""
     server = start()
     judge = Judge(http, server)
     await judge.look(2)
     server.stop()
     server.start()
+    assert await judge.look() == set()
     assert await judge.look() == {"nats_restarted"}
     assert await judge.look() == set()

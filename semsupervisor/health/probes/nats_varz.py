@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from semsupervisor.errors import SupervisorError
@@ -34,16 +34,30 @@ FACTS = (
 
 
 class NatsVarz:
-    """Reads a server's figures. Whether it is reachable is said by `nats_health` alone, so that no two disagree."""
+    """Reads a server's figures. Whether it is reachable is said by `nats_health` alone, so that no two disagree.
+
+    `container_began` gives when the server's container was started, None if it is not known to be in one: a server
+    that began anew because its container did is told of by what befell that. As that may be known a little later than
+    the new server is seen, a restart is told of in the look after.
+    """
 
     name = "nats_varz"
 
-    def __init__(self, clock: Clock, endpoint: Endpoint, service: str, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        endpoint: Endpoint,
+        service: str,
+        timeout_seconds: float,
+        container_began: Callable[[], datetime | None] = lambda: None,
+    ) -> None:
         self._clock = clock
         self._endpoint = endpoint
         self._subject = Subject(SubjectKind.NATS, service)
         self._timeout_seconds = timeout_seconds
+        self._container_began = container_began
         self._before: Varz | None = None
+        self._replaced: Varz | None = None
 
     async def observe(self) -> Sequence[Observation]:
         """Ask once. Nothing is raised: what could not be seen is an observation as well."""
@@ -63,12 +77,11 @@ class NatsVarz:
             return [self._unseen(Outcome.UNKNOWN, str(error), answer)]
 
     def _seen(self, varz: Varz) -> Observation:
-        before, self._before = self._before, varz
         facts: dict[str, FactValue] = {
             "version": varz.version,
             "server_id": varz.server_id,
             "started_at": _text(varz.started_at),
-            "restarted": before is not None and _is_another(before, varz),
+            "restarted": self._was_restarted(varz),
             "memory_used_bytes": varz.memory_bytes,
             "cpu_used_processors": varz.cpu_cores,
             "connections": varz.connections,
@@ -83,6 +96,16 @@ class NatsVarz:
         return Observation(
             self.name, self._subject, self._clock.instant(), self._endpoint.facts({**facts, **_offered(varz)})
         )
+
+    def _was_restarted(self, varz: Varz) -> bool:
+        """Tell whether the look before saw another server than the one before it, and no new start of its container."""
+        replaced = self._replaced
+        self._replaced = self._before if self._before is not None and _is_another(self._before, varz) else None
+        self._before = varz
+        if replaced is None:
+            return False
+        began = self._container_began()
+        return began is None or began <= replaced.started_at
 
     def _unseen(self, outcome: Outcome, error: str, answer: Answer | None = None) -> Observation:
         evidence = self._endpoint.evidence({"error": error}, answer)

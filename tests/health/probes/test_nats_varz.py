@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from semsupervisor.errors import SupervisorError
-from semsupervisor.health.observation import Observation, Outcome, Subject, SubjectKind, Unknown
+from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.probes.nats_varz import FACTS, NatsVarz
 from semsupervisor.health.targets import TargetAbsent
 from semsupervisor.systems.connecting import Garbled, Refused, TimedOut
@@ -67,17 +68,33 @@ async def test_what_the_server_does_not_tell_is_left_out() -> None:
     assert facts["certificate_expires_at"] == "2026-11-24T09:00:00+00:00"
 
 
+async def restarts(*outcomes: Answer | SupervisorError, container_began: datetime | None = None) -> list[FactValue]:
+    """Return what each of several looks says of a restart."""
+    answering = Answering(*outcomes)
+    probe = NatsVarz(answering.clock, answering.endpoint, "nats", 3.0, lambda: container_began)
+    return [(await probe.observe())[0].facts["restarted"] for _ in outcomes]
+
+
+def started(at: str, server_id: str = "ONE") -> Answer:
+    """Return the figures of a server that began then."""
+    return answer({**json.loads(SAMPLE), "start": at, "server_id": server_id})
+
+
+OLD, NEW = started("2026-11-23T09:00:00Z"), started("2026-11-23T10:00:00Z")
+ANOTHER = started("2026-11-23T10:00:00Z", "TWO")
+
+
 async def test_another_server_or_start_is_a_restart_in_one_look() -> None:
-    """A new start or id is a restart when it is first seen, also if the server was away in between, and none after."""
-    told = json.loads(SAMPLE)
-    started_anew = {**told, "start": "2026-11-23T10:00:00Z"}
-    another = {**started_anew, "server_id": "ANOTHER"}
-    answering = Answering(
-        answer(told), answer(told), answer(started_anew), Refused("no"), answer(another), answer(another)
-    )
-    probe = NatsVarz(answering.clock, answering.endpoint, "nats", 3.0)
-    looks = [(await probe.observe())[0].facts["restarted"] for _ in range(6)]
-    assert looks == [False, False, True, Unknown("no"), True, False]
+    """A new start or id is a restart in the look after it, also if the server was away in between, and none later."""
+    assert await restarts(OLD, OLD, NEW, NEW, NEW) == [False, False, False, True, False]
+    assert await restarts(NEW, Refused("no"), ANOTHER, ANOTHER) == [False, Unknown("no"), False, True]
+
+
+@pytest.mark.parametrize(("hour", "told"), [(8, True), (10, False)])
+async def test_a_new_start_of_the_container_explains_the_servers(hour: int, told: bool) -> None:
+    """What befell the container is told of by itself; a server that began anew inside of it is a restart."""
+    began = datetime(2026, 11, 23, hour, tzinfo=UTC)
+    assert await restarts(OLD, NEW, NEW, container_began=began) == [False, False, told]
 
 
 @pytest.mark.parametrize(
