@@ -30,8 +30,8 @@ from semsupervisor.health.reaching import Endpoint, Get
 from semsupervisor.health.stored_flows import StoredFlows
 from semsupervisor.health.targets import AddressOf, Target
 from semsupervisor.health.usual import UsualNumber
-from semsupervisor.kit.clock import Clock
-from semsupervisor.settings.checks import CommandCheck, CustomCheck, HttpCheck, NatsCheck, TcpCheck
+from semsupervisor.kit.clock import Clock, SystemClock
+from semsupervisor.settings.checks import CheckSettings, CommandCheck, CustomCheck, HttpCheck, NatsCheck, TcpCheck
 from semsupervisor.settings.model import Settings
 from semsupervisor.systems.containers import Container
 from semsupervisor.systems.http import HttpClient
@@ -43,7 +43,7 @@ ENGINE_ROOT = "/var/lib/docker"
 # What lies more than two minutes apart would not count for an alert's `for`.
 LONGEST_SLOW_SECONDS = 60.0
 SLOW_TIMES = 3
-CERTIFICATES_SECONDS = 60.0
+CERTIFICATE_TIMES = 6
 METRICS_PATH = "/metrics"
 METRICS_PORT = 9090
 USUAL_FLOWS = "usual-flows"
@@ -73,7 +73,7 @@ class Means(msgspec.Struct, frozen=True):
     lag_since: Callable[[float], float]
     containers: Callable[[], Mapping[str, Container]]
     last_answers: LastAnswers
-    nats: NatsClient = msgspec.field(default_factory=NatsClient)
+    nats: NatsClient = msgspec.field(default_factory=lambda: NatsClient(SystemClock()))
     remembers: bool = True
 
     async def close(self) -> None:
@@ -86,9 +86,14 @@ def probes(settings: Settings, means: Means) -> list[Planned]:
     """Return the checks of the stack and the host, but for the containers: those the daemon follows by events."""
     checks = settings.checks
     usual = [Planned(probe, checks.interval_seconds, checks.timeout_seconds) for probe in _usual(settings, means)]
-    rarely = max(checks.interval_seconds, min(SLOW_TIMES * checks.interval_seconds, LONGEST_SLOW_SECONDS))
+    rarely = _rarely(checks, SLOW_TIMES)
     slow = [Planned(probe, rarely, checks.timeout_seconds) for probe in _slow(settings, means)]
     return [*usual, *slow, *_own(settings, means)]
+
+
+def _rarely(checks: CheckSettings, times: int) -> float:
+    """Return an interval that is so many times as long as the usual one, as far as alerts still count the time."""
+    return max(checks.interval_seconds, min(times * checks.interval_seconds, LONGEST_SLOW_SECONDS))
 
 
 def _usual(settings: Settings, means: Means) -> list[Probe]:
@@ -165,7 +170,7 @@ def _own(settings: Settings, means: Means) -> list[Planned]:
     ]
     if watched:
         looks = Certificates(means.clock, watched, means.address_of, means.lag_since, timeout)
-        planned.append(Planned(looks, CERTIFICATES_SECONDS, timeout))
+        planned.append(Planned(looks, _rarely(checks, CERTIFICATE_TIMES), timeout))
     return planned
 
 

@@ -94,6 +94,10 @@ class NatsServer:
         """Let it go on."""
         self._signal(signal.SIGCONT)
 
+    def reload(self) -> None:
+        """Have it read its configuration again."""
+        self._signal(signal.SIGHUP)
+
     def warnings(self) -> list[str]:
         """Return the warnings in its log."""
         return [line for line in self.log_file.read_text().splitlines() if "[WRN]" in line]
