@@ -18,6 +18,7 @@ import msgspec
 
 from semsupervisor.errors import TemporaryError
 from semsupervisor.kit.blocking import BlockingCalls
+from semsupervisor.kit.clock import Clock
 from semsupervisor.settings.forms import Secret
 from semsupervisor.systems import names
 from semsupervisor.systems.connecting import Broken, Refused, TimedOut, TlsFailed, Trust, Unanswered, reason
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 NAME = "semsupervisor"
 CLOSE_SECONDS = 1.0
+# A server writes each login that it refuses into its log.
+FIRST_PAUSE_SECONDS = 60.0
+LONGEST_PAUSE_SECONDS = 600.0
 LARGEST_CREDENTIALS_BYTES = 64 * 1024
 
 
@@ -74,28 +78,50 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.username or self.token or self.credentials_file)
 
 
+class _Refusal(msgspec.Struct, frozen=True):
+    """The last login that was refused, and until when it is not tried again."""
+
+    to: tuple[Address, Login]
+    error: LoginRefused | TlsFailed
+    until: float
+    pause_seconds: float
+
+
 class NatsClient:
     """One connection at most, to the server and with the login that were asked for last."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._trust = Trust()
         self._files = BlockingCalls()
         self._client: Client | None = None
         self._made_for: tuple[Address, Login] | None = None
         self._trouble: Exception | None = None
+        self._refusal: _Refusal | None = None
         self._connecting = asyncio.Lock()
 
     async def connect(self, address: Address, login: Login, timeout_seconds: float) -> None:
         """Connect unless that connection is there and alive; of two who ask at once the second waits for the first.
 
+        A login that was refused is tried again after a pause, and in it refused as it was.
         Raises: Unanswered (Refused, TimedOut, TlsFailed, Broken); LoginRefused; LoginUnusable.
         """
         async with self._connecting:
-            await self._connect(address, login, timeout_seconds)
+            if self._made_for == (address, login) and self._client is not None and self._client.is_connected:
+                return
+            past = self._refusal if self._refusal and self._refusal.to == (address, login) else None
+            if past is not None and self._clock.monotonic() < past.until:
+                raise past.error.with_traceback(None)
+            try:
+                await self._connect(address, login, timeout_seconds)
+            except (LoginRefused, TlsFailed) as error:
+                pause_seconds = min(2 * past.pause_seconds, LONGEST_PAUSE_SECONDS) if past else FIRST_PAUSE_SECONDS
+                until = self._clock.monotonic() + pause_seconds
+                self._refusal = _Refusal((address, login), error, until, pause_seconds)
+                raise
+            self._refusal = None
 
     async def _connect(self, address: Address, login: Login, timeout_seconds: float) -> None:
-        if self._made_for == (address, login) and self._client is not None and self._client.is_connected:
-            return
         await self.close()
         async with self._translated(f"connecting to {address}", timeout_seconds, login):
             library: Any = await asyncio.to_thread(importlib.import_module, "nats.aio.client")

@@ -11,6 +11,7 @@ import pytest
 
 from semsupervisor.health.probes.nats_client import Door
 from semsupervisor.health.stored_flows import StoredFlows
+from semsupervisor.kit.clock import SystemClock
 from semsupervisor.systems.connecting import Unanswered
 from semsupervisor.systems.flow_store import BUCKET
 from semsupervisor.systems.nats_client import Login, NatsClient
@@ -34,7 +35,7 @@ async def test_flows_are_read_over_one_connection(server: NatsServer) -> None:
     made = await maker.jetstream().create_key_value(bucket=BUCKET)
     await made.put("ingest", b"{}")
     await maker.close()
-    client = NatsClient()
+    client = NatsClient(SystemClock())
     door = Door(server.url.removeprefix("nats://"), lambda _: None, Login())
     stored = StoredFlows(client, door, 5.0)
     assert list(await asyncio.gather(stored(), stored())) == [[b"{}"], [b"{}"]]

@@ -15,6 +15,7 @@ from semsupervisor.systems.connecting import Broken, Refused, TimedOut, TlsFaile
 from semsupervisor.systems.nats_account import SUBJECT, parse_account
 from semsupervisor.systems.nats_client import Address, Login, LoginRefused, LoginUnusable, NatsClient, NobodyResponds
 from tests.support.certificates import self_signed
+from tests.support.clock import ManualClock
 from tests.support.nats_faults import told
 from tests.support.nats_server import GENERATIONS, NatsServer
 from tests.support.talking import free_port, raw_server
@@ -44,9 +45,15 @@ def server_with(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Serv
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[NatsClient]:
+def clock() -> ManualClock:
+    """Return the client's clock."""
+    return ManualClock()
+
+
+@pytest.fixture
+async def client(clock: ManualClock) -> AsyncIterator[NatsClient]:
     """Return a client that is closed after the test."""
-    one = NatsClient()
+    one = NatsClient(clock)
     yield one
     await one.close()
 
@@ -134,6 +141,29 @@ async def test_logins_are_let_in_or_refused(
             await client.connect(at(server), login, 2.0)
         assert refused.value.given is given
     await eventually(lambda: is_left_alone(server))
+
+
+async def test_a_refused_login_is_tried_again_ever_more_rarely(
+    server_with: ServerWith, client: NatsClient, clock: ManualClock
+) -> None:
+    """The server writes each into its log, so in between none is made; another login is tried at once."""
+    server = server_with("authorization { user: ops, password: 'pa$$' }")
+
+    async def tried() -> int:
+        with pytest.raises(LoginRefused):
+            await client.connect(at(server), NOBODY, 2.0)
+        return int((await told(server.monitor, "/varz"))["total_connections"])
+
+    assert [await tried() for _ in range(3)] == [1, 1, 1]
+    seen = []
+    for _ in range(40):
+        clock.advance(60.0)
+        seen.append(await tried())
+    assert seen[0] == 2
+    assert seen[-1] == 7  # after 1, 2, 4 and 8 minutes, and then every 10
+    await client.connect(at(server), PASSWORD, 2.0)
+    with pytest.raises(LoginRefused):
+        await client.connect(at(server), NOBODY, 2.0)
 
 
 async def test_a_user_without_permission_is_told_what_is_not_allowed(

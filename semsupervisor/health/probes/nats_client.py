@@ -12,7 +12,7 @@ from semsupervisor.health.reaching import LAG_SECONDS, OwnLoopLags, Unreachable
 from semsupervisor.health.targets import AddressOf, TargetAbsent, TargetStopped, place
 from semsupervisor.kit.clock import Clock
 from semsupervisor.systems.bodies import Unreadable
-from semsupervisor.systems.connecting import Unanswered
+from semsupervisor.systems.connecting import TlsFailed, Unanswered
 from semsupervisor.systems.limits import Limit, Unread, ratio
 from semsupervisor.systems.nats_account import SUBJECT, Account, JetStreamOff, Usage, parse_account
 from semsupervisor.systems.nats_client import Address, Login, LoginRefused, NatsClient, NobodyResponds
@@ -35,7 +35,8 @@ class Door(msgspec.Struct, frozen=True):
 class NatsClientProbe:
     """Keeps one connection, and says what its own account uses; JetStream as a whole is seen by `nats_jetstream`.
 
-    A server that wants a login where none is set lets nobody in and is not at fault: that is not offered to us.
+    A server that wants a login where none is set, or shows a certificate that nothing was said about, does not let us
+    in and is not at fault: that is not offered to us.
     `lag_since` and `mask` are those of `reaching.Endpoint`.
     """
 
@@ -69,12 +70,18 @@ class NatsClientProbe:
         except LoginRefused as error:
             if error.given:
                 return [self._unseen(Outcome.DOWN, str(error), connected=False)]
-            words = f"{error}; set checks.nats.client_username or another login to look as a client"
-            return [self._unseen(Outcome.NOT_OFFERED, words, connected=Unknown(words))]
+            return [self._locked(f"{error}; set checks.nats.client_username or another login to look as a client")]
+        except TlsFailed as error:
+            if self._door.login.ca_file:
+                return [self._unseen(Outcome.DOWN, str(error), connected=False)]
+            return [self._locked(f"{error}; set checks.nats.client_ca_file to the certificates to trust")]
         except TargetAbsent as error:
             return [self._unseen(Outcome.NOT_OFFERED, str(error), connected=Unknown(str(error)))]
         except SupervisorError as error:
             return [self._unseen(Outcome.UNKNOWN, str(error), connected=Unknown(str(error)))]
+
+    def _locked(self, words: str) -> Observation:
+        return self._unseen(Outcome.NOT_OFFERED, words, connected=Unknown(words))
 
     async def _seen(self) -> Observation:
         until = self._clock.monotonic() + self._timeout_seconds
@@ -104,6 +111,8 @@ class NatsClientProbe:
             return self._clock.monotonic() - sent
         except TargetStopped as error:
             raise Unreachable(str(error)) from error
+        except TlsFailed:
+            raise
         except Unanswered as error:
             lag = max(self._lag_since(began), self._clock.monotonic() - until)
             if lag > LAG_SECONDS:

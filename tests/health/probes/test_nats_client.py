@@ -18,6 +18,7 @@ from semsupervisor.systems.jetstream_state import Tier
 from semsupervisor.systems.limits import Bounded, Limit, Unbounded, Unread
 from semsupervisor.systems.nats_account import Account, Usage
 from semsupervisor.systems.nats_client import Login, NatsClient
+from tests.support.certificates import self_signed
 from tests.support.nats_faults import fill_stream, jetstream
 from tests.support.nats_server import GENERATIONS, NatsServer
 
@@ -69,7 +70,7 @@ class Looking:
 @pytest.fixture
 async def client() -> AsyncIterator[NatsClient]:
     """Return a client that is closed after the test."""
-    one = NatsClient()
+    one = NatsClient(SystemClock())
     yield one
     await one.close()
 
@@ -139,6 +140,23 @@ async def test_a_login_that_is_refused_is_a_fault_and_a_missing_one_is_not(
     assert none.outcome is Outcome.NOT_OFFERED
     assert all(isinstance(none.facts[name], Unknown) for name in EVERYTHING)
     assert "set checks.nats.client_username" in none.evidence["client_error"]
+
+
+@pytest.mark.integration
+async def test_a_certificate_that_nothing_was_said_about_is_no_fault(
+    server_with: ServerWith, client: NatsClient, tmp_path: Path
+) -> None:
+    """A server with a certificate of its own is locked for us until we are told what to trust; a wrong one is down."""
+    (tmp_path / "other").mkdir()
+    made, other = self_signed(tmp_path), self_signed(tmp_path / "other")
+    server = server_with(f"tls {{ cert_file: '{made.file}', key_file: '{made.key}' }}")
+    locked = await Looking(client, server, Login()).look()
+    assert (locked.outcome, isinstance(locked.facts["client_connected"], Unknown)) == (Outcome.NOT_OFFERED, True)
+    assert "set checks.nats.client_ca_file" in locked.evidence["client_error"]
+    wrong = await Looking(client, server, Login(ca_file=str(other.file))).look()
+    assert (wrong.outcome, wrong.facts["client_connected"]) == (Outcome.DOWN, False)
+    right = await Looking(client, server, Login(ca_file=str(made.file))).look()
+    assert right.facts["client_connected"] is True
 
 
 @pytest.mark.integration
