@@ -56,9 +56,14 @@ class Program:
         if self._last is not None and self._last.returncode is None:
             raise StillThere(f"{self._command[0]}: an earlier run was killed and has not gone yet")
         began = self._clock.monotonic()
-        self._last = process = await _started(self._command)
-        output, errors = _Kept(), _Kept()
-        reading = asyncio.gather(output.read(process.stdout), errors.read(process.stderr))
+        output, errors = await _Kept.opened(), await _Kept.opened()
+        try:
+            self._last = process = await _started(self._command, output.end, errors.end)
+        except BaseException:
+            output.close()
+            errors.close()
+            raise
+        reading = asyncio.gather(output.read(), errors.read())
         try:
             async with asyncio.timeout(timeout_seconds):
                 exit_code = await process.wait()
@@ -71,27 +76,58 @@ class Program:
             if process.returncode is None or not reading.done():
                 await _end_group(process)
             reading.cancel()
+            output.close()
+            errors.close()
         return Ended(exit_code, output.text, errors.text, self._clock.monotonic() - began)
 
 
 class _Kept:
-    """The begin of a stream, which is read to its end so that the writer is never held up."""
+    """The begin of what comes through a pipe, which is read to its end so that the writer is never held up.
 
-    def __init__(self) -> None:
+    The pipe is our own: asyncio takes a program with pipes of its own for ended only when all of them are closed, and a
+    child that outlives the program keeps them open. `end` is where the program writes.
+    """
+
+    def __init__(self, transport: asyncio.ReadTransport, stream: asyncio.StreamReader, end: int) -> None:
         self.text = b""
+        self.end = end
+        self._transport = transport
+        self._stream = stream
 
-    async def read(self, stream: asyncio.StreamReader | None) -> None:
-        while stream is not None and (chunk := await stream.read(CHUNK_BYTES)):
+    @classmethod
+    async def opened(cls) -> _Kept:
+        """Return a new pipe, to be closed."""
+        begin, end = os.pipe()
+        stream = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(begin, "rb", buffering=0)
+        )
+        return cls(transport, stream, end)
+
+    async def read(self) -> None:
+        """Read until nobody can write any more."""
+        self._close_end()
+        while chunk := await self._stream.read(CHUNK_BYTES):
             self.text += chunk[: MOST_OUTPUT_BYTES - len(self.text)]
 
+    def close(self) -> None:
+        """Give the pipe up, whoever may still write into it."""
+        self._close_end()
+        self._transport.close()
 
-async def _started(command: Sequence[str]) -> asyncio.subprocess.Process:
+    def _close_end(self) -> None:
+        end, self.end = self.end, -1
+        if end >= 0:
+            os.close(end)
+
+
+async def _started(command: Sequence[str], output: int, errors: int) -> asyncio.subprocess.Process:
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdout=output,
+            stderr=errors,
             env={"LANG": "C.UTF-8", **{name: os.environ[name] for name in HANDED_ON if name in os.environ}},
             cwd="/",
             start_new_session=True,
