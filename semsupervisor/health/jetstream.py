@@ -15,7 +15,7 @@ from semsupervisor.systems.limits import Bounded, Unread, ratio
 API_WINDOW_SECONDS = 300.0
 LEAST_API_REQUESTS = 20
 MOST_STREAMS = 200
-MOST_CONSUMERS = 400
+MOST_CONSUMERS = 200
 
 ALWAYS = (
     "jetstream_memory_used_bytes",
