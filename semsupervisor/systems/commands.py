@@ -15,7 +15,6 @@ from semsupervisor.kit.clock import Clock
 from semsupervisor.systems.connecting import TimedOut, reason
 
 MOST_OUTPUT_BYTES = 64 * 1024
-CHUNK_BYTES = 16 * 1024
 NICENESS = 10
 # What a child of the program keeps open after the program ended is waited for no longer than this.
 LEFT_OPEN_SECONDS = 0.5
@@ -46,88 +45,56 @@ class Program:
     def __init__(self, command: Sequence[str], clock: Clock) -> None:
         self._command = command
         self._clock = clock
-        self._last: asyncio.subprocess.Process | None = None
+        self._last: asyncio.SubprocessTransport | None = None
 
     async def run(self, timeout_seconds: float) -> Ended:
         """Run it in a group of its own, at low priority, and kill the whole group when it takes too long.
 
         Raises: TimedOut, NotRun, StillThere.
         """
-        if self._last is not None and self._last.returncode is None:
+        if self._last is not None and self._last.get_returncode() is None:
             raise StillThere(f"{self._command[0]}: an earlier run was killed and has not gone yet")
         began = self._clock.monotonic()
-        output, errors = await _Kept.opened(), await _Kept.opened()
+        self._last, watch = await _started(self._command)
         try:
-            self._last = process = await _started(self._command, output.end, errors.end)
-        except BaseException:
-            output.close()
-            errors.close()
-            raise
-        reading = asyncio.gather(output.read(), errors.read())
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                exit_code = await process.wait()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LEFT_OPEN_SECONDS):
-                    await asyncio.shield(reading)
-        except TimeoutError as error:
-            raise TimedOut(f"{self._command[0]}: not ended within {timeout_seconds:g} s, and killed") from error
+            await asyncio.wait({watch.exited}, timeout=timeout_seconds)
+            if not watch.exited.done():
+                raise TimedOut(f"{self._command[0]}: not ended within {timeout_seconds:g} s, and killed")
+            await asyncio.wait({watch.closed}, timeout=LEFT_OPEN_SECONDS)
         finally:
-            if process.returncode is None or not reading.done():
-                await _end_group(process)
-            reading.cancel()
-            output.close()
-            errors.close()
-        return Ended(exit_code, output.text, errors.text, self._clock.monotonic() - began)
+            await _end(self._last, watch)
+        exit_code = self._last.get_returncode() or 0
+        return Ended(exit_code, watch.kept[1], watch.kept[2], self._clock.monotonic() - began)
 
 
-class _Kept:
-    """The begin of what comes through a pipe, which is read to its end so that the writer is never held up.
+class _Watch(asyncio.SubprocessProtocol):
+    """Keeps the begin of what a program says, reads the rest away, and notes its end.
 
-    The pipe is our own: asyncio takes a program with pipes of its own for ended only when all of them are closed, and a
-    child that outlives the program keeps them open. `end` is where the program writes.
+    The standard library's own `wait` ends only when nobody holds the program's output any more.
     """
 
-    def __init__(self, transport: asyncio.ReadTransport, stream: asyncio.StreamReader, end: int) -> None:
-        self.text = b""
-        self.end = end
-        self._transport = transport
-        self._stream = stream
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.exited: asyncio.Future[None] = loop.create_future()
+        self.closed: asyncio.Future[None] = loop.create_future()
+        self.kept = {1: b"", 2: b""}
 
-    @classmethod
-    async def opened(cls) -> _Kept:
-        """Return a new pipe, to be closed."""
-        begin, end = os.pipe()
-        stream = asyncio.StreamReader()
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(begin, "rb", buffering=0)
-        )
-        return cls(transport, stream, end)
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self.kept[fd] += data[: MOST_OUTPUT_BYTES - len(self.kept[fd])]
 
-    async def read(self) -> None:
-        """Read until nobody can write any more."""
-        self._close_end()
-        while chunk := await self._stream.read(CHUNK_BYTES):
-            self.text += chunk[: MOST_OUTPUT_BYTES - len(self.text)]
+    def process_exited(self) -> None:
+        self.exited.set_result(None)
 
-    def close(self) -> None:
-        """Give the pipe up, whoever may still write into it."""
-        self._close_end()
-        self._transport.close()
-
-    def _close_end(self) -> None:
-        end, self.end = self.end, -1
-        if end >= 0:
-            os.close(end)
+    def connection_lost(self, _: Exception | None) -> None:
+        self.closed.set_result(None)
 
 
-async def _started(command: Sequence[str], output: int, errors: int) -> asyncio.subprocess.Process:
+async def _started(command: Sequence[str]) -> tuple[asyncio.SubprocessTransport, _Watch]:
     try:
-        process = await asyncio.create_subprocess_exec(
+        transport, watch = await asyncio.get_running_loop().subprocess_exec(
+            _Watch,
             *command,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=errors,
             env={"LANG": "C.UTF-8", **{name: os.environ[name] for name in HANDED_ON if name in os.environ}},
             cwd="/",
             start_new_session=True,
@@ -135,14 +102,17 @@ async def _started(command: Sequence[str], output: int, errors: int) -> asyncio.
     except (OSError, ValueError) as error:
         raise NotRun(f"{command[0]}: cannot be started: {reason(error)}") from error
     with contextlib.suppress(ProcessLookupError):
-        os.setpriority(os.PRIO_PGRP, process.pid, NICENESS)
-    return process
+        os.setpriority(os.PRIO_PGRP, transport.get_pid(), NICENESS)
+    return transport, watch
 
 
-async def _end_group(process: asyncio.subprocess.Process) -> None:
-    """Kill a program and what it started. Its number is its own still: it, or who holds its output, is there."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(LEFT_OPEN_SECONDS):
-            await process.wait()
+async def _end(transport: asyncio.SubprocessTransport, watch: _Watch) -> None:
+    """Kill a program and what it started, unless all of it has ended.
+
+    Its number is its own still: it, or who holds its output, is there.
+    """
+    if not watch.closed.done():
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(transport.get_pid(), signal.SIGKILL)
+        await asyncio.wait({watch.exited}, timeout=LEFT_OPEN_SECONDS)
+    transport.close()
