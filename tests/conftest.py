@@ -25,6 +25,7 @@ pytest_plugins = [
     "tests.support.watcher",
     "tests.support.scene",
     "tests.support.rows",
+    "tests.support.picking",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -15,13 +16,14 @@ from tests.support.scene import Scene, begun, both, ends, fires, watched
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
-QUIET_RUN_SECONDS = 60.0
+QUIET_SECONDS = 60.0 * float(os.environ.get("SEMSUPERVISOR_QUIET_MINUTES", "2"))
 REFUSED = ("supervisor_settings_refused", "supervisor:settings")
 
 
-@pytest.mark.parametrize("row", [Row(idle(QUIET_RUN_SECONDS), patient=True)], ids=["a-minute"])
+@pytest.mark.timeout(QUIET_SECONDS + 300)
+@pytest.mark.parametrize("row", [Row(idle(QUIET_SECONDS), patient=True, silent=True)], ids=["quiet"])
 def test_a_healthy_stack_is_nothing_to_tell(row: Row, plays: Plays) -> None:
-    """With the shipped rules a healthy stack brings no message, however often it is looked at."""
+    """With the shipped rules a healthy stack under its traffic brings no alert at all, at however many looks."""
     plays.hold(row)
 
 

@@ -80,6 +80,7 @@ IMPATIENT = """
 engine_unreachable.for = "2s"
 container_missing.for = "2s"
 container_oom_killed.clear_for = "3s"
+semstreams_restarted.clear_for = "1s"
 semstreams_unreachable.for = "2s"
 semstreams_unhealthy.for = "2s"
 semstreams_degraded.for = "2s"
@@ -87,6 +88,7 @@ semstreams_health_not_offered.for = "2s"
 semstreams_nats_disconnected.for = "2s"
 nats_unreachable.for = "2s"
 nats_unhealthy.for = "2s"
+observation_stale.above = 12
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -66,9 +67,9 @@ class SmallDisk:
                 return
 
 
-@pytest.fixture
-def small_disk() -> Iterator[SmallDisk]:
-    """Return an empty ext4 file system of 8 MiB.
+@contextmanager
+def mounted(size_bytes: int = SIZE_BYTES, *make: str) -> Iterator[SmallDisk]:
+    """Yield an empty ext4 file system of that size; `make` are more options for mkfs.ext4.
 
     It is mounted outside of pytest's folders, which are removed with all that is in them, and goes away even if a
     test that failed has left a file open on it.
@@ -79,8 +80,8 @@ def small_disk() -> Iterator[SmallDisk]:
         image, folder = Path(place, "disk.img"), Path(place, "disk")
         folder.mkdir()
         with image.open("wb") as file:
-            file.truncate(SIZE_BYTES)
-        run(["mkfs.ext4", "-q", "-m", "0", "-F", image])
+            file.truncate(size_bytes)
+        run(["mkfs.ext4", "-q", "-m", "0", *make, "-F", image])
         disk = SmallDisk(image, folder)
         if not disk.mount():
             pytest.skip("no loop device can be mounted here")
@@ -88,3 +89,10 @@ def small_disk() -> Iterator[SmallDisk]:
             yield disk
         finally:
             run(["umount", "--lazy", folder])
+
+
+@pytest.fixture
+def small_disk() -> Iterator[SmallDisk]:
+    """Return an empty ext4 file system of 8 MiB."""
+    with mounted() as disk:
+        yield disk

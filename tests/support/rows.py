@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
@@ -14,7 +15,7 @@ import pytest
 
 from tests.support.daemon_process import IMPATIENT
 from tests.support.demo_stack import DemoStack, DemoStackFactory
-from tests.support.scene import Scene, Told, both, mend, watched
+from tests.support.scene import TOLD_SECONDS, Scene, Told, both, mend, watched
 from tests.support.waiting import eventually_sync
 
 STACKS = 3
@@ -37,7 +38,10 @@ class Row:
     `muted` alerts, by rule and subject, have to fire untold before `mend` is called. `named` are among the
     consequences that the first message expects, `observed` among those told with its end. `still` goes on firing
     afterwards. `words` are looked for in the first message's summary, and `over` is its end; `evidence` is looked for
-    in what was gathered, `noted` in the timeline, by kind. `patient` rows run with the shipped patience.
+    in what was gathered, `noted` in the timeline, by kind. `patient` rows run with the shipped patience, others with
+    the impatient rules and with `rules`, which are lines of the same table. `before` makes the stack what it has to be
+    before the daemon starts; that is undone in the end. All is told `within_seconds` of the mending. After
+    a `silent` row not even an alert that nobody was told of has fired.
     """
 
     act: Act
@@ -52,6 +56,10 @@ class Row:
     evidence: Mapping[str, str] = field(default_factory=dict)
     noted: Mapping[str, str] = field(default_factory=dict)
     patient: bool = False
+    within_seconds: float = TOLD_SECONDS
+    rules: str = ""
+    before: Act | None = None
+    silent: bool = False
 
 
 def fault(name: str, **parameters: object) -> Act:
@@ -109,19 +117,67 @@ def one_after_another(*acts: Act) -> Act:
     return act
 
 
+def conf(text: str) -> Act:
+    """Have NATS run with another configuration than the demo's."""
+
+    def act(stack: DemoStack) -> None:
+        (stack.folder / "nats.conf").write_text(text)
+        stack.compose("up", "--detach", "--wait", "--force-recreate")
+
+    return act
+
+
+def fresh(stack: DemoStack) -> None:
+    """Take the stack away with all that it has stored."""
+    stack.down()
+
+
+def files(*names: str) -> Act:
+    """Bring the stack up with more of the demo's compose files."""
+
+    def act(stack: DemoStack) -> None:
+        stack.files.extend(names)
+        stack.up()
+
+    return act
+
+
 def play(row: Row, stack: DemoStack, folder: Path) -> None:
     """Watch a healthy stack, do what the row says, wait for the end of it, and hold the row."""
     mend(stack)
+    with restored(stack):
+        if row.before is not None:
+            row.before(stack)
+        _watch(row, stack, folder)
+
+
+@contextmanager
+def restored(stack: DemoStack) -> Iterator[None]:
+    """Bring a stack up as it was before, if something about it was changed."""
+    environment, compose_files = dict(stack.environment), list(stack.files)
+    configuration = (stack.folder / "nats.conf").read_text()
+    try:
+        yield
+    finally:
+        changed = (stack.environment, stack.files, (stack.folder / "nats.conf").read_text())
+        if changed != (environment, compose_files, configuration):
+            stack.down()
+            stack.environment, stack.files = environment, compose_files
+            (stack.folder / "nats.conf").write_text(configuration)
+            stack.up()
+
+
+def _watch(row: Row, stack: DemoStack, folder: Path) -> None:
     patience = {"settle": "5s"} if row.patient else {}
-    with watched(stack, folder, *(() if row.patient else (IMPATIENT,)), **patience) as scene:
+    with watched(stack, folder, *(() if row.patient else (IMPATIENT, row.rules)), **patience) as scene:
         row.act(stack)
         if row.mend is not None:
             scene.await_told(*(told for told in row.told if told.kind == "firing"))
             scene.await_muted(*row.muted)
             row.mend(stack)
-        scene.await_told(*row.told)
+        scene.await_told(*row.told, within_seconds=row.within_seconds)
         scene.await_calm(row.still)
-        assert sorted(scene.told) == sorted(row.told)
+        assert sorted(scene.told) == sorted(row.told), scene.told
         _hold_words(row, scene)
         _hold_timeline(row, scene)
 
@@ -141,6 +197,8 @@ def _hold_words(row: Row, scene: Scene) -> None:
 
 
 def _hold_timeline(row: Row, scene: Scene) -> None:
+    if row.silent:
+        assert scene.fired() == set()
     for kind, text in row.noted.items():
         assert any(text in noted for noted in scene.daemon.timeline(kind)), scene.daemon.timeline()
     assert not scene.daemon.timeline("engine.silent")

@@ -80,6 +80,12 @@ class Scene:
         alerts = ((alert["rule"], alert["subject"]) for alert in self.daemon.alerts())
         return {key for key in alerts if self._counts(*key)}
 
+    def fired(self) -> set[tuple[str, str]]:
+        """Return the alerts, by rule and subject, that have fired in all of this daemon's time, told or not."""
+        episodes = self.daemon.get("/v1/alerts/history", limit=1000)["alerts"]
+        alerts = ((alert["rule"], alert["subject"]) for alert in episodes if alert.get("fired_at"))
+        return {key for key in alerts if self._counts(*key)}
+
     def muted(self) -> dict[tuple[str, str], str]:
         """Return the alerts that fire and are told to nobody, with the reason."""
         return {
@@ -122,7 +128,13 @@ class Scene:
             assert self.daemon.runs, "the daemon has ended, and not because the test asked it to"
             return look()
 
-        eventually_sync(seen, within_seconds, pause_seconds=PAUSE_SECONDS)
+        try:
+            eventually_sync(seen, within_seconds, pause_seconds=PAUSE_SECONDS)
+        except AssertionError as error:
+            error.add_note(f"told: {self.told}")
+            if self.daemon.runs:
+                error.add_note(f"open: {sorted(self.open())}, of them muted: {self.muted()}")
+            raise
 
     def _waiting(self) -> bool:
         return any(not message["dead"] for message in self.daemon.get("/v1/outbox")["messages"])

@@ -1,0 +1,53 @@
+"""What is told, and what is not, of whatever SemStreams' health endpoint may answer, in each dialect."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.rows import Plays, Row, behave, fault, idle, one_after_another, up_as
+from tests.support.scene import both
+
+pytestmark = [pytest.mark.integration, pytest.mark.table, pytest.mark.timeout(600)]
+
+HEALTH = "semstreams:semstreams"
+UNHEALTHY = ("container_unhealthy", "service:semstreams")
+STALE = both("observation_stale", "probe:semstreams_health")
+NOT_OFFERED = both("semstreams_health_not_offered", HEALTH)
+RUNBOOK = up_as(SEMSTREAMS_DIALECT="runbook", SEMSTREAMS_JSON="pretty")
+
+ROWS = {
+    "ten-megabytes": Row(
+        fault("huge"),
+        STALE,
+        behave,
+        before=up_as(SEMSTREAMS_MEMORY="512M"),
+        evidence={"error": "the body is larger than"},
+    ),
+    "redirect-elsewhere": Row(
+        fault("redirect", location="http://192.0.2.1/health"),
+        (*STALE, *both(*UNHEALTHY)),
+        behave,
+        evidence={"error": "another host"},
+    ),
+    "redirect-to-nothing": Row(fault("redirect"), NOT_OFFERED, behave, muted=(UNHEALTHY,)),
+    "a-minute-of-silence": Row(
+        fault("hang", for_seconds=60.0), both("semstreams_unreachable", HEALTH), within_seconds=90.0
+    ),
+    "slow-but-in-time": Row(one_after_another(fault("slow", seconds=0.7), idle(8.0), behave)),
+    "runbook-dialect-is-well": Row(idle(15.0), before=RUNBOOK, patient=True),
+    "runbook-dialect-nats-connection": Row(
+        fault("nats_disconnect"),
+        both("semstreams_nats_disconnected", HEALTH),
+        behave,
+        before=RUNBOOK,
+        words="semstreams says that its connection to NATS is down",
+    ),
+    "runbook-dialect-garbage": Row(fault("garbage"), STALE, behave, before=RUNBOOK, evidence={"error": "JSON"}),
+    "offline-dialect-is-well": Row(idle(15.0), before=up_as(SEMSTREAMS_DIALECT="offline"), patient=True),
+}
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_each_thing_is_told_once(row: Row, plays: Plays) -> None:
+    """What the endpoint answers brings exactly its own messages; no answer that cannot be read is taken for health."""
+    plays.hold(row)

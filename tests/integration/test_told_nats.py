@@ -1,0 +1,212 @@
+"""What is told, and what is not, of what happens to NATS and to what it stores, by doing it to servers of each kind."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from nats.js import JetStreamContext
+from nats.js.api import StorageType
+
+from tests.support.nats_acts import PIECE, Crowd, nats, remove, slow_client, use
+from tests.support.nats_faults import churn, fill_stream, redeliver, stick_consumer
+from tests.support.rows import (
+    NATS,
+    NATS_UNREACHABLE,
+    SEMSTREAMS,
+    Act,
+    Plays,
+    Row,
+    compose,
+    conf,
+    docker,
+    files,
+    fresh,
+    from_host,
+    idle,
+    one_after_another,
+    up_as,
+)
+from tests.support.scene import both
+
+pytestmark = [pytest.mark.integration, pytest.mark.table, pytest.mark.timeout(600)]
+
+SERVER = "nats:nats"
+UNHEALTHY = ("container_unhealthy", SEMSTREAMS)
+DISCONNECTED = ("semstreams_nats_disconnected", "semstreams:semstreams")
+
+CONFIGURATION = """
+server_name: semstreams-nats
+port: 4222
+http_port: 8222
+{more}
+jetstream {{ store_dir: /data, max_memory_store: {memory}, max_file_store: {storage} }}
+"""
+ACCOUNT = """
+no_auth_user: app
+accounts { APP { jetstream { max_mem: 64MB, max_file: 70MB }, users: [{user: app, password: app}] } }
+"""
+
+
+def limited(more: str = "", memory: str = "256MB", storage: str = "1GB") -> Act:
+    """Have NATS run with limits that a test can reach."""
+    return conf(CONFIGURATION.format(more=more, memory=memory, storage=storage))
+
+
+async def fill_memory(js: JetStreamContext) -> None:
+    """Store 9.5 MB in memory."""
+    await js.add_stream(name="BULK", subjects=["BULK.>"], storage=StorageType.MEMORY)
+    for _ in range(10):
+        await js.publish("BULK.a", b"x" * 950_000)
+
+
+def within_seconds(rule: str, *more: str) -> str:
+    """Have a rule that looks at a course look at seconds only."""
+    lines = ('over = "10s"', 'for = "1s"', 'clear_for = "1s"')
+    keys = {line.partition(" = ")[0]: line for line in (*lines, *more)}
+    return "".join(f"{rule}.{line}\n" for line in keys.values())
+
+
+FILL_AND_REFUSE = nats(fill_stream, "LEDGER", max_bytes=1_000_000, discard="new", most=2000)
+# What is small beside what surrounds it goes past the older generation's policy.
+EVICT_SMALL = nats(fill_stream, "LEDGER", max_bytes=10_000, discard="new", payload=b"x", most=500)
+OLD = up_as(NATS_IMAGE="semsupervisor-demo/nats:2.9")
+INSIDE_ONLY = files("docker-compose.hardened.yml")
+SOON = 'stream_refuses_writes.for = "1s"\nstream_at_ceiling.for = "1s"\nconsumer_ack_pending_high.for = "1s"\n'
+CROWDED = 'nats_connections_high.for = "1s"\nnats_connections_full.for = "1s"\n'
+FULL = "".join(f'jetstream_{tier}_full.for = "1s"\n' for tier in ("storage", "memory", "account_storage"))
+LEDGER = "stream:LEDGER"
+WORKER = "consumer:WORK/stuck"
+many, nearly_all = Crowd(18), Crowd(22)
+
+ROWS = {
+    "connections-many": Row(
+        many.come,
+        both("nats_connections_high", SERVER),
+        many.leave,
+        before=limited("max_connections: 24"),
+        rules=CROWDED,
+        words="of those that it allows",
+    ),
+    "connections-nearly-out": Row(
+        nearly_all.come,
+        both("nats_connections_full", SERVER),
+        nearly_all.leave,
+        before=limited("max_connections: 24"),
+        rules=CROWDED,
+        words="soon it refuses new ones",
+    ),
+    "clients-that-come-and-go": Row(
+        nats(churn, 60),
+        both("nats_connections_unstable", SERVER),
+        rules=within_seconds("nats_connections_unstable", 'rate_above = "2/s"'),
+    ),
+    "slow-client": Row(
+        slow_client,
+        both("nats_slow_consumers", SERVER),
+        rules='nats_slow_consumers.over = "10s"\nnats_slow_consumers.clear_for = "1s"\n',
+    ),
+    "storage-full": Row(
+        nats(fill_stream, "BULK", payload=PIECE, most=84),
+        both("jetstream_storage_full", SERVER),
+        remove("BULK"),
+        before=limited(storage="80MB"),
+        rules=FULL,
+    ),
+    "memory-full": Row(
+        use(fill_memory),
+        both("jetstream_memory_full", SERVER),
+        remove("BULK"),
+        before=limited(memory="10MB"),
+        rules=FULL,
+    ),
+    "account-full": Row(
+        nats(fill_stream, "BULK", payload=PIECE, most=74),
+        both("jetstream_account_storage_full", SERVER),
+        remove("BULK"),
+        before=one_after_another(fresh, limited(ACCOUNT)),
+        rules=FULL,
+    ),
+    "stream-refuses": Row(
+        FILL_AND_REFUSE,
+        both("stream_refuses_writes", LEDGER),
+        remove("LEDGER"),
+        rules=SOON,
+        words="its policy is to refuse new ones",
+    ),
+    "stream-evicts": Row(
+        nats(fill_stream, "LEDGER", max_bytes=1_000_000, most=2000),
+        both("stream_at_ceiling", LEDGER),
+        remove("LEDGER"),
+        rules=SOON,
+    ),
+    "stream-with-room": Row(nats(fill_stream, "LEDGER", max_bytes=4_000_000, most=1000), rules=SOON),
+    "old-stream-evicts-against-its-policy": Row(
+        one_after_another(EVICT_SMALL, idle(7.0), EVICT_SMALL),
+        both("stream_at_ceiling", LEDGER),
+        remove("LEDGER"),
+        before=OLD,
+        rules='stream_at_ceiling.for = "1s"\n',
+    ),
+    "old-stream-evicts": Row(
+        nats(fill_stream, "LEDGER", max_bytes=1_000_000, most=2000),
+        both("stream_at_ceiling", LEDGER),
+        remove("LEDGER"),
+        before=OLD,
+        rules=SOON,
+    ),
+    "nobody-acknowledges": Row(
+        nats(stick_consumer, "WORK"),
+        both("consumer_ack_pending_high", WORKER),
+        remove("WORK"),
+        rules=SOON,
+    ),
+    "again-and-again": Row(
+        one_after_another(nats(redeliver, "WORK", 1), idle(7.0), nats(redeliver, "WORK", 20)),
+        both("consumer_redelivering", "consumer:WORK/again"),
+        remove("WORK"),
+        rules=within_seconds("consumer_redelivering", 'over = "20s"'),
+    ),
+    "stopped-by-hand": Row(
+        docker("stop", "nats", "--time", "2"),
+        both("container_stopped", NATS),
+        docker("start", "nats"),
+        muted=(NATS_UNREACHABLE, DISCONNECTED, UNHEALTHY),
+    ),
+    "paused": Row(
+        docker("pause", "nats"),
+        both("container_paused", NATS),
+        docker("unpause", "nats"),
+        muted=(NATS_UNREACHABLE,),
+        words="nats is paused",
+    ),
+    "recreated": Row(
+        compose("up", "--detach", "--wait", "--force-recreate", "--no-deps", "nats"),
+        noted={"service.recreated": "nats was recreated: it has a new container"},
+        patient=True,
+    ),
+    "old-killed": Row(from_host("nats", signal.SIGKILL), both("container_died", NATS), before=OLD),
+    "old-stands-still": Row(
+        from_host("nats", signal.SIGSTOP),
+        both(*NATS_UNREACHABLE),
+        from_host("nats", signal.SIGCONT),
+        muted=(("container_unhealthy", NATS),),
+        before=OLD,
+    ),
+    "old-is-well": Row(idle(15.0), before=OLD, patient=True),
+    "inside-only-killed": Row(from_host("nats", signal.SIGKILL), both("container_died", NATS), before=INSIDE_ONLY),
+    "inside-only-stands-still": Row(
+        from_host("nats", signal.SIGSTOP),
+        both(*NATS_UNREACHABLE),
+        from_host("nats", signal.SIGCONT),
+        muted=(("container_unhealthy", NATS),),
+        before=INSIDE_ONLY,
+    ),
+    "inside-only-is-well": Row(idle(15.0), before=INSIDE_ONLY, patient=True),
+}
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_each_thing_is_told_once(row: Row, plays: Plays) -> None:
+    """What happens to a server, its streams or its clients brings exactly its own messages."""
+    plays.hold(row)

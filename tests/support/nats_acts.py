@@ -1,0 +1,77 @@
+"""What a row does to the NATS server of its stack, as a client of it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
+from typing import Any
+
+from nats.js import JetStreamContext
+
+from tests.support import nats_faults
+from tests.support.demo_stack import DemoStack
+from tests.support.rows import Act
+
+WITHIN_SECONDS = 60.0
+PIECE = b"x" * 900_000
+
+
+def client(stack: DemoStack) -> str:
+    """Return the address of the stack's server for clients."""
+    return f"nats://{stack.address('nats')}:4222"
+
+
+def monitor(stack: DemoStack) -> str:
+    """Return the address of the stack's server for looks."""
+    return f"http://{stack.address('nats')}:8222"
+
+
+def nats(fault: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any, **named: Any) -> Act:
+    """Make one of the faults of `nats_faults` on the stack's server."""
+
+    def act(stack: DemoStack) -> None:
+        asyncio.run(asyncio.wait_for(fault(client(stack), *arguments, **named), WITHIN_SECONDS))
+
+    return act
+
+
+def slow_client(stack: DemoStack) -> None:
+    """Be cut off for reading too slowly."""
+    asyncio.run(asyncio.wait_for(nats_faults.cut_off_slow_client(client(stack), monitor(stack)), WITHIN_SECONDS))
+
+
+def use(work: Callable[[JetStreamContext], Coroutine[Any, Any, Any]]) -> Act:
+    """Do something with JetStream."""
+
+    async def run(url: str) -> None:
+        async with nats_faults.jetstream(url) as js:
+            await work(js)
+
+    return nats(run)
+
+
+def remove(stream: str) -> Act:
+    """Delete a stream."""
+    return use(lambda js: js.delete_stream(stream))
+
+
+class Crowd:
+    """Clients that connect and say nothing; they stay until they are sent away."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._open = ExitStack()
+
+    def come(self, stack: DemoStack) -> None:
+        """Connect all of them."""
+        for _ in range(self._count):
+            one = self._open.enter_context(socket.create_connection((stack.address("nats"), 4222), timeout=10))
+            one.sendall(b'CONNECT {"verbose":false}\r\nPING\r\n')
+            while b"PONG" not in one.recv(4096):
+                pass
+
+    def leave(self, _: DemoStack) -> None:
+        """Disconnect all of them."""
+        self._open.close()
