@@ -1,8 +1,7 @@
-"""Asking for what a program offers in one of several places: all are tried at once, then the right one is kept to."""
+"""Asking for what a program offers in one of several places: they are tried in turn, then the right one is kept to."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -44,7 +43,7 @@ class Offering(Generic[T]):
         return self._found or self._places[0]
 
     async def ask(self, timeout_seconds: float) -> T:
-        """Ask where it was offered last, or everywhere at once.
+        """Ask where it was offered last, or in one place after the other until one has it.
 
         Raises: NotOffered when nobody has it; Strange; Unreachable when nothing answers; another SupervisorError when
         that cannot be said.
@@ -54,21 +53,16 @@ class Offering(Generic[T]):
                 return await self._asked(self._found, timeout_seconds)
             except NotOffered:
                 self._found = None
-        tries = await asyncio.gather(*(self._tried(place, timeout_seconds) for place in self._places))
         errors: list[SupervisorError] = []
-        for place, outcome in zip(self._places, tries, strict=True):
-            if isinstance(outcome, SupervisorError):
-                errors.append(outcome)
+        for place in self._places:
+            try:
+                outcome = await self._asked(place, timeout_seconds / len(self._places))
+            except SupervisorError as error:
+                errors.append(error)
             else:
                 self._found = place
                 return outcome
         raise _worth_telling(errors)
-
-    async def _tried(self, place: Endpoint, timeout_seconds: float) -> T | SupervisorError:
-        try:
-            return await self._asked(place, timeout_seconds)
-        except SupervisorError as error:
-            return error
 
     async def _asked(self, place: Endpoint, timeout_seconds: float) -> T:
         try:

@@ -37,10 +37,17 @@ async def test_the_place_is_found_and_kept_to() -> None:
 
 
 async def test_what_moved_is_found_again() -> None:
-    """When the place does not have it any more, all are asked, within the same look."""
-    one, other = Answering(answer(b"first"), answer(b"", 404)), Answering(answer(b"", 404), answer(b"second"))
+    """When the place does not have it any more, all are asked in turn, within the same look."""
+    one, other = Answering(answer(b"first"), answer(b"", 404)), Answering(answer(b"second"))
     offered = offering(one, other)
     assert [await offered.ask(1.0), await offered.ask(1.0)] == ["first", "second"]
+
+
+async def test_the_first_that_has_it_is_enough() -> None:
+    """Nobody else is asked, and while it is looked for each place gets its share of the time."""
+    one, other = Answering(answer(b"word")), Answering(answer(b"other"))
+    assert await offering(one, other).ask(1.0) == "word"
+    assert (one.timeouts, other.timeouts) == ([0.5], [])
 
 
 async def test_a_place_that_is_down_is_kept_to() -> None:
@@ -50,7 +57,7 @@ async def test_a_place_that_is_down_is_kept_to() -> None:
     await offered.ask(1.0)
     with pytest.raises(Unreachable):
         await offered.ask(1.0)
-    assert len(other.timeouts) == 1
+    assert other.timeouts == []
 
 
 @pytest.mark.parametrize(
