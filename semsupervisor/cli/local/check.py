@@ -40,7 +40,12 @@ _WORDS = {OK: "OK", WARNING: "WARNING", CRITICAL: "CRITICAL", UNKNOWN: "UNKNOWN"
 _FIGURES: Mapping[SubjectKind, Sequence[tuple[str, str, int]]] = {
     SubjectKind.SERVICE: (("memory_used_bytes", "B", 1), ("memory_used_ratio", "%", 100), ("restarts", "", 1)),
     SubjectKind.SEMSTREAMS: (("latency_seconds", "s", 1),),
-    SubjectKind.NATS: (("connections", "", 1), ("slow_consumers_total", "c", 1)),
+    SubjectKind.NATS: (
+        ("connections", "", 1),
+        ("slow_consumers_total", "c", 1),
+        ("jetstream_memory_used_ratio", "%", 100),
+        ("jetstream_storage_used_ratio", "%", 100),
+    ),
     SubjectKind.FILESYSTEM: (("used_ratio", "%", 100), ("inodes_used_ratio", "%", 100)),
     SubjectKind.HOST: (("memory_available_ratio", "%", 100), ("load_per_processor", "", 1)),
 }

@@ -203,6 +203,15 @@ def test_a_look_has_an_end(tmp_path: Path, hanging_engine: Path, capsys: pytest.
     assert capsys.readouterr().out == "SEMSUPERVISOR UNKNOWN - the look did not end within 0.3 s\n"
 
 
+def test_jetstream_is_held_against_its_limits() -> None:
+    """A plugin's figures show how full JetStream is, with the limits of its rules."""
+    world = World()
+    world.see(SubjectKind.NATS, "nats", {"jetstream_storage_used_ratio": 0.25, "slow_consumers_total": 3})
+    found = figures(as_text(once(world), OK, ruleset.defaults()))
+    assert found["nats_nats_jetstream_storage_used"] == "25%;80;90;0"
+    assert found["nats_nats_slow_consumers_total"] == "3c;;;0"
+
+
 def test_limits_come_from_the_rules_that_are_on() -> None:
     """A rule that is switched off limits nothing."""
     off = [msgspec.structs.replace(rule, enabled=False) for rule in ruleset.defaults()]
