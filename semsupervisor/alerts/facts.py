@@ -197,6 +197,7 @@ FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
     SubjectKind.CERTIFICATE: {
         "reachable": bool,
         "lifetime_left_ratio": float,
+        "reserve_ratio": float,
         "time_left_seconds": float,
         "expires_at": str,
         "name_valid": bool,

@@ -136,6 +136,7 @@ WORDS: Mapping[str, str] = {
     "redelivered": "Messages not acknowledged that were delivered more than once.",
     "redeliveries_total": "Repeated deliveries that were seen, at the least.",
     "refuses_writes": "Whether it is at its own limit and refuses new messages.",
+    "reserve_ratio": "Time left to its certificate as a share of its life, or of 90 days if that is less, 0 to 1.",
     "resident_memory_bytes": "Memory that it says it holds.",
     "restarted": "Whether it was started anew of late, and its container was not.",
     "restarting": "Whether it restarts again and again.",

@@ -192,7 +192,7 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
     SubjectKind.CONSUMER: {"stuck": False, "ack_pending_ratio": 0.9, "redeliveries_total": 700},
     SubjectKind.CERTIFICATE: {
         "reachable": True,
-        "lifetime_left_ratio": 0.36,
+        "reserve_ratio": 0.36,
         "name_valid": True,
         "chain_valid": True,
     },

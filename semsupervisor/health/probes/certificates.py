@@ -19,7 +19,9 @@ from semsupervisor.systems.tls import Certificate
 
 # Before this no certificate that is looked at was made: a host without a clock of its own starts in 1970.
 EARLIEST = datetime(2025, 1, 1, tzinfo=UTC)
-OF_DATES = ("lifetime_left_ratio", "time_left_seconds")
+OF_DATES = ("lifetime_left_ratio", "reserve_ratio", "time_left_seconds")
+# Nobody renews a certificate of ten years three years before its end: what is left is held against this at most.
+LONGEST_COUNTED_SECONDS = 90 * 86_400.0
 FACTS = (*OF_DATES, "expires_at", "name_valid", "chain_valid")
 LONGEST_NAMES = 200
 
@@ -112,7 +114,12 @@ def _of_dates(found: Certificate, now: datetime) -> Mapping[str, FactValue]:
             OF_DATES, Unknown(f"it begins at {found.starts:%Y-%m-%d %H:%M}: is this host's clock right?")
         )
     left, whole = (found.ends - now).total_seconds(), (found.ends - found.starts).total_seconds()
-    return {"lifetime_left_ratio": max(0.0, left / whole) if whole > 0 else 0.0, "time_left_seconds": max(0.0, left)}
+    left = max(0.0, left)
+    return {
+        "lifetime_left_ratio": left / whole if whole > 0 else 0.0,
+        "reserve_ratio": min(1.0, left / min(whole, LONGEST_COUNTED_SECONDS)) if whole > 0 else 0.0,
+        "time_left_seconds": left,
+    }
 
 
 def _words(one: Watched, found: Certificate) -> Mapping[str, str]:

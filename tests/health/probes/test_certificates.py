@@ -86,6 +86,7 @@ async def test_a_good_certificate(authority: Authority, serve: Serve) -> None:
     assert seen.facts == {
         "reachable": True,
         "lifetime_left_ratio": pytest.approx(0.25),
+        "reserve_ratio": pytest.approx(0.25),
         "time_left_seconds": pytest.approx(6 * 3600),
         "expires_at": (NOW + 6 * HOUR).isoformat(),
         "name_valid": True,
@@ -100,9 +101,20 @@ async def test_a_bad_certificate(authority: Authority, serve: Serve) -> None:
     port = await serve(serving(authority.issue(NOW - 25 * HOUR, NOW - HOUR, "DNS:elsewhere")))
     (seen,) = await look(Watched(name="web", address=f"127.0.0.1:{port}"))
     facts = seen.facts
-    assert (facts["lifetime_left_ratio"], facts["time_left_seconds"]) == (0.0, 0.0)
+    assert (facts["lifetime_left_ratio"], facts["reserve_ratio"], facts["time_left_seconds"]) == (0.0, 0.0, 0.0)
     assert (facts["name_valid"], facts["chain_valid"]) == (False, False)
     assert seen.evidence["chain_problem"]
+
+
+@pytest.mark.parametrize(("days_left", "reserve"), [(200, 1.0), (30, 1 / 3), (9, 0.1)])
+async def test_a_long_life_is_held_against_90_days(
+    authority: Authority, serve: Serve, days_left: int, reserve: float
+) -> None:
+    """A certificate of a year has enough left until a month before its end."""
+    port = await serve(serving(authority.issue(NOW - (365 - days_left) * 24 * HOUR, NOW + days_left * 24 * HOUR)))
+    (seen,) = await look(Watched(name="web", address=f"localhost:{port}", ca_file=str(authority.file)))
+    assert seen.facts["reserve_ratio"] == pytest.approx(reserve)
+    assert seen.facts["lifetime_left_ratio"] == pytest.approx(days_left / 365)
 
 
 @pytest.mark.parametrize("now", [datetime(1970, 1, 1, 0, 5, tzinfo=UTC), NOW - 48 * HOUR])
