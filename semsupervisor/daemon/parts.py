@@ -43,6 +43,8 @@ ENGINE_ROOT = "/var/lib/docker"
 # What lies more than two minutes apart would not count for an alert's `for`.
 LONGEST_SLOW_SECONDS = 60.0
 SLOW_TIMES = 3
+# Each look from inside is a connection to NATS: more of them would look like a client that is cut off in a loop.
+LEAST_SECONDS = {SemstreamsReach.name: 10.0}
 CERTIFICATE_TIMES = 6
 METRICS_PATH = "/metrics"
 METRICS_PORT = 9090
@@ -87,7 +89,10 @@ def probes(settings: Settings, means: Means) -> list[Planned]:
     checks = settings.checks
     usual = [Planned(probe, checks.interval_seconds, checks.timeout_seconds) for probe in _usual(settings, means)]
     rarely = _rarely(checks, SLOW_TIMES)
-    slow = [Planned(probe, rarely, checks.timeout_seconds) for probe in _slow(settings, means)]
+    slow = [
+        Planned(probe, max(rarely, LEAST_SECONDS.get(probe.name, 0.0)), checks.timeout_seconds)
+        for probe in _slow(settings, means)
+    ]
     return [*usual, *slow, *_own(settings, means)]
 
 
