@@ -59,7 +59,7 @@ def planned(checks: CheckSettings) -> dict[str, float]:
     ("interval", "slow", "inside"), [(1, 3.0, 10.0), (10, 30.0, 30.0), (30, 60.0, 60.0), (60, 60.0, 60.0)]
 )
 def test_heavy_looks_are_rarer_and_still_count(interval: int, slow: float, inside: float) -> None:
-    """Never so rarely that an alert would not count the time; the view from inside never looks like a looping client."""
+    """Never so rarely that an alert would not count the time; the view from inside never looks like a loop."""
     found = planned(CheckSettings(interval_seconds=Duration(interval)))
     assert (found["nats_varz"], found["nats_jetstream"], found["nats_client"]) == (interval, slow, slow)
     assert found["semstreams_reach"] == inside
