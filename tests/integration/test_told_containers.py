@@ -102,12 +102,17 @@ ROWS = {
         evidence={"last_log_lines": "panic: runtime error"},
     ),
     "gave-up": Row(
-        one_after_another(docker("update", "semstreams", "--restart=on-failure:3"), fault("crash_loop", count=3)),
+        one_after_another(
+            docker("restart", "semstreams", "--time", "2"),  # its policy has tried nothing since
+            START,
+            docker("update", "semstreams", "--restart=on-failure:3"),
+            fault("crash_loop", count=3),
+        ),
         (*both("container_restarting", SEMSTREAMS), *DIED, *DIED, *DIED),
         one_after_another(docker("update", "semstreams", "--restart=unless-stopped"), START),
-        muted=(UNREACHABLE,),
         words="semstreams died 3 times in the last 10 minutes.",
         over="semstreams ended, and nobody had asked for it: crashed with exit code 3; Docker gave up after 3 tries.",
+        patient=True,
     ),
     "recreate": Row(
         compose("up", "--detach", "--wait", "--force-recreate", "--no-deps", "semstreams"),
