@@ -1,10 +1,10 @@
-"""What is told, and what is not, of whatever SemStreams' health endpoint may answer, in each dialect."""
+"""What is told, and what is not, of whatever SemStreams may answer: health in each dialect, metrics by each name."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.support.rows import Plays, Row, behave, fault, idle, one_after_another, up_as
+from tests.support.rows import Plays, Row, behave, fault, idle, one_after_another, up_as, within_seconds
 from tests.support.scene import both
 
 pytestmark = [pytest.mark.integration, pytest.mark.table, pytest.mark.timeout(600)]
@@ -43,6 +43,20 @@ ROWS = {
         words="semstreams says that its connection to NATS is down",
     ),
     "runbook-dialect-garbage": Row(fault("garbage"), STALE, behave, before=RUNBOOK, evidence={"error": "JSON"}),
+    "metrics-by-the-runbooks-names": Row(one_after_another(fault("metrics", names="runbook"), idle(10.0), behave)),
+    "metrics-by-the-shipped-names": Row(one_after_another(fault("metrics", names="shipped"), idle(10.0), behave)),
+    "metrics-in-the-other-form": Row(one_after_another(fault("metrics", openmetrics=True), idle(10.0), behave)),
+    "backlog": Row(
+        fault("backlog"),
+        both("semstreams_backlog_growing", HEALTH),
+        behave,
+        rules=within_seconds("semstreams_backlog_growing"),
+    ),
+    "errors-in-the-log": Row(
+        fault("log_spam", lines_per_second=50.0, seconds=12.0),
+        both("semstreams_log_errors", HEALTH),
+        rules=within_seconds("semstreams_log_errors"),
+    ),
     "offline-dialect-is-well": Row(idle(15.0), before=up_as(SEMSTREAMS_DIALECT="offline"), patient=True),
 }
 

@@ -26,6 +26,7 @@ from tests.support.rows import (
     idle,
     one_after_another,
     up_as,
+    within_seconds,
 )
 from tests.support.scene import both
 
@@ -60,17 +61,11 @@ async def fill_memory(js: JetStreamContext) -> None:
         await js.publish("BULK.a", b"x" * 950_000)
 
 
-def within_seconds(rule: str, *more: str) -> str:
-    """Have a rule that looks at a course look at seconds only."""
-    lines = ('over = "10s"', 'for = "1s"', 'clear_for = "1s"')
-    keys = {line.partition(" = ")[0]: line for line in (*lines, *more)}
-    return "".join(f"{rule}.{line}\n" for line in keys.values())
-
-
 FILL_AND_REFUSE = nats(fill_stream, "LEDGER", max_bytes=1_000_000, discard="new", most=2000)
 # What is small beside what surrounds it goes past the older generation's policy.
 EVICT_SMALL = nats(fill_stream, "LEDGER", max_bytes=10_000, discard="new", payload=b"x", most=500)
-OLD = up_as(NATS_IMAGE="semsupervisor-demo/nats:2.9")
+# With a store of its own: what a newer server has written is not for an older one.
+OLD = one_after_another(fresh, up_as(NATS_IMAGE="semsupervisor-demo/nats:2.9"))
 INSIDE_ONLY = files("docker-compose.hardened.yml")
 SOON = 'stream_refuses_writes.for = "1s"\nstream_at_ceiling.for = "1s"\nconsumer_ack_pending_high.for = "1s"\n'
 CROWDED = 'nats_connections_high.for = "1s"\nnats_connections_full.for = "1s"\n'

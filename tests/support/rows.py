@@ -142,6 +142,13 @@ def files(*names: str) -> Act:
     return act
 
 
+def within_seconds(rule: str, *more: str) -> str:
+    """Have a rule that looks at a course look at seconds only."""
+    lines = ('over = "10s"', 'for = "1s"', 'clear_for = "1s"')
+    keys = {line.partition(" = ")[0]: line for line in (*lines, *more)}
+    return "".join(f"{rule}.{line}\n" for line in keys.values())
+
+
 def play(row: Row, stack: DemoStack, folder: Path) -> None:
     """Watch a healthy stack, do what the row says, wait for the end of it, and hold the row."""
     mend(stack)
