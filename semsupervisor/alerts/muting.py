@@ -73,12 +73,18 @@ def _upstream_of_service(subject: Subject, topology: Topology, nats_chain: tuple
 
 
 def _upstream_of_probe(subject: Subject, topology: Topology, nats_chain: tuple[Subject, ...]) -> tuple[Subject, ...]:
+    """Return what a check depends on: all that look at the same service see as little as the one of its health."""
     if subject.name.startswith("semstreams"):
         service = topology.semstreams_service
-        return (Subject(SubjectKind.SEMSTREAMS, service), Subject(SubjectKind.SERVICE, service), *nats_chain)
+        own = (Subject(SubjectKind.SEMSTREAMS, service), Subject(SubjectKind.SERVICE, service))
+        return (*_other_probe(subject, "semstreams_health"), *own, *nats_chain)
     if subject.name.startswith("nats"):
-        return nats_chain
+        return (*_other_probe(subject, "nats_health"), *nats_chain)
     return (ENGINE, HOST) if subject.name == "containers" else ()
+
+
+def _other_probe(subject: Subject, name: str) -> tuple[Subject, ...]:
+    return () if subject.name == name else (Subject(SubjectKind.PROBE, name),)
 
 
 def mute(

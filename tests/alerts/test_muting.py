@@ -64,7 +64,12 @@ def muted(about: Alert, *others: Alert, ended: tuple[Ended, ...] = (), now: floa
         (Subject(SubjectKind.SERVICE, "semembed"), [ENGINE, HOST]),
         (SEMSTREAMS, [SERVICE, NATS, NATS_SERVICE, ENGINE, HOST]),
         (probe("semstreams_health"), [SEMSTREAMS, SERVICE, NATS, NATS_SERVICE, ENGINE, HOST]),
-        (probe("nats_varz"), [NATS, NATS_SERVICE, ENGINE, HOST]),
+        (
+            probe("semstreams_metrics"),
+            [probe("semstreams_health"), SEMSTREAMS, SERVICE, NATS, NATS_SERVICE, ENGINE, HOST],
+        ),
+        (probe("nats_health"), [NATS, NATS_SERVICE, ENGINE, HOST]),
+        (probe("nats_varz"), [probe("nats_health"), NATS, NATS_SERVICE, ENGINE, HOST]),
         (probe("containers"), [ENGINE, HOST]),
         (probe("filesystems"), []),
     ],

@@ -332,6 +332,7 @@ def test_causes_and_consequences() -> None:
     assert causes == {
         "engine_unreachable",
         "engine_forbidden",
+        "observation_stale",
         "container_died",
         "container_undecided",
         "container_stopped",
