@@ -1,0 +1,69 @@
+"""Open jobs in small files beside the database, each whole or not there: what was begun outlives a broken database.
+
+A job's file is on the disk before the job's next act, and removed when the job has ended. It is what counts; the
+database's row follows it, and serves those who ask what happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from semsupervisor.errors import StoreError
+from semsupervisor.jobs.steps import JobRecord
+from semsupervisor.kit.files import remove_unfinished, sync_folder, write_atomically
+
+log = structlog.get_logger(__name__)
+
+SUFFIX = ".json"
+
+
+class Mirror:
+    """The folder of the open jobs. Its calls block: they are for a thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def write(self, job: JobRecord) -> None:
+        """Put a job's record on the disk. Raises: StoreError."""
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(self._file(job.id), msgspec.json.encode(job))
+        except OSError as error:
+            raise StoreError(f"cannot write down the job {job.id} in {self._folder}: {error.strerror}") from error
+
+    def remove(self, job_id: str) -> None:
+        """Forget a job that has ended. Raises: StoreError."""
+        try:
+            self._file(job_id).unlink(missing_ok=True)
+            sync_folder(self._folder)
+        except OSError as error:
+            raise StoreError(f"cannot remove {self._file(job_id)}: {error.strerror}") from error
+
+    def read(self) -> Sequence[JobRecord]:
+        """Return the jobs that are open, oldest first; a file that cannot be read is logged and stays.
+
+        Raises: StoreError when the folder itself cannot be read.
+        """
+        try:
+            if not self._folder.is_dir():
+                return ()
+            remove_unfinished(self._folder)
+            files = sorted(self._folder.glob(f"*{SUFFIX}"))
+        except OSError as error:
+            raise StoreError(f"cannot read the open jobs in {self._folder}: {error.strerror}") from error
+        return [job for file in files if (job := _read(file)) is not None]
+
+    def _file(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}{SUFFIX}"
+
+
+def _read(file: Path) -> JobRecord | None:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=JobRecord)
+    except (OSError, msgspec.DecodeError) as error:
+        log.error("jobs.unreadable", file=str(file), error=str(error))
+        return None
