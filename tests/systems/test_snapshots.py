@@ -17,6 +17,7 @@ from semsupervisor.backup.framing import FrameWalk
 from semsupervisor.systems import snapshots
 from semsupervisor.systems.snapshots import SnapshotBroken, SnapshotRefused, TargetTooSlow, take
 from tests.support.nats_server import GENERATIONS, NatsServer
+from tests.support.waiting import eventually
 
 
 MESSAGES = 2000
@@ -39,8 +40,10 @@ async def _quiet(_: Exception) -> None:
 async def connected(server: NatsServer) -> AsyncIterator[Client]:
     """Return a connection of its own."""
     client = await nats.connect(server.url, error_cb=_quiet, allow_reconnect=False)
-    yield client
-    await client.close()
+    try:
+        yield client
+    finally:
+        await client.close()
 
 
 async def filled(client: Client, name: str, messages: int = MESSAGES, size: int = 4096) -> None:
@@ -48,7 +51,11 @@ async def filled(client: Client, name: str, messages: int = MESSAGES, size: int 
     await client.jetstream().add_stream(name=name, subjects=[f"{name}.>"])
     for _ in range(messages):
         await client.publish(f"{name}.a", os.urandom(size))
-    await client.flush()
+
+    async def stored() -> bool:
+        return (await client.jetstream().stream_info(name)).state.messages == messages
+
+    await eventually(stored)
 
 
 class Target:
