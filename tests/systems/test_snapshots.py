@@ -19,7 +19,6 @@ from semsupervisor.systems.snapshots import SnapshotBroken, SnapshotRefused, Tar
 from tests.support.nats_server import GENERATIONS, NatsServer
 from tests.support.waiting import eventually
 
-
 MESSAGES = 2000
 
 

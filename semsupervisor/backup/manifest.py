@@ -1,0 +1,126 @@
+"""What a snapshot says of itself: the manifest that is written last, without which it is no snapshot. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+FILE_NAME = "manifest.json"
+VERSION = 1
+
+
+class Kind(StrEnum):
+    """How it was taken: from the running server, or of the stopped server's volume."""
+
+    HOT = "hot"
+    COLD = "cold"
+
+
+class FileEntry(msgspec.Struct, frozen=True):
+    """One file of the snapshot: its size, and the SHA-256 of its content in hexadecimal digits."""
+
+    size_bytes: int
+    sha256: str
+
+
+class StreamEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One stream in it.
+
+    `state` is what the server said when it began: more may be in it, so its counts are "at least". `blocks` are the
+    blocks of data in its archive.
+    """
+
+    account: str
+    name: str
+    file: str
+    config: Mapping[str, Any]
+    state: Mapping[str, Any]
+    blocks: int
+
+
+class LeftOut(msgspec.Struct, frozen=True):
+    """What is not in it, and why; whether it should be, so that the snapshot is incomplete without it."""
+
+    what: str
+    why: str
+    is_fault: bool
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is known of a snapshot. `files` are by their path below its folder, with `/` between the parts."""
+
+    version: int
+    id: str
+    kind: Kind
+    host: str
+    supervisor: str
+    began_at: datetime
+    ended_at: datetime
+    files: Mapping[str, FileEntry]
+    streams: tuple[StreamEntry, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    images: Mapping[str, str] = {}
+    nats_version: str = ""
+    note: str = ""
+    downtime_seconds: float = 0.0
+
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether all is in it that should be."""
+        return not any(one.is_fault for one in self.left_out)
+
+    @property
+    def size_bytes(self) -> int:
+        """Return what its files take together."""
+        return sum(file.size_bytes for file in self.files.values())
+
+    @property
+    def messages(self) -> int:
+        """Return how many messages its streams hold at least."""
+        return sum(_count(stream.state.get("messages")) for stream in self.streams)
+
+
+class Unusable(ValueError):
+    """The bytes are no manifest of this version; the text says why, and what to do."""
+
+
+def encode(manifest: Manifest) -> bytes:
+    """Return a manifest as it is written."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+
+
+def decode(content: bytes) -> Manifest:
+    """Read a manifest. Raises: Unusable."""
+    try:
+        version = msgspec.json.decode(content, type=_Versioned).version
+        if version > VERSION:
+            raise Unusable(
+                f"it is of version {version}, this supervisor knows {VERSION}: use the supervisor that wrote it"
+            )
+        return msgspec.json.decode(content, type=Manifest)
+    except msgspec.DecodeError as error:
+        raise Unusable(f"{FILE_NAME} cannot be read: {error}") from error
+
+
+class _Versioned(msgspec.Struct):
+    version: int
+
+
+def differences(manifest: Manifest, sizes: Mapping[str, int]) -> Sequence[str]:
+    """Return how the files that are there differ from the manifest in name and size, in words."""
+    found = [f"{path} is missing" for path in manifest.files if path not in sizes]
+    found += [f"{path} is not in the manifest" for path in sizes if path not in manifest.files]
+    found += [
+        f"{path} has {sizes[path]} bytes instead of {entry.size_bytes}"
+        for path, entry in manifest.files.items()
+        if path in sizes and sizes[path] != entry.size_bytes
+    ]
+    return sorted(found)
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
