@@ -14,7 +14,7 @@ import structlog
 
 from semsupervisor.errors import StoreError
 from semsupervisor.jobs.steps import JobRecord
-from semsupervisor.kit.files import remove_unfinished, sync_folder, write_atomically
+from semsupervisor.kit.files import sync_folder, write_atomically
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +51,6 @@ class Mirror:
         try:
             if not self._folder.is_dir():
                 return ()
-            remove_unfinished(self._folder)
             files = sorted(self._folder.glob(f"*{SUFFIX}"))
         except OSError as error:
             raise StoreError(f"cannot read the open jobs in {self._folder}: {error.strerror}") from error

@@ -38,14 +38,14 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_is_said_and_kept(tmp_path: Path, logs: Logs) -> None:
-    """Somebody may still read it; what a writer that was killed left half done is removed."""
+    """Somebody may still read it; what a writer that was killed left half done is not taken for a job."""
     mirror = Mirror(tmp_path)
     mirror.write(named("1"))
     (tmp_path / "2.json").write_text("{")
     (tmp_path / f".3.json.abcd{UNFINISHED_SUFFIX}").write_text("{")
     assert [job.id for job in mirror.read()] == ["1"]
     assert [entry["event"] for entry in logs] == ["jobs.unreadable"]
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["1.json", "2.json"]
+    assert (tmp_path / "2.json").exists()
 
 
 def test_a_folder_that_takes_nothing_is_an_error(tmp_path: Path) -> None:

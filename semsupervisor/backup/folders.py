@@ -1,0 +1,227 @@
+"""The folder of the snapshots: each is a folder in it that is whole or not there, and all else in it is left alone.
+
+A snapshot grows in a folder whose name begins with a dot, which the runbook's own commands pass over, and gets its
+name when it is whole and on the disk. All calls block: they are for a thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from semsupervisor.backup.manifest import FILE_NAME, FileEntry
+from semsupervisor.errors import PermanentError, TemporaryError
+from semsupervisor.kit.files import sync_folder
+
+PARTIAL_PREFIX = ".partial-"
+DOOMED_PREFIX = ".removing-"
+RUNBOOK_ARCHIVE = "nats-data.tar.gz"
+PIECE_BYTES = 1024 * 1024
+
+_ID = re.compile(r"\d{8}-\d{6}(?:-\d{1,3})?")
+_FOLDER_MODE = 0o700
+_FILE_MODE = 0o600
+
+
+class NoSnapshot(PermanentError):
+    """There is no snapshot of that id."""
+
+
+class TargetUnusable(TemporaryError):
+    """The folder of the snapshots cannot be used now: it is not there, read-only or full."""
+
+
+class Space(msgspec.Struct, frozen=True):
+    """Room on the file system of the snapshots, in bytes."""
+
+    free_bytes: int
+    size_bytes: int
+
+
+class Folders:
+    """The folder of the snapshots of one host."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def begin(self, at: datetime) -> str:
+        """Make the folder in which a snapshot of that moment grows and return its id. Raises: TargetUnusable."""
+        first = at.strftime("%Y%m%d-%H%M%S")
+        with _translated(f"cannot begin a snapshot in {self.root}"):
+            self.root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            for count in range(1000):
+                snapshot_id = first if not count else f"{first}-{count}"
+                if (self.root / snapshot_id).exists():
+                    continue
+                try:
+                    self.partial(snapshot_id).mkdir(mode=_FOLDER_MODE)
+                except FileExistsError:
+                    continue
+                sync_folder(self.root)
+                return snapshot_id
+        raise TargetUnusable(f"{self.root} holds a thousand snapshots of this second; is the clock set?")
+
+    def partial(self, snapshot_id: str) -> Path:
+        """Return the folder in which a snapshot grows."""
+        return self.root / f"{PARTIAL_PREFIX}{snapshot_id}"
+
+    def path(self, snapshot_id: str) -> Path:
+        """Return the folder of a snapshot. Raises: NoSnapshot."""
+        if not _ID.fullmatch(snapshot_id):
+            raise NoSnapshot(f"{snapshot_id!r} is no snapshot's id, such as 20260301-020000; see `backup list`")
+        found = self.root / snapshot_id
+        if not found.is_dir() or found.is_symlink():
+            raise NoSnapshot(f"there is no snapshot {snapshot_id} in {self.root}; see `semsupervisor backup list`")
+        return found
+
+    def publish(self, snapshot_id: str) -> None:
+        """Give a snapshot that is whole its name; it is on the disk when this returns. Raises: TargetUnusable."""
+        partial, whole = self.partial(snapshot_id), self.root / snapshot_id
+        with _translated(f"cannot publish {whole}"):
+            if whole.is_dir() and not partial.exists():
+                return
+            for folder, _, _ in os.walk(partial):
+                sync_folder(Path(folder))
+            partial.rename(whole)
+            sync_folder(self.root)
+
+    def discard(self, snapshot_id: str) -> None:
+        """Remove what grew of a snapshot that did not become one. Raises: TargetUnusable."""
+        with _translated(f"cannot remove {self.partial(snapshot_id)}"):
+            _remove(self.partial(snapshot_id))
+
+    def remove(self, snapshot_id: str) -> None:
+        """Remove a snapshot, first its name, then the rest, so that no part of it is ever taken for it.
+
+        Raises: NoSnapshot; TargetUnusable.
+        """
+        whole = self.path(snapshot_id)
+        doomed = self.root / f"{DOOMED_PREFIX}{snapshot_id}"
+        with _translated(f"cannot remove {whole}"):
+            _remove(doomed)
+            whole.rename(doomed)
+            sync_folder(self.root)
+            _remove(doomed)
+
+    def ids(self) -> Sequence[str]:
+        """Return the ids of all snapshots, oldest first by name: ours and the runbook's. Raises: TargetUnusable."""
+        with _translated(f"cannot read {self.root}"):
+            if not self.root.exists():
+                return ()
+            return sorted(
+                entry.name for entry in os.scandir(self.root) if _ID.fullmatch(entry.name) and _is_snapshot(entry)
+            )
+
+    def left_over(self) -> Sequence[str]:
+        """Return the names of what a killed writer or remover left. Raises: TargetUnusable."""
+        with _translated(f"cannot read {self.root}"):
+            if not self.root.exists():
+                return ()
+            prefixes = (PARTIAL_PREFIX, DOOMED_PREFIX)
+            return sorted(entry.name for entry in os.scandir(self.root) if entry.name.startswith(prefixes))
+
+    def space(self) -> Space:
+        """Return how much room there is, also before the folder is there. Raises: TargetUnusable."""
+        with _translated(f"cannot look at the file system of {self.root}"):
+            there = next(folder for folder in (self.root, *self.root.parents) if folder.exists())
+            usage = shutil.disk_usage(there)
+            return Space(usage.free, usage.total)
+
+
+class Writer:
+    """Writes one file of a growing snapshot, and knows its size and checksum."""
+
+    def __init__(self, file: Path) -> None:
+        """Raises: TargetUnusable, also when the file is there already."""
+        self._file = file
+        self._hash = hashlib.sha256()
+        self.size_bytes = 0
+        with _translated(f"cannot write {file}"):
+            file.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            self._descriptor = os.open(file, flags, _FILE_MODE)
+
+    def write(self, piece: bytes) -> None:
+        """Append. Raises: TargetUnusable when the disk is full or failing."""
+        with _translated(f"cannot write {self._file}"):
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        self._hash.update(piece)
+        self.size_bytes += len(piece)
+
+    def finish(self) -> FileEntry:
+        """Put it on the disk, close it, and return what the manifest says of it. Raises: TargetUnusable."""
+        try:
+            with _translated(f"cannot write {self._file}"):
+                os.fsync(self._descriptor)
+        finally:
+            self.close()
+        return FileEntry(self.size_bytes, self._hash.hexdigest())
+
+    def close(self) -> None:
+        """Close it, finished or not."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def sizes(folder: Path) -> Mapping[str, int]:
+    """Return the sizes of all files of a snapshot but its manifest, by their paths below it.
+
+    What is no plain file has the size -1: nothing of ours is. Raises: TargetUnusable.
+    """
+    found = {}
+    with _translated(f"cannot read {folder}"):
+        for file in _files(folder):
+            name = file.relative_to(folder).as_posix()
+            if name != FILE_NAME:
+                found[name] = file.stat().st_size if file.is_file() and not file.is_symlink() else -1
+    return found
+
+
+def checksum(file: Path) -> str:
+    """Return the SHA-256 of a file's content in hexadecimal digits. Raises: TargetUnusable."""
+    digest = hashlib.sha256()
+    with _translated(f"cannot read {file}"), file.open("rb", buffering=0) as stream:
+        while piece := stream.read(PIECE_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for parent, folders, files in os.walk(folder):
+        links = [name for name in folders if (Path(parent) / name).is_symlink()]
+        yield from (Path(parent) / name for name in (*files, *links))
+
+
+def _is_snapshot(entry: os.DirEntry[str]) -> bool:
+    if not entry.is_dir(follow_symlinks=False):
+        return False
+    folder = Path(entry.path)
+    return (folder / FILE_NAME).is_file() or (folder / RUNBOOK_ARCHIVE).is_file()
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_symlink():
+        raise OSError(0, "it is a link")
+    if folder.exists():
+        shutil.rmtree(folder)
+        sync_folder(folder.parent)
+
+
+@contextmanager
+def _translated(tried: str) -> Iterator[None]:
+    """Turn an error of the disk into one that says what was tried."""
+    try:
+        yield
+    except OSError as error:
+        raise TargetUnusable(f"{tried}: {error.strerror or error}") from error
