@@ -52,22 +52,23 @@ class Folders:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def begin(self, at: datetime) -> str:
-        """Make the folder in which a snapshot of that moment grows and return its id. Raises: TargetUnusable."""
+    def choose(self, at: datetime) -> str:
+        """Return an id for a snapshot of that moment that none has yet. Raises: TargetUnusable."""
         first = at.strftime("%Y%m%d-%H%M%S")
-        with _translated(f"cannot begin a snapshot in {self.root}"):
-            self.root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        with _translated(f"cannot look into {self.root}"):
             for count in range(1000):
                 snapshot_id = first if not count else f"{first}-{count}"
-                if (self.root / snapshot_id).exists():
-                    continue
-                try:
-                    self.partial(snapshot_id).mkdir(mode=_FOLDER_MODE)
-                except FileExistsError:
-                    continue
-                sync_folder(self.root)
-                return snapshot_id
+                if not (self.root / snapshot_id).exists() and not self.partial(snapshot_id).exists():
+                    return snapshot_id
         raise TargetUnusable(f"{self.root} holds a thousand snapshots of this second; is the clock set?")
+
+    def begin(self, snapshot_id: str) -> None:
+        """Make the folder in which a snapshot grows, empty if it was there already. Raises: TargetUnusable."""
+        with _translated(f"cannot begin a snapshot in {self.root}"):
+            self.root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            _remove(self.partial(snapshot_id))
+            self.partial(snapshot_id).mkdir(mode=_FOLDER_MODE)
+            sync_folder(self.root)
 
     def partial(self, snapshot_id: str) -> Path:
         """Return the folder in which a snapshot grows."""

@@ -162,6 +162,11 @@ class NatsClient:
                 await client.close()
 
     @property
+    def library(self) -> Client:
+        """Return the library's own client, for what is asked of it below this floor. Raises: Broken without one."""
+        return self._open
+
+    @property
     def _open(self) -> Client:
         if self._client is None:
             raise Broken("there is no connection to NATS")

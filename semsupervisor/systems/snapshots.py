@@ -63,6 +63,29 @@ class Begun(msgspec.Struct, frozen=True):
     state: dict[str, Any]
 
 
+class Stream(msgspec.Struct, frozen=True):
+    """A stream that the account has, as the server tells of it."""
+
+    config: dict[str, Any]
+    state: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Return its name."""
+        return str(self.config.get("name", ""))
+
+    @property
+    def in_memory(self) -> bool:
+        """Tell whether it is kept in memory: the server gives no snapshot of such a one."""
+        return self.config.get("storage") == "memory"
+
+    @property
+    def size_bytes(self) -> int:
+        """Return what its messages take in the store."""
+        size = self.state.get("bytes", 0)
+        return size if isinstance(size, int) else 0
+
+
 class _ApiError(msgspec.Struct):
     code: int = 0
     err_code: int = 0
@@ -73,6 +96,32 @@ class _Response(msgspec.Struct):
     error: _ApiError | None = None
     config: dict[str, Any] = {}
     state: dict[str, Any] = {}
+
+
+class _Page(msgspec.Struct):
+    error: _ApiError | None = None
+    total: int = 0
+    streams: list[Stream] | None = None
+
+
+async def streams(client: Client) -> list[Stream]:
+    """Return all streams of the client's account, by name. Raises: SnapshotRefused (no JetStream); SnapshotBroken."""
+    found: dict[str, Stream] = {}
+    while True:
+        try:
+            request = msgspec.json.encode({"offset": len(found)})
+            answer = await client.request("$JS.API.STREAM.LIST", request, timeout=REQUEST_SECONDS)
+        except NoRespondersError as error:
+            raise SnapshotRefused("the server has no JetStream for this account") from error
+        except NatsError as error:
+            raise SnapshotBroken(f"the streams could not be listed: {_said(error)}") from error
+        page = msgspec.json.decode(answer.data, type=_Page)
+        if page.error is not None:
+            raise SnapshotRefused(f"the server does not list the streams: {page.error.description}")
+        new = {stream.name: stream for stream in page.streams or () if stream.name not in found}
+        found |= new
+        if not new or len(found) >= page.total:
+            return [found[name] for name in sorted(found)]
 
 
 async def take(client: Client, stream: str, write: Write, *, chunk_bytes: int = CHUNK_BYTES) -> Begun:

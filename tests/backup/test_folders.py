@@ -22,6 +22,7 @@ from semsupervisor.backup.folders import (
     sizes,
 )
 from semsupervisor.backup.manifest import FILE_NAME, FileEntry
+from tests.support.disks import SmallDisk
 
 AT = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 ID = "20260301-020000"
@@ -33,9 +34,16 @@ def folders(tmp_path: Path) -> Folders:
     return Folders(tmp_path / "backup" / "semstreams")
 
 
+def begun(folders: Folders) -> str:
+    """Begin a snapshot."""
+    snapshot_id = folders.choose(AT)
+    folders.begin(snapshot_id)
+    return snapshot_id
+
+
 def taken(folders: Folders, content: bytes = b"{}") -> str:
     """Take a snapshot that holds a manifest and one file."""
-    snapshot_id = folders.begin(AT)
+    snapshot_id = begun(folders)
     for name, body in ((FILE_NAME, content), ("streams/EV/stream.tar.s2", b"data")):
         writer = Writer(folders.partial(snapshot_id) / name)
         writer.write(body)
@@ -47,7 +55,7 @@ def taken(folders: Folders, content: bytes = b"{}") -> str:
 def test_a_snapshot_gets_its_name_when_it_is_whole(folders: Folders) -> None:
     """Before that its folder is one that the runbook's `ls -td *` passes over; it is for root's eyes only."""
     assert list(folders.ids()) == []
-    snapshot_id = folders.begin(AT)
+    snapshot_id = begun(folders)
     assert snapshot_id == ID
     assert [entry.name for entry in folders.root.iterdir()] == [f"{PARTIAL_PREFIX}{ID}"]
     Writer(folders.partial(ID) / FILE_NAME).finish()
@@ -62,15 +70,23 @@ def test_a_snapshot_gets_its_name_when_it_is_whole(folders: Folders) -> None:
 
 def test_two_snapshots_of_one_second_are_two(folders: Folders) -> None:
     """Also while the first one still grows, and when the clock was set back."""
-    first, second = folders.begin(AT), folders.begin(AT)
+    first, second = begun(folders), begun(folders)
     assert [first, second] == [ID, f"{ID}-1"]
     folders.publish(first)
-    assert folders.begin(AT) == f"{ID}-2"
+    assert folders.choose(AT) == f"{ID}-2"
+
+
+def test_a_snapshot_that_is_begun_again_begins_empty(folders: Folders) -> None:
+    """What a writer that was killed left in it is gone."""
+    snapshot_id = begun(folders)
+    Writer(folders.partial(snapshot_id) / "half").finish()
+    folders.begin(snapshot_id)
+    assert list(folders.partial(snapshot_id).iterdir()) == []
 
 
 def test_what_does_not_become_a_snapshot_is_removed(folders: Folders) -> None:
     """Twice does no harm."""
-    snapshot_id = folders.begin(AT)
+    snapshot_id = begun(folders)
     Writer(folders.partial(snapshot_id) / "streams" / "EV" / "x").finish()
     folders.discard(snapshot_id)
     folders.discard(snapshot_id)
@@ -129,7 +145,7 @@ def test_a_target_that_is_in_the_way_says_so(folders: Folders) -> None:
     """Each call names what it tried on what."""
     folders.root.parent.mkdir()
     folders.root.write_text("in the way")
-    for call in (lambda: folders.begin(AT), folders.ids, folders.left_over):
+    for call in (lambda: folders.begin(ID), folders.ids, folders.left_over):
         with pytest.raises(TargetUnusable, match=r"cannot (begin a snapshot in|read) .*semstreams"):
             call()
 
@@ -159,14 +175,13 @@ def test_what_cannot_be_read_says_so() -> None:
         checksum(Path("/no/such"))
 
 
-async def test_a_full_disk_says_what_could_not_be_written(small_disk: SmallDisk) -> None:
+def test_a_full_disk_says_what_could_not_be_written(small_disk: SmallDisk) -> None:
     """What was written so far can still be discarded."""
     folders = Folders(small_disk.folder / "backup")
-    snapshot_id = folders.begin(AT)
+    snapshot_id = begun(folders)
     writer = Writer(folders.partial(snapshot_id) / "big")
     with pytest.raises(TargetUnusable, match=r"cannot write .*big: No space left on device"):
-        for _ in range(100):
-            writer.write(b"x" * 2**20)
+        writer.write(b"x" * 16 * 2**20)
     writer.close()
     folders.discard(snapshot_id)
     assert list(folders.ids()) == []

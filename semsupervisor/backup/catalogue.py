@@ -1,0 +1,72 @@
+"""Which snapshots there are. The folder is the truth: what is asked is read from it anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from semsupervisor.backup.folders import RUNBOOK_ARCHIVE, Folders
+from semsupervisor.backup.manifest import LeftOut, Manifest
+from semsupervisor.backup.verify import read_manifest
+
+RUNBOOK_KIND = "runbook"
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One snapshot as it is listed. `problem` is why nothing more is known of it, empty if nothing speaks against it.
+
+    `kind` is hot, cold, or runbook for what the runbook's own script wrote.
+    """
+
+    id: str
+    kind: str
+    taken_at: datetime | None = None
+    size_bytes: int = 0
+    streams: int = 0
+    messages: int = 0
+    complete: bool = False
+    left_out: tuple[LeftOut, ...] = ()
+    note: str = ""
+    problem: str = ""
+
+
+def entries(folders: Folders) -> Sequence[Entry]:
+    """Return all snapshots, newest first by name. It blocks. Raises: TargetUnusable."""
+    return [_entry(folders, snapshot_id) for snapshot_id in reversed(folders.ids())]
+
+
+def find(folders: Folders, snapshot_id: str) -> tuple[Entry, Manifest | None]:
+    """Return one snapshot, with its manifest if it has one that can be used. It blocks.
+
+    Raises: NoSnapshot; TargetUnusable.
+    """
+    found = read_manifest(folders.path(snapshot_id))
+    return _entry(folders, snapshot_id), found if isinstance(found, Manifest) else None
+
+
+def _entry(folders: Folders, snapshot_id: str) -> Entry:
+    folder = folders.path(snapshot_id)
+    found = read_manifest(folder)
+    if isinstance(found, Manifest):
+        return Entry(
+            id=snapshot_id,
+            kind=found.kind.value,
+            taken_at=found.began_at,
+            size_bytes=found.size_bytes,
+            streams=len(found.streams),
+            messages=found.messages,
+            complete=found.is_complete,
+            left_out=found.left_out,
+            note=found.note,
+        )
+    archive = folder / RUNBOOK_ARCHIVE
+    if archive.is_file():
+        return Entry(
+            id=snapshot_id,
+            kind=RUNBOOK_KIND,
+            size_bytes=archive.stat().st_size,
+            problem="written by the runbook's script: nothing in it was ever verified",
+        )
+    return Entry(id=snapshot_id, kind="", problem=found)

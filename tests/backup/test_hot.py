@@ -1,0 +1,229 @@
+"""A hot backup holds every stream that can be had, says what is not in it, and leaves nothing when it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import nats
+import pytest
+from nats.aio.client import Client
+from nats.js.api import StorageType
+
+from semsupervisor.backup import catalogue
+from semsupervisor.backup.folders import Folders, TargetUnusable
+from semsupervisor.backup.hot import HotBackup, Known, Request, Source, Write
+from semsupervisor.backup.verify import Verifier
+from semsupervisor.errors import TemporaryError
+from semsupervisor.jobs.steps import JobRecord, JobState
+from semsupervisor.kit.tasks import TaskOwner
+from semsupervisor.systems import snapshots
+from tests.support.clock import ManualClock
+from tests.support.nats_server import GENERATIONS, NatsServer
+from tests.support.waiting import eventually
+from tests.support.workshop import Workshop
+
+pytestmark = pytest.mark.usefixtures("logs")
+
+
+class Stack:
+    """A stack's content as the tests want it; what is asked of a server is asked of a real one, if there is one."""
+
+    def __init__(self, folder: Path, client: Client | None = None) -> None:
+        self.folder = folder
+        self.client = client
+        self.names: list[Known] = []
+        self.broken: Mapping[str, Exception] = {}
+        self.content = b""
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+        (folder / ".env").write_text("TOKEN=x\n")
+
+    async def streams(self) -> Sequence[Known]:
+        """Return the streams of the server."""
+        if self.client is None:
+            return self.names
+        found = await snapshots.streams(self.client)
+        return [Known(one.name, one.size_bytes, one.in_memory) for one in found]
+
+    async def take(self, name: str, write: Write) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """Take one."""
+        if name in self.broken:
+            await write(self.content)
+            raise self.broken[name]
+        if self.client is None:
+            await write(self.content)
+            return {"name": name}, {"messages": 1}
+        begun = await snapshots.take(self.client, name, write)
+        return begun.config, begun.state
+
+    def source(self) -> Source:
+        """Return it as a backup asks for it."""
+        return Source(
+            streams=self.streams,
+            take=self.take,
+            files=lambda: {name: self.folder / name for name in ("config.json", ".env", "docker-compose.yml")},
+            images=lambda: {"nats": "nats:2.14"},
+            nats_version=lambda: "2.14.0",
+            host=lambda: "edge7",
+        )
+
+
+@pytest.fixture(params=GENERATIONS, scope="module")
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    """Return a running server of each generation."""
+    one = NatsServer(request.param, tmp_path_factory.mktemp("nats"))
+    one.start()
+    yield one
+    one.stop()
+
+
+@asynccontextmanager
+async def a_workshop(folder: Path, stack: Stack) -> AsyncIterator[Workshop]:
+    """Run a runner that knows hot backups."""
+    clock = ManualClock()
+    async with asyncio.TaskGroup() as group:
+        owner = TaskOwner(group, clock)
+        shop = Workshop(folder, owner, [HotBackup(clock, Folders(folder / "backup"), stack.source()).kind()])
+        await shop.runner.take_up()
+        yield shop
+        await owner.stop()
+        await shop.store.close()
+
+
+async def backed_up(shop: Workshop, note: str = "") -> JobRecord:
+    """Make a hot backup and return its job."""
+    asked = await shop.runner.submit("backup.hot", Request(note), "a test")
+    return await shop.runner.wait(asked.job.id)
+
+
+async def listed(folder: Path) -> list[catalogue.Entry]:
+    """Return what the catalogue lists."""
+    return list(await asyncio.to_thread(catalogue.entries, Folders(folder / "backup")))
+
+
+async def test_all_streams_and_files_are_in_it(server: NatsServer, tmp_path: Path) -> None:
+    """It is listed, verified, and says what cannot be in it."""
+    client = await nats.connect(server.url)
+    try:
+        jetstream = client.jetstream()
+        await jetstream.add_stream(name="EV", subjects=["ev.>"])
+        await jetstream.add_stream(name="MEM", subjects=["mem.>"], storage=StorageType.MEMORY)
+        bucket = await jetstream.create_key_value(bucket="semstreams_config")
+        await bucket.put("version", b"7")
+        for _ in range(300):
+            await jetstream.publish("ev.a", os.urandom(1000))
+        async with a_workshop(tmp_path, Stack(tmp_path / "stack", client)) as shop:
+            job = await backed_up(shop, "before v2")
+            assert (job.state, job.notes, job.cause) == (JobState.DONE, (), "")
+            (one,) = await listed(tmp_path)
+            assert (one.kind, one.streams, one.messages, one.complete, one.note) == ("hot", 2, 301, True, "before v2")
+            assert [left.what for left in one.left_out] == ["stream MEM"]
+            assert job.data["verified"] == 1
+            folders = Folders(tmp_path / "backup")
+            found = await Verifier(folders).verify(one.id, 1, lambda *_: None)
+            assert (found.level, found.damage, found.bytes_read) == (1, (), one.size_bytes)
+            _, manifest = await asyncio.to_thread(catalogue.find, folders, one.id)
+            assert manifest is not None
+            assert (manifest.host, dict(manifest.images), manifest.nats_version) == (
+                "edge7",
+                {"nats": "nats:2.14"},
+                "2.14.0",
+            )
+            assert sorted(manifest.files) == [
+                ".env",
+                "config.json",
+                "streams/EV/backup.json",
+                "streams/EV/stream.tar.s2",
+                "streams/KV_semstreams_config/backup.json",
+                "streams/KV_semstreams_config/stream.tar.s2",
+            ]
+            described = tmp_path / "backup" / one.id / "streams/EV/backup.json"
+            told = msgspec.json.decode(await asyncio.to_thread(described.read_bytes))
+            assert (told["config"]["name"], told["state"]["messages"]) == ("EV", 300)
+    finally:
+        await client.close()
+
+
+FRAMES = b"\xff\x06\x00\x00S2sTwO" + b"\x01\x08\x00\x00sum!data"
+
+
+async def test_a_stream_that_cannot_be_had_keeps_no_other_back(tmp_path: Path) -> None:
+    """The snapshot is incomplete, says why, and what was written of that stream is gone."""
+    stack = Stack(tmp_path / "stack")
+    stack.content = FRAMES
+    stack.names = [Known("BAD", 8, False), Known("GOOD", 8, False), Known("../X", 8, False), Known("HALF", 8, False)]
+    stack.broken = {"BAD": TemporaryError("it fell silent"), "HALF": TemporaryError("the server died")}
+    async with a_workshop(tmp_path, stack) as shop:
+        job = await backed_up(shop)
+        assert job.state is JobState.DONE
+        (one,) = await listed(tmp_path)
+        assert (one.streams, one.complete) == (1, False)
+        assert [(left.what, left.is_fault) for left in one.left_out] == [
+            ("stream BAD", True),
+            ("stream '../X'", True),
+            ("stream HALF", True),
+        ]
+        assert job.notes[0] == "stream BAD is not in it: it fell silent"
+        assert (await Verifier(Folders(tmp_path / "backup")).verify(one.id, 1, lambda *_: None)).damage == ()
+
+
+async def test_a_stream_that_ends_too_early_is_a_fault(tmp_path: Path) -> None:
+    """Whatever the server said."""
+    stack = Stack(tmp_path / "stack")
+    stack.content, stack.names = FRAMES[:-1], [Known("EV", 8, False)]
+    async with a_workshop(tmp_path, stack) as shop:
+        await backed_up(shop)
+        (one,) = await listed(tmp_path)
+        assert one.left_out[0].why == "it ends within a frame, after 21 bytes"
+
+
+async def test_without_room_nothing_is_begun(tmp_path: Path) -> None:
+    """It says how much is needed and how much is free, and nothing is left."""
+    stack = Stack(tmp_path / "stack")
+    stack.names = [Known("HUGE", 2**60, False)]
+    async with a_workshop(tmp_path, stack) as shop:
+        job = await backed_up(shop)
+        assert job.state is JobState.UNDONE
+        assert "not enough room" in job.cause
+        assert "set backup.directory" in job.cause
+        assert await asyncio.to_thread(lambda: list((tmp_path / "backup").iterdir())) == []
+
+
+@pytest.mark.parametrize("error", [TargetUnusable("cannot write x: No space left on device"), ValueError("a bug")])
+async def test_a_backup_that_fails_leaves_nothing(tmp_path: Path, error: Exception) -> None:
+    """No folder that could be taken for a snapshot, and none that grows for ever."""
+    stack = Stack(tmp_path / "stack")
+    stack.content, stack.names, stack.broken = FRAMES, [Known("EV", 8, False)], {"EV": error}
+    async with a_workshop(tmp_path, stack) as shop:
+        job = await backed_up(shop)
+        assert job.state is JobState.UNDONE
+        assert str(error) in job.cause
+        assert await asyncio.to_thread(lambda: list((tmp_path / "backup").iterdir())) == []
+
+
+async def test_a_backup_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
+    """The next run of the daemon removes what grew."""
+    stack = Stack(tmp_path / "stack")
+    stack.content, stack.names = FRAMES, [Known("EV", 8, False)]
+    held = asyncio.Event()
+
+    async def hang(name: str, write: Write) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        await write(FRAMES)
+        held.set()
+        await asyncio.sleep(3600)
+        return {}, {}
+
+    stack.take = hang  # type: ignore[method-assign]
+    async with a_workshop(tmp_path, stack) as shop:
+        await shop.runner.submit("backup.hot", Request(), "a test")
+        await held.wait()
+        assert len(await asyncio.to_thread(Folders(tmp_path / "backup").left_over)) == 1
+    async with a_workshop(tmp_path, Stack(tmp_path / "stack2")) as shop:
+        await eventually(lambda: not shop.runner.open_jobs)
+        assert await asyncio.to_thread(lambda: list((tmp_path / "backup").iterdir())) == []

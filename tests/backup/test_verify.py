@@ -1,0 +1,115 @@
+"""Each level finds what it claims to find, and an untouched snapshot is found well at each."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from semsupervisor.backup import manifest as manifests
+from semsupervisor.backup.folders import Folders, NoSnapshot
+from semsupervisor.backup.framing import MAGIC
+from semsupervisor.backup.manifest import FileEntry, Kind, Manifest, StreamEntry
+from semsupervisor.backup.verify import Verdict, Verifier
+
+AT = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
+ID = "20260301-020000"
+ARCHIVE = MAGIC + b"\x01\x08\x00\x00sum!data"
+STREAM = "streams/EV/stream.tar.s2"
+
+
+def entry(content: bytes) -> FileEntry:
+    """Return what a manifest says of that content."""
+    return FileEntry(len(content), hashlib.sha256(content).hexdigest())
+
+
+MANIFEST = Manifest(
+    version=1,
+    id=ID,
+    kind=Kind.HOT,
+    host="edge7",
+    supervisor="0.1.0",
+    began_at=AT,
+    ended_at=AT,
+    files={".env": entry(b"A=1"), STREAM: entry(ARCHIVE)},
+    streams=(StreamEntry(account="$G", name="EV", file=STREAM, config={}, state={}, blocks=1),),
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return the folder of a whole snapshot."""
+    snapshot = tmp_path / ID
+    (snapshot / "streams" / "EV").mkdir(parents=True)
+    (snapshot / ".env").write_bytes(b"A=1")
+    (snapshot / STREAM).write_bytes(ARCHIVE)
+    (snapshot / manifests.FILE_NAME).write_bytes(manifests.encode(MANIFEST))
+    return snapshot
+
+
+async def verified(folder: Path, level: int) -> Verdict:
+    """Verify a snapshot."""
+    return await Verifier(Folders(folder.parent)).verify(folder.name, level, lambda *_: None)
+
+
+async def test_a_whole_snapshot_is_well(folder: Path) -> None:
+    """Every byte was read at level 1, none at level 0."""
+    assert await verified(folder, 0) == Verdict(0, (), 0)
+    assert await verified(folder, 1) == Verdict(1, (), len(ARCHIVE) + 3)
+
+
+def rewritten(**changes: object) -> Callable[[Path], object]:
+    """Return what writes another manifest."""
+    content = manifests.encode(msgspec.structs.replace(MANIFEST, **changes))
+    return lambda folder: (folder / manifests.FILE_NAME).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("level", "damage", "found"),
+    [
+        (0, lambda at: (at / manifests.FILE_NAME).unlink(), "manifest.json is missing"),
+        (0, lambda at: (at / manifests.FILE_NAME).write_bytes(b"{"), "manifest.json cannot be read"),
+        (0, rewritten(version=9), "it is of version 9"),
+        (0, rewritten(id="20250101-000000"), "manifest.json is that of 20250101-000000"),
+        (0, lambda at: (at / STREAM).unlink(), f"{STREAM} is missing"),
+        (0, lambda at: (at / STREAM).write_bytes(b""), f"{STREAM} has 0 bytes instead of {len(ARCHIVE)}"),
+        (0, lambda at: (at / STREAM).write_bytes(ARCHIVE[:-1]), f"{STREAM} has {len(ARCHIVE) - 1} bytes"),
+        (0, lambda at: (at / "extra").write_bytes(b"x"), "extra is not in the manifest"),
+        (1, lambda at: (at / STREAM).write_bytes(ARCHIVE[:-1] + b"A"), f"{STREAM} has another content"),
+        (1, rewritten(files={**MANIFEST.files, ".env": FileEntry(3, "00")}), ".env has another content"),
+    ],
+)
+async def test_damage_is_found_at_its_level(
+    folder: Path, level: int, damage: Callable[[Path], object], found: str
+) -> None:
+    """And at the level above; below it is not claimed to be."""
+    await asyncio.to_thread(damage, folder)
+    if level:
+        assert (await verified(folder, 0)).damage == ()
+    for looked_at in {level, 1}:
+        verdict = await verified(folder, looked_at)
+        assert [text for text in verdict.damage if text.startswith(found)]
+
+
+@pytest.mark.parametrize(
+    ("archive", "blocks", "found"),
+    [(ARCHIVE[:-1], 1, "is no whole archive"), (b"x" * 30, 1, "is no whole archive"), (ARCHIVE, 2, "has 1 blocks")],
+)
+async def test_an_archive_that_was_never_whole_is_found(folder: Path, archive: bytes, blocks: int, found: str) -> None:
+    """Its checksum agrees, for it was written so."""
+    stream = msgspec.structs.replace(MANIFEST.streams[0], blocks=blocks)
+    await asyncio.to_thread((folder / STREAM).write_bytes, archive)
+    await asyncio.to_thread(rewritten(files={**MANIFEST.files, STREAM: entry(archive)}, streams=(stream,)), folder)
+    (text,) = (await verified(folder, 1)).damage
+    assert text.startswith(f"{STREAM} {found}")
+
+
+async def test_only_a_snapshot_is_verified(folder: Path) -> None:
+    """Another name is an error, and no damage."""
+    with pytest.raises(NoSnapshot):
+        await Verifier(Folders(folder.parent)).verify("20250101-000000", 1, lambda *_: None)
