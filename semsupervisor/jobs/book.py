@@ -11,7 +11,8 @@ import structlog
 
 from semsupervisor.errors import StoreError
 from semsupervisor.jobs.mirror import Mirror
-from semsupervisor.jobs.steps import JobRecord, newer
+from semsupervisor.jobs.record import JobRecord
+from semsupervisor.jobs.steps import newer
 from semsupervisor.store.database import Migration, Store
 from semsupervisor.store.journal import Journal
 

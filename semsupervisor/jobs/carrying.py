@@ -12,7 +12,8 @@ from semsupervisor.jobs import steps
 from semsupervisor.jobs.book import JobBook
 from semsupervisor.jobs.kinds import Act, Ask, At, Step
 from semsupervisor.jobs.progress import Progress
-from semsupervisor.jobs.steps import Check, Do, End, JobRecord, JobState, Json, Rest, Undo
+from semsupervisor.jobs.record import JobRecord, JobState, Json
+from semsupervisor.jobs.steps import Check, Do, End, Rest, Undo
 from semsupervisor.kit import backoff
 from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.failpoints import reach

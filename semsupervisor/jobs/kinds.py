@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from semsupervisor.jobs.steps import Json, StepPlan
+from semsupervisor.jobs.record import Json, StepPlan
 
 P = TypeVar("P", bound=msgspec.Struct)
 

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from semsupervisor.errors import StoreError
-from semsupervisor.jobs.steps import JobRecord
+from semsupervisor.jobs.record import JobRecord
 from semsupervisor.kit.files import sync_folder, write_atomically
 
 log = structlog.get_logger(__name__)

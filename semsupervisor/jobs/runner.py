@@ -13,12 +13,11 @@ import msgspec
 import structlog
 
 from semsupervisor.errors import PermanentError
-from semsupervisor.jobs import steps
 from semsupervisor.jobs.book import JobBook
 from semsupervisor.jobs.carrying import Carrier, Tell
 from semsupervisor.jobs.kinds import AnyKind
 from semsupervisor.jobs.progress import Progress
-from semsupervisor.jobs.steps import JobRecord, JobState, StepRecord
+from semsupervisor.jobs.record import JobRecord, JobState, Json, StepRecord
 from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.ids import new_id
 from semsupervisor.kit.tasks import TaskOwner
@@ -81,7 +80,7 @@ class Runner:
         Raises: StoreError when it cannot be written down, and then nothing was begun.
         """
         kind = self._kinds[kind_name]
-        wanted: Mapping[str, steps.Json] = msgspec.to_builtins(parameters)
+        wanted: Mapping[str, Json] = msgspec.to_builtins(parameters)
         async with self._order:
             for carrier in self._open.values():
                 if carrier.is_for(kind_name, wanted):
@@ -153,7 +152,7 @@ class Runner:
         log.info("job.taken_up", job=job.id, kind=job.kind, state=carrier.job.state.value)
 
     def _record(
-        self, kind: AnyKind, parameters: msgspec.Struct, wanted: Mapping[str, steps.Json], asked_by: str
+        self, kind: AnyKind, parameters: msgspec.Struct, wanted: Mapping[str, Json], asked_by: str
     ) -> JobRecord:
         now = self._clock.now()
         return JobRecord(

@@ -1,4 +1,4 @@
-"""What a job is on record, and what is to be done next with it. Pure.
+"""What is to be done next with a job, and what becomes of its record. Pure.
 
 A job is a list of steps. Each call that changes the world is a step of its own, written down as begun before it is
 made, and as done after it; so that whoever finds the record after a power cut knows what may have happened and what
@@ -10,100 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
-from typing import Any
 
 import msgspec
 
-Json = bool | int | float | str | list[Any] | dict[str, Any] | None
-
-
-class StepState(StrEnum):
-    """How far one step is. `begun` means that it may have happened, wholly or in part."""
-
-    WAITING = "waiting"
-    BEGUN = "begun"
-    DONE = "done"
-    FAILED = "failed"
-    UNDOING = "undoing"
-    UNDONE = "undone"
-
-
-class JobState(StrEnum):
-    """How far a job is.
-
-    `undoing` also covers what was interrupted on its way back; `stuck` is a job that could neither be finished nor
-    undone, which stays open until somebody settles it.
-    """
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    UNDOING = "undoing"
-    DONE = "done"
-    UNDONE = "undone"
-    STUCK = "stuck"
-
-
-class StepPlan(msgspec.Struct, frozen=True):
-    """What has to be known of a step to decide: its name, and its sentence for people.
-
-    Once a step that `commits` is done there is no way back: a job that is interrupted after it is finished instead.
-    What an `optional` step fails at is noted, and the job goes on. A step that is not `undoable` leaves nothing behind
-    that would have to be taken back.
-    """
-
-    name: str
-    title: str
-    commits: bool = False
-    optional: bool = False
-    undoable: bool = False
-
-
-class StepRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One step as it stands in the record."""
-
-    plan: StepPlan
-    state: StepState = StepState.WAITING
-    began_at: datetime | None = None
-    ended_at: datetime | None = None
-    error: str = ""
-
-
-class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A job as it is written down.
-
-    `asked_by` says who wanted it, in words; `parameters` what exactly; `data` is what its steps found out and later
-    ones need. `revision` grows with each change, so that of two copies the newer is known whatever the clocks said.
-    `cause` is why it goes back, `error` why it is stuck, `notes` what went wrong without being a failure.
-    """
-
-    id: str
-    kind: str
-    title: str
-    asked_by: str
-    parameters: Mapping[str, Json]
-    steps: tuple[StepRecord, ...]
-    created_at: datetime
-    exclusive: bool
-    state: JobState = JobState.QUEUED
-    data: Mapping[str, Json] = {}
-    revision: int = 0
-    began_at: datetime | None = None
-    ended_at: datetime | None = None
-    cancelled: bool = False
-    cause: str = ""
-    error: str = ""
-    notes: tuple[str, ...] = ()
-
-    @property
-    def is_open(self) -> bool:
-        """Tell whether something is still to be done about it."""
-        return self.state not in (JobState.DONE, JobState.UNDONE)
-
-    @property
-    def is_committed(self) -> bool:
-        """Tell whether it is past its point of no return."""
-        return any(step.plan.commits and step.state is StepState.DONE for step in self.steps)
+from semsupervisor.jobs.record import JobRecord, JobState, Json, StepRecord, StepState
 
 
 class Do(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ from semsupervisor.backup.folders import Folders, TargetUnusable
 from semsupervisor.backup.hot import HotBackup, Known, Request, Source, Write
 from semsupervisor.backup.verify import Verifier
 from semsupervisor.errors import TemporaryError
-from semsupervisor.jobs.steps import JobRecord, JobState
+from semsupervisor.jobs.record import JobRecord, JobState
 from semsupervisor.kit.tasks import TaskOwner
 from semsupervisor.systems import snapshots
 from tests.support.clock import ManualClock

@@ -9,7 +9,7 @@ import pytest
 from semsupervisor.jobs.book import JobBook
 from semsupervisor.jobs.carrying import Carrier
 from semsupervisor.jobs.mirror import Mirror
-from semsupervisor.jobs.steps import JobRecord, JobState
+from semsupervisor.jobs.record import JobRecord, JobState
 from semsupervisor.store.database import Store
 from semsupervisor.store.journal import Journal
 from tests.jobs.test_steps import ONE, TWO, a_job

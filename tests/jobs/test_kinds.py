@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from semsupervisor.jobs.kinds import At, Step
-from semsupervisor.jobs.steps import StepPlan
+from semsupervisor.jobs.record import StepPlan
 
 
 async def nothing(_: At) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from semsupervisor.errors import StoreError
 from semsupervisor.jobs.mirror import Mirror
-from semsupervisor.jobs.steps import JobRecord
+from semsupervisor.jobs.record import JobRecord
 from semsupervisor.kit.files import UNFINISHED_SUFFIX
 from tests.jobs.test_steps import ONE, a_job
 from tests.support.logs import Logs

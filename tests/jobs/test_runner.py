@@ -13,8 +13,8 @@ import pytest
 from semsupervisor.errors import StoreError
 from semsupervisor.jobs import carrying
 from semsupervisor.jobs.kinds import AnyKind, Step
+from semsupervisor.jobs.record import JobState, StepState
 from semsupervisor.jobs.runner import UnknownJob
-from semsupervisor.jobs.steps import JobState, StepState
 from semsupervisor.kit.tasks import TaskOwner
 from tests.support.clock import ManualClock
 from tests.support.logs import Logs

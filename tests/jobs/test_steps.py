@@ -5,25 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from semsupervisor.jobs import steps
-from semsupervisor.jobs.steps import (
-    Check,
-    Do,
-    End,
-    JobRecord,
-    JobState,
-    Rest,
-    StepPlan,
-    StepRecord,
-    StepState,
-    Undo,
-    next_move,
-)
+from semsupervisor.jobs.record import JobRecord, JobState, StepPlan, StepRecord, StepState
+from semsupervisor.jobs.steps import Check, Do, End, Rest, Undo, next_move
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -241,9 +229,3 @@ def test_a_job_ends_with_all_of_its_acts_in_force_or_none(
             assert job.state is not JobState.UNDONE
     assert not job.is_open
     assert world.in_force == [job.state is JobState.DONE] * len(planned)
-
-
-def test_a_record_comes_back_as_it_was_written() -> None:
-    """It is JSON on the disk."""
-    job = steps.with_data(steps.step_begun(steps.begin(a_job(ONE), NOW), 0, NOW), {"ids": ["a", "b"], "n": None})
-    assert msgspec.json.decode(msgspec.json.encode(job), type=JobRecord) == job

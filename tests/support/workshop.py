@@ -13,8 +13,8 @@ from semsupervisor.jobs import book
 from semsupervisor.jobs.book import JobBook
 from semsupervisor.jobs.kinds import AnyKind, At, JobKind, Step
 from semsupervisor.jobs.mirror import Mirror
+from semsupervisor.jobs.record import JobRecord, JobState
 from semsupervisor.jobs.runner import Runner
-from semsupervisor.jobs.steps import JobRecord, JobState
 from semsupervisor.kit.tasks import TaskOwner
 from semsupervisor.store.database import Store
 from semsupervisor.store.journal import Journal

@@ -1,0 +1,30 @@
+"""A job's record tells whether anything is still to be done, and comes back from the disk as it was written."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from semsupervisor.jobs import steps
+from semsupervisor.jobs.record import JobRecord, JobState
+from tests.jobs.test_steps import NOW, ONE, a_job, step
+
+
+@pytest.mark.parametrize("state", JobState)
+def test_a_job_is_open_until_it_has_ended(state: JobState) -> None:
+    """One that is stuck is open: somebody has to see to it."""
+    job = msgspec.structs.replace(a_job(ONE), state=state)
+    assert job.is_open is (state not in (JobState.DONE, JobState.UNDONE))
+
+
+def test_a_job_is_committed_when_its_step_is_done() -> None:
+    """Not yet while that step is only begun."""
+    job = steps.step_begun(steps.begin(a_job(step("one", commits=True)), NOW), 0, NOW)
+    assert not job.is_committed
+    assert steps.step_done(job, 0, NOW).is_committed
+
+
+def test_a_record_comes_back_as_it_was_written() -> None:
+    """It is JSON on the disk."""
+    job = steps.with_data(steps.step_begun(steps.begin(a_job(ONE), NOW), 0, NOW), {"ids": ["a", "b"], "n": None})
+    assert msgspec.json.decode(msgspec.json.encode(job), type=JobRecord) == job
