@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 import structlog
@@ -13,10 +14,15 @@ from semsupervisor.errors import StoreError
 from semsupervisor.jobs.mirror import Mirror
 from semsupervisor.jobs.record import JobRecord
 from semsupervisor.jobs.steps import newer
+from semsupervisor.kit.blocking import BlockingCalls, Hanging
 from semsupervisor.store.database import Migration, Store
 from semsupervisor.store.journal import Journal
 
 log = structlog.get_logger(__name__)
+
+MIRROR_SECONDS = 5.0
+
+T = TypeVar("T")
 
 MIGRATIONS = (
     Migration(
@@ -41,6 +47,7 @@ class JobBook:
         self._store = store
         self._journal = journal
         self._mirror = mirror
+        self._calls = BlockingCalls()
 
     async def write(self, job: JobRecord) -> None:
         """Put a record on the disk; what follows from it may be done when this returns.
@@ -48,19 +55,19 @@ class JobBook:
         Raises: StoreError when it is not there. A database that fails is no obstacle while the mirror holds it.
         """
         if job.is_open:
-            await asyncio.to_thread(self._mirror.write, job)
+            await self._mirrored(job.id, partial(self._mirror.write, job))
         in_database = await self._journal.commit(lambda connection: _save(connection, job))
         if not job.is_open and in_database:
-            await asyncio.to_thread(self._mirror.remove, job.id)
+            await self._mirrored(job.id, partial(self._mirror.remove, job.id))
         elif not job.is_open:
-            await asyncio.to_thread(self._mirror.write, job)
+            await self._mirrored(job.id, partial(self._mirror.write, job))
 
     async def open_jobs(self) -> Sequence[JobRecord]:
         """Return the jobs that an earlier run left open, oldest first, from the mirror and the database together.
 
         Raises: StoreError when neither can be read.
         """
-        mirrored = {job.id: job for job in await asyncio.to_thread(self._mirror.read)}
+        mirrored = {job.id: job for job in await self._mirrored("the open jobs", self._mirror.read)}
         try:
             stored = await self._store.read(lambda connection: connection.execute(_OPEN).fetchall())
         except StoreError as error:
@@ -80,6 +87,13 @@ class JobBook:
         """Return one job, None if there is none. Raises: StoreError."""
         found = _decoded(await self._store.read(lambda connection: connection.execute(_ONE, (job_id,)).fetchall()))
         return found[0] if found else None
+
+    async def _mirrored(self, key: str, call: Callable[[], T]) -> T:
+        """Do something with the mirror; a disk that hangs holds nothing else up. Raises: StoreError."""
+        try:
+            return await self._calls.run(key, call, MIRROR_SECONDS)
+        except Hanging as error:
+            raise StoreError(f"the folder of the open jobs does not answer: {error}") from error
 
 
 def trim(connection: sqlite3.Connection, keep: int) -> None:

@@ -73,8 +73,9 @@ class JobKind(msgspec.Struct, Generic[P], frozen=True, kw_only=True):
 
     `parameters` is what a request for it consists of: the same request joins the job that is under way. `steps`
     makes its steps anew whenever the daemon starts, and must make as many, of the same names, from the same
-    parameters. An `exclusive` job holds the stack: one at a time. A kind that `finishes` goes on after an
-    interruption, any other goes back. One that `preempts` cancels what is queued or can be cancelled.
+    parameters. An `exclusive` job holds the stack: one at a time. Of a kind that never `overlaps` one is carried out at
+    a time, whoever holds the stack. A kind that `finishes` goes on after an interruption, any other goes back. One that
+    `preempts` cancels what is queued or can be cancelled.
     """
 
     name: str
@@ -82,6 +83,7 @@ class JobKind(msgspec.Struct, Generic[P], frozen=True, kw_only=True):
     title: Callable[[P], str]
     steps: Callable[[P], Sequence[Step]]
     exclusive: bool = True
+    overlaps: bool = True
     finishes: bool = False
     preempts: bool = False
 

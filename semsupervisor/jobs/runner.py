@@ -52,7 +52,7 @@ class Runner:
     @property
     def open_jobs(self) -> Sequence[JobRecord]:
         """Return the jobs that are open, oldest first."""
-        return [carrier.job for carrier in self._open.values()]
+        return [carrier.job for carrier in self._open.values() if carrier.job.is_open]
 
     @property
     def holder(self) -> JobRecord | None:
@@ -183,9 +183,14 @@ class Runner:
         for carrier in self._open.values():
             if carrier.is_carried or carrier.job.state is JobState.STUCK:
                 continue
-            if carrier.job.exclusive and any(other.is_carried and other.job.exclusive for other in self._open.values()):
+            if any(other.is_carried and self._excludes(other.job, carrier.job) for other in self._open.values()):
                 continue
             carrier.start(self._owner, self._carried)
+
+    def _excludes(self, under_way: JobRecord, job: JobRecord) -> bool:
+        """Tell whether a job has to wait for the end of another one."""
+        alone = job.kind == under_way.kind and not self._kinds[job.kind].overlaps
+        return alone or (job.exclusive and under_way.exclusive)
 
     async def _carried(self, carrier: Carrier) -> None:
         async with self._order:

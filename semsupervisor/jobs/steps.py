@@ -150,12 +150,13 @@ def turn_back(job: JobRecord, why: str) -> JobRecord:
 def interrupt(job: JobRecord, *, finishes: bool) -> JobRecord:
     """Return an open job as it is to be taken up by a new run of the daemon.
 
-    It goes on if its kind `finishes` what was interrupted or if there is no way back, otherwise it goes back. What
-    was stuck is tried again. What had not begun stays queued.
+    It goes on if its kind `finishes` what was interrupted, or if there is no way back or may be none, otherwise it goes
+    back. What was stuck is tried again. What had not begun stays queued.
     """
     if job.state is JobState.QUEUED or not job.is_open:
         return job
-    if job.is_committed or (job.state is JobState.RUNNING and finishes):
+    onwards = finishes or any(step.plan.commits and step.state is StepState.BEGUN for step in job.steps)
+    if job.is_committed or (job.state is JobState.RUNNING and onwards):
         return _changed(_with_failed_waiting(job), state=JobState.RUNNING, error="")
     cause = job.cause or f"interrupted in: {_current_title(job)}"
     return _changed(job, state=JobState.UNDOING, cause=cause, error="")

@@ -43,6 +43,15 @@ def states(job: JobRecord) -> list[StepState]:
     return [one.state for one in job.steps]
 
 
+def test_what_may_be_behind_the_point_of_no_return_goes_on() -> None:
+    """A step that commits and was interrupted may have been done: only its check can tell, so nothing goes back."""
+    job = steps.step_begun(steps.begin(a_job(step("one", commits=True)), NOW), 0, NOW)
+    taken = steps.interrupt(job, finishes=False)
+    assert (taken.state, next_move(taken)) == (JobState.RUNNING, Check(0))
+    back = steps.cancel(job, "root")
+    assert steps.interrupt(back, finishes=False).state is JobState.UNDOING
+
+
 def test_a_job_goes_forward_step_by_step() -> None:
     """Each step is begun, then done; after the last the job is done."""
     job = steps.begin(a_job(ONE, TWO), NOW)
