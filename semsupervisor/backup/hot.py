@@ -8,9 +8,8 @@ at and never counts as good.
 from __future__ import annotations
 
 import asyncio
-import re
-import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -20,47 +19,36 @@ import msgspec
 
 from semsupervisor import __version__
 from semsupervisor.backup import manifest as manifests
-from semsupervisor.backup.folders import Folders, TargetUnusable, Writer
-from semsupervisor.backup.framing import FrameWalk, Malformed
+from semsupervisor.backup.copying import Content, Known, StreamCopier, copy_buckets, write_whole
+from semsupervisor.backup.folders import Folders
 from semsupervisor.backup.manifest import FileEntry, Kind, LeftOut, Manifest, StreamEntry
-from semsupervisor.backup.verify import Verifier
-from semsupervisor.errors import PermanentError, SupervisorError
+from semsupervisor.backup.verify import Verdict, Verifier
+from semsupervisor.errors import PermanentError
 from semsupervisor.jobs.kinds import At, JobKind, Step
 from semsupervisor.kit.clock import Clock
 
 KIND = "backup.hot"
-ACCOUNT = "$G"
 COPY_LIMIT_SECONDS = 6 * 3600.0
 VERIFY_LIMIT_SECONDS = 3600.0
+BUCKETS_LIMIT_SECONDS = 1800.0
+PUBLISH_LIMIT_SECONDS = 600.0
+DISCARD_LIMIT_SECONDS = 600.0
 # A snapshot is compressed by the server; messages that cannot be are as large as in the store, and a little more.
 ROOM_RATIO = 1.1
 ROOM_BYTES = 64 * 2**20
 LARGEST_FILE_BYTES = 16 * 2**20
 
 T = TypeVar("T")
-_SAFE_NAME = re.compile(r"[^./\\\x00][^/\\\x00]*")
-
-Write = Callable[[bytes], Awaitable[None]]
-
-
-class Known(msgspec.Struct, frozen=True):
-    """A stream that is there: its name, what it takes in the store, and whether it is kept in memory."""
-
-    name: str
-    size_bytes: int
-    in_memory: bool
 
 
 class Source(msgspec.Struct, frozen=True):
     """Where a backup gets its content.
 
-    `streams` lists the streams of the account that is logged in to; `take` hands one's snapshot to a writer and returns
-    its configuration and its state at the beginning. Both raise TemporaryError or PermanentError. `files` are the
-    stack's own, by their names in the snapshot. `images` are what its services run, by service.
+    `opened` connects to the server, for as long as it is needed. `files` are the stack's own, by their names in the
+    snapshot. `images` are what its services run, by service.
     """
 
-    streams: Callable[[], Awaitable[Sequence[Known]]]
-    take: Callable[[str, Write], Awaitable[tuple[Mapping[str, Any], Mapping[str, Any]]]]
+    opened: Callable[[], AbstractAsyncContextManager[Content]]
     files: Callable[[], Mapping[str, Path]]
     images: Callable[[], Mapping[str, str]]
     nats_version: Callable[[], str]
@@ -74,12 +62,19 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class HotBackup:
-    """Makes the steps of hot backups into one folder of snapshots."""
+    """Makes the steps of hot backups into the folder of snapshots that `directory` says; `found` hears of each look."""
 
-    def __init__(self, clock: Clock, folders: Folders, source: Source) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        directory: Callable[[], Path],
+        source: Source,
+        found: Callable[[str, Verdict], Awaitable[None]],
+    ) -> None:
         self._clock = clock
-        self._folders = folders
+        self._directory = directory
         self._source = source
+        self._found = found
         self._choosing = asyncio.Lock()
 
     def kind(self) -> JobKind[Request]:
@@ -90,15 +85,35 @@ class HotBackup:
             title=lambda request: f"hot backup{f' ({request.note})' if request.note else ''}",
             steps=self._steps,
             exclusive=False,
+            overlaps=False,
         )
 
     def _steps(self, request: Request) -> Sequence[Step]:
         return (
-            Step(name="begin", title="Find room for the snapshot", do=self._begin, undo=self._discard),
+            Step(
+                name="begin",
+                title="Find room for the snapshot",
+                do=self._begin,
+                undo=self._discard,
+                undo_limit_seconds=DISCARD_LIMIT_SECONDS,
+            ),
             Step(name="streams", title="Copy the streams", do=self._copy, limit_seconds=COPY_LIMIT_SECONDS),
+            Step(
+                name="buckets",
+                title="Write the buckets as text",
+                do=self._copy_buckets,
+                limit_seconds=BUCKETS_LIMIT_SECONDS,
+            ),
             Step(name="files", title="Copy the configuration", do=self._copy_files),
             Step(name="manifest", title="Write the manifest", do=partial(self._write_manifest, request)),
-            Step(name="publish", title="Give the snapshot its name", do=self._publish, commits=True),
+            Step(
+                name="publish",
+                title="Give the snapshot its name",
+                do=self._publish,
+                commits=True,
+                interruptible=False,
+                limit_seconds=PUBLISH_LIMIT_SECONDS,
+            ),
             Step(
                 name="verify",
                 title="Read the snapshot back",
@@ -111,32 +126,25 @@ class HotBackup:
     async def _begin(self, at: At) -> None:
         async with self._choosing:
             if "snapshot" not in at.data:
-                now = self._clock.now()
-                chosen = await asyncio.to_thread(self._folders.choose, now.astimezone())
-                await at.keep({"snapshot": chosen, "began_at": now.isoformat()})
-            await asyncio.to_thread(self._folders.begin, _snapshot(at))
-        await self._expect_room(await self._source.streams())
-
-    async def _expect_room(self, streams: Sequence[Known]) -> None:
-        needed = int(sum(stream.size_bytes for stream in streams if not stream.in_memory) * ROOM_RATIO) + ROOM_BYTES
-        free = (await asyncio.to_thread(self._folders.space)).free_bytes
-        if free < needed:
-            raise PermanentError(
-                f"not enough room in {self._folders.root}: the streams may need {needed // 2**20} MiB with a margin of "
-                f"{ROOM_BYTES // 2**20} MiB, {free // 2**20} MiB are free; make room or set backup.directory"
-            )
+                now, directory = self._clock.now(), self._directory()
+                chosen = await asyncio.to_thread(Folders(directory).choose, now.astimezone())
+                await at.keep({"snapshot": chosen, "directory": str(directory), "began_at": now.isoformat()})
+            await asyncio.to_thread(_folders(at).begin, _snapshot(at))
+        async with self._source.opened() as content:
+            await _expect_room(_folders(at), await content.streams())
 
     async def _discard(self, at: At) -> None:
         if "snapshot" in at.data:
-            await asyncio.to_thread(self._folders.discard, _snapshot(at))
+            await asyncio.to_thread(_folders(at).discard, _snapshot(at))
 
     async def _copy(self, at: At) -> None:
         """Copy each stream; one that cannot be had does not keep the others from being had."""
-        await asyncio.to_thread(self._folders.begin, _snapshot(at))
-        streams = await self._source.streams()
-        copier = _Copier(self._folders.partial(_snapshot(at)), self._source, at, sum(one.size_bytes for one in streams))
-        for stream in streams:
-            await copier.copy(stream)
+        await asyncio.to_thread(_folders(at).begin, _snapshot(at))
+        async with self._source.opened() as content:
+            streams = await content.streams()
+            copier = StreamCopier(_growing(at), content, at, sum(one.size_bytes for one in streams))
+            for stream in streams:
+                await copier.copy(stream)
         await at.keep(
             {
                 "streams": msgspec.to_builtins(copier.streams),
@@ -145,8 +153,13 @@ class HotBackup:
             }
         )
 
+    async def _copy_buckets(self, at: At) -> None:
+        async with self._source.opened() as content:
+            files, left_out = await copy_buckets(_growing(at), content, await content.streams())
+        await at.keep({"buckets": msgspec.to_builtins(files), "buckets_left_out": msgspec.to_builtins(left_out)})
+
     async def _copy_files(self, at: At) -> None:
-        target = self._folders.partial(_snapshot(at))
+        target = _growing(at)
         copied: dict[str, FileEntry] = {}
         left_out: list[LeftOut] = []
         for name, file in self._source.files().items():
@@ -160,8 +173,10 @@ class HotBackup:
 
     async def _write_manifest(self, request: Request, at: At) -> None:
         data = at.data
-        files = {**_read(data, "stream_files", dict[str, FileEntry]), **_read(data, "files", dict[str, FileEntry])}
-        left_out = (*_read(data, "left_out", list[LeftOut]), *_read(data, "files_left_out", list[LeftOut]))
+        kinds = ("stream_files", "buckets", "files")
+        files = {path: entry for kind in kinds for path, entry in _read(data, kind, dict[str, FileEntry]).items()}
+        left = ("left_out", "buckets_left_out", "files_left_out")
+        left_out = tuple(one for kind in left for one in _read(data, kind, list[LeftOut]))
         written = Manifest(
             version=manifests.VERSION,
             id=_snapshot(at),
@@ -177,75 +192,40 @@ class HotBackup:
             nats_version=self._source.nats_version(),
             note=request.note,
         )
-        file = self._folders.partial(_snapshot(at)) / manifests.FILE_NAME
-        await asyncio.to_thread(_write_whole, file, manifests.encode(written))
+        file = _growing(at) / manifests.FILE_NAME
+        await asyncio.to_thread(write_whole, file, manifests.encode(written))
         for one in left_out:
             if one.is_fault:
                 await at.note(f"{one.what} is not in it: {one.why}")
 
     async def _publish(self, at: At) -> None:
-        await asyncio.to_thread(self._folders.publish, _snapshot(at))
+        await asyncio.to_thread(_folders(at).publish, _snapshot(at))
 
     async def _verify(self, at: At) -> None:
-        found = await Verifier(self._folders).verify(_snapshot(at), level=1, progress=at.progress)
+        found = await Verifier(_folders(at)).verify(_snapshot(at), level=1, progress=at.progress)
+        await self._found(_snapshot(at), found)
         await at.keep({"verified": found.level, "damage": list(found.damage)})
         if found.damage:
             raise PermanentError(f"what was written is not what is read back: {'; '.join(found.damage)}")
 
 
-class _Copier:
-    """Copies streams into a growing snapshot, and knows what became of each."""
-
-    def __init__(self, folder: Path, source: Source, at: At, total_bytes: int) -> None:
-        self.streams: list[StreamEntry] = []
-        self.files: dict[str, FileEntry] = {}
-        self.left_out: list[LeftOut] = []
-        self._folder = folder
-        self._source = source
-        self._at = at
-        self._total_bytes = total_bytes
-        self._passed_bytes = 0
-
-    async def copy(self, stream: Known) -> None:
-        """Copy one. Raises: TargetUnusable when the snapshot itself cannot be written."""
-        if stream.in_memory:
-            self.left_out.append(LeftOut(f"stream {stream.name}", "it is kept in memory", is_fault=False))
-            return
-        if not _SAFE_NAME.fullmatch(stream.name):
-            self.left_out.append(LeftOut(f"stream {stream.name!r}", "its name can be no folder's", is_fault=True))
-            return
-        try:
-            await self._copied(stream)
-        except TargetUnusable:
-            raise
-        except (SupervisorError, Malformed) as error:
-            await asyncio.to_thread(shutil.rmtree, self._folder / "streams" / stream.name, ignore_errors=True)
-            self.left_out.append(LeftOut(f"stream {stream.name}", str(error), is_fault=True))
-        self._passed_bytes += stream.size_bytes
-
-    async def _copied(self, stream: Known) -> None:
-        name = f"streams/{stream.name}/stream.tar.s2"
-        walk = FrameWalk()
-        writer = await asyncio.to_thread(Writer, self._folder / name)
-
-        async def write(chunk: bytes) -> None:
-            walk.feed(chunk)
-            await asyncio.to_thread(writer.write, chunk)
-            self._at.progress(self._passed_bytes + writer.size_bytes, self._total_bytes, "bytes")
-
-        try:
-            config, state = await self._source.take(stream.name, write)
-            walk.end()
-            entry = await asyncio.to_thread(writer.finish)
-        finally:
-            writer.close()
-        described = f"streams/{stream.name}/backup.json"
-        content = msgspec.json.encode({"config": config, "state": state})
-        self.files[described] = await asyncio.to_thread(_write_whole, self._folder / described, content)
-        self.files[name] = entry
-        self.streams.append(
-            StreamEntry(account=ACCOUNT, name=stream.name, file=name, config=config, state=state, blocks=walk.blocks)
+async def _expect_room(folders: Folders, streams: Sequence[Known]) -> None:
+    needed = int(sum(stream.size_bytes for stream in streams if not stream.in_memory) * ROOM_RATIO) + ROOM_BYTES
+    free = (await asyncio.to_thread(folders.space)).free_bytes
+    if free < needed:
+        raise PermanentError(
+            f"not enough room in {folders.root}: the streams may need {needed // 2**20} MiB with a margin of "
+            f"{ROOM_BYTES // 2**20} MiB, {free // 2**20} MiB are free; make room or set backup.directory"
         )
+
+
+def _folders(at: At) -> Folders:
+    """Return the folder that the job began in, whatever the settings say by now."""
+    return Folders(Path(str(at.data["directory"])))
+
+
+def _growing(at: At) -> Path:
+    return _folders(at).partial(_snapshot(at))
 
 
 def _snapshot(at: At) -> str:
@@ -262,14 +242,4 @@ def _copied(source: Path, target: Path) -> FileEntry:
         content = opened.read(LARGEST_FILE_BYTES + 1)
     if len(content) > LARGEST_FILE_BYTES:
         raise OSError(0, f"it is larger than {LARGEST_FILE_BYTES // 2**20} MiB, which no configuration is")
-    return _write_whole(target, content)
-
-
-def _write_whole(target: Path, content: bytes) -> FileEntry:
-    target.unlink(missing_ok=True)
-    writer = Writer(target)
-    try:
-        writer.write(content)
-        return writer.finish()
-    finally:
-        writer.close()
+    return write_whole(target, content)

@@ -107,7 +107,8 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     true when the container runs again. `error` is why a start failed. `addresses` are by network. `depends_on` are the
     services this one waits for, each with its condition. `cpu_limit` is how many processors it may use, None if it may
     use all. `folders` are the host's that it writes to. `sandbox` is the file of its network namespace, empty while it
-    has none of its own. `extra_hosts` are names that it knows by its own list of hosts.
+    has none of its own. `extra_hosts` are names that it knows by its own list of hosts. `compose_files` are what it was
+    made from.
     """
 
     id: str
@@ -137,6 +138,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     extra_hosts: Mapping[str, str] = {}
     environment: tuple[str, ...] = ()
     depends_on: Mapping[str, str] = {}
+    compose_files: tuple[str, ...] = ()
 
 
 class MemoryUse(msgspec.Struct, frozen=True):

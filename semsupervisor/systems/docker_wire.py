@@ -31,6 +31,7 @@ SERVICE_LABEL = "com.docker.compose.service"
 NUMBER_LABEL = "com.docker.compose.container-number"
 ONEOFF_LABEL = "com.docker.compose.oneoff"
 DEPENDS_LABEL = "com.docker.compose.depends_on"
+FILES_LABEL = "com.docker.compose.project.config_files"
 
 
 class _Check(msgspec.Struct, rename="pascal"):
@@ -154,6 +155,7 @@ def container(answer: Mapping[str, Any]) -> Container:
         extra_hosts=_extra_hosts(seen.host_config.extra_hosts or ()),
         environment=tuple(seen.config.env or ()),
         depends_on=_depends_on(labels),
+        compose_files=tuple(file for file in labels.get(FILES_LABEL, "").split(",") if file),
     )
 
 

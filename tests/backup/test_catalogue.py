@@ -9,7 +9,7 @@ import pytest
 from semsupervisor.backup.catalogue import entries, find
 from semsupervisor.backup.folders import RUNBOOK_ARCHIVE, Folders, NoSnapshot
 from semsupervisor.backup.manifest import FILE_NAME, encode
-from tests.backup.test_verify import AT, ID, MANIFEST
+from tests.support.snapshot_folder import AT, ID, MANIFEST
 
 
 def test_everything_is_listed_for_what_it_is(tmp_path: Path) -> None:

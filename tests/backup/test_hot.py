@@ -16,13 +16,14 @@ from nats.aio.client import Client
 from nats.js.api import StorageType
 
 from semsupervisor.backup import catalogue
+from semsupervisor.backup.copying import Known, Value, Write
 from semsupervisor.backup.folders import Folders, TargetUnusable
-from semsupervisor.backup.hot import HotBackup, Known, Request, Source, Write
-from semsupervisor.backup.verify import Verifier
+from semsupervisor.backup.hot import HotBackup, Request, Source
+from semsupervisor.backup.verify import Verdict, Verifier
 from semsupervisor.errors import TemporaryError
 from semsupervisor.jobs.record import JobRecord, JobState
 from semsupervisor.kit.tasks import TaskOwner
-from semsupervisor.systems import snapshots
+from semsupervisor.systems import buckets, snapshots
 from tests.support.clock import ManualClock
 from tests.support.nats_server import GENERATIONS, NatsServer
 from tests.support.waiting import eventually
@@ -39,7 +40,11 @@ class Stack:
         self.client = client
         self.names: list[Known] = []
         self.broken: Mapping[str, Exception] = {}
+        self.mends: set[str] = set()
         self.content = b""
+        self.taken: list[tuple[str, bool]] = []
+        self.connections = 0
+        self.found: list[tuple[str, Verdict]] = []
         folder.mkdir()
         (folder / "config.json").write_text("{}")
         (folder / ".env").write_text("TOKEN=x\n")
@@ -51,8 +56,11 @@ class Stack:
         found = await snapshots.streams(self.client)
         return [Known(one.name, one.size_bytes, one.in_memory) for one in found]
 
-    async def take(self, name: str, write: Write) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    async def take(self, name: str, write: Write, *, gently: bool) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Take one."""
+        self.taken.append((name, gently))
+        if gently and name in self.mends:
+            self.broken = {}
         if name in self.broken:
             await write(self.content)
             raise self.broken[name]
@@ -62,11 +70,29 @@ class Stack:
         begun = await snapshots.take(self.client, name, write)
         return begun.config, begun.state
 
+    async def bucket(self, name: str) -> Sequence[Value]:
+        """Return what is in a bucket."""
+        if self.client is None:
+            raise TemporaryError(f"the bucket {name} is not answered for")
+        return [Value(one.key, one.revision, one.value) for one in await buckets.read(self.client, name)]
+
+    async def look(self, snapshot_id: str, verdict: Verdict) -> None:
+        """Hear of a look at a snapshot."""
+        self.found.append((snapshot_id, verdict))
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Stack]:
+        """Be connected."""
+        self.connections += 1
+        try:
+            yield self
+        finally:
+            self.connections -= 1
+
     def source(self) -> Source:
         """Return it as a backup asks for it."""
         return Source(
-            streams=self.streams,
-            take=self.take,
+            opened=self.opened,
             files=lambda: {name: self.folder / name for name in ("config.json", ".env", "docker-compose.yml")},
             images=lambda: {"nats": "nats:2.14"},
             nats_version=lambda: "2.14.0",
@@ -89,7 +115,8 @@ async def a_workshop(folder: Path, stack: Stack) -> AsyncIterator[Workshop]:
     clock = ManualClock()
     async with asyncio.TaskGroup() as group:
         owner = TaskOwner(group, clock)
-        shop = Workshop(folder, owner, [HotBackup(clock, Folders(folder / "backup"), stack.source()).kind()])
+        hot = HotBackup(clock, lambda: folder / "backup", stack.source(), stack.look)
+        shop = Workshop(folder, owner, [hot.kind()])
         await shop.runner.take_up()
         yield shop
         await owner.stop()
@@ -116,15 +143,18 @@ async def test_all_streams_and_files_are_in_it(server: NatsServer, tmp_path: Pat
         await jetstream.add_stream(name="MEM", subjects=["mem.>"], storage=StorageType.MEMORY)
         bucket = await jetstream.create_key_value(bucket="semstreams_config")
         await bucket.put("version", b"7")
+        await bucket.put("image", b"\xff\x00")
         for _ in range(300):
             await jetstream.publish("ev.a", os.urandom(1000))
-        async with a_workshop(tmp_path, Stack(tmp_path / "stack", client)) as shop:
+        stack = Stack(tmp_path / "stack", client)
+        async with a_workshop(tmp_path, stack) as shop:
             job = await backed_up(shop, "before v2")
             assert (job.state, job.notes, job.cause) == (JobState.DONE, (), "")
             (one,) = await listed(tmp_path)
-            assert (one.kind, one.streams, one.messages, one.complete, one.note) == ("hot", 2, 301, True, "before v2")
+            assert (one.kind, one.streams, one.messages, one.complete, one.note) == ("hot", 2, 302, True, "before v2")
             assert [left.what for left in one.left_out] == ["stream MEM"]
             assert job.data["verified"] == 1
+            assert (stack.found, stack.connections) == ([(one.id, Verdict(1, (), one.size_bytes))], 0)
             folders = Folders(tmp_path / "backup")
             found = await Verifier(folders).verify(one.id, 1, lambda *_: None)
             assert (found.level, found.damage, found.bytes_read) == (1, (), one.size_bytes)
@@ -138,12 +168,18 @@ async def test_all_streams_and_files_are_in_it(server: NatsServer, tmp_path: Pat
             assert sorted(manifest.files) == [
                 ".env",
                 "config.json",
+                "kv/semstreams_config.json",
                 "streams/EV/backup.json",
                 "streams/EV/stream.tar.s2",
                 "streams/KV_semstreams_config/backup.json",
                 "streams/KV_semstreams_config/stream.tar.s2",
             ]
             described = tmp_path / "backup" / one.id / "streams/EV/backup.json"
+            text = tmp_path / "backup" / one.id / "kv/semstreams_config.json"
+            assert msgspec.json.decode(await asyncio.to_thread(text.read_bytes)) == [
+                {"key": "image", "revision": 2, "base64": "/wA="},
+                {"key": "version", "revision": 1, "text": "7"},
+            ]
             told = msgspec.json.decode(await asyncio.to_thread(described.read_bytes))
             assert (told["config"]["name"], told["state"]["messages"]) == ("EV", 300)
     finally:
@@ -171,6 +207,76 @@ async def test_a_stream_that_cannot_be_had_keeps_no_other_back(tmp_path: Path) -
         ]
         assert job.notes[0] == "stream BAD is not in it: it fell silent"
         assert (await Verifier(Folders(tmp_path / "backup")).verify(one.id, 1, lambda *_: None)).damage == ()
+
+
+async def test_a_stream_that_broke_off_is_taken_once_more(tmp_path: Path) -> None:
+    """More gently, from its beginning, and nothing of the first time is in it."""
+    stack = Stack(tmp_path / "stack")
+    stack.content, stack.names = FRAMES, [Known("EV", 8, False)]
+    stack.broken, stack.mends = {"EV": TemporaryError("the target took nothing")}, {"EV"}
+    async with a_workshop(tmp_path, stack) as shop:
+        job = await backed_up(shop)
+        (one,) = await listed(tmp_path)
+        assert (job.notes, one.complete, stack.taken) == ((), True, [("EV", False), ("EV", True)])
+        size = await asyncio.to_thread(
+            lambda: (tmp_path / "backup" / one.id / "streams/EV/stream.tar.s2").stat().st_size
+        )
+        assert size == len(FRAMES)
+
+
+async def test_a_bucket_that_cannot_be_read_as_text_is_no_fault(tmp_path: Path) -> None:
+    """It is in the snapshot as the stream that it is; that there is no text of it is said."""
+    stack = Stack(tmp_path / "stack")
+    stack.content, stack.names = FRAMES, [Known("KV_settings", 8, False)]
+    async with a_workshop(tmp_path, stack) as shop:
+        job = await backed_up(shop)
+        (one,) = await listed(tmp_path)
+        assert (job.notes, one.complete, one.streams) == ((), True, 1)
+        assert [left.what for left in one.left_out] == ["kv/settings.json, the bucket as text"]
+
+
+async def test_a_backup_stays_where_it_began(tmp_path: Path) -> None:
+    """Other settings change nothing for what is under way."""
+    stack = Stack(tmp_path / "stack")
+    stack.content, stack.names = FRAMES, [Known("EV", 8, False)]
+    where = ["first"]
+    clock = ManualClock()
+
+    async def take(name: str, write: Write, *, gently: bool) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        where[0] = "second"
+        await write(FRAMES)
+        return {"name": name}, {}
+
+    stack.take = take  # type: ignore[method-assign]
+    async with asyncio.TaskGroup() as group:
+        owner = TaskOwner(group, clock)
+        shop = Workshop(
+            tmp_path, owner, [HotBackup(clock, lambda: tmp_path / where[0], stack.source(), stack.look).kind()]
+        )
+        await shop.runner.take_up()
+        job = await backed_up(shop)
+        await owner.stop()
+        await shop.store.close()
+    assert job.state is JobState.DONE
+    assert await asyncio.to_thread(lambda: [file.name for file in (tmp_path / "first").iterdir()]) == [
+        job.data["snapshot"]
+    ]
+
+
+async def test_two_backups_follow_each_other(tmp_path: Path) -> None:
+    """A server gives one snapshot of a stream at a time: what is asked for with another note waits."""
+    stack = Stack(tmp_path / "stack")
+    stack.content, stack.names = FRAMES, [Known("EV", 8, False)]
+    async with a_workshop(tmp_path, stack) as shop:
+        asked = [(await shop.runner.submit("backup.hot", Request(note), "a test")).job for note in ("a", "b")]
+        assert [job.state for job in shop.runner.open_jobs][-1] is JobState.QUEUED
+        ended = [await shop.runner.wait(job.id) for job in asked]
+        assert [job.notes for job in ended] == [(), ()]
+        assert ended[0].ended_at is not None
+        assert [call for call in shop.told if call[1] in (JobState.RUNNING, JobState.DONE)] == [
+            (f"hot backup ({note})", state) for note in "ab" for state in (JobState.RUNNING, JobState.DONE)
+        ]
+        assert len(await listed(tmp_path)) == 2
 
 
 async def test_a_stream_that_ends_too_early_is_a_fault(tmp_path: Path) -> None:
@@ -213,7 +319,7 @@ async def test_a_backup_that_is_interrupted_leaves_nothing(tmp_path: Path) -> No
     stack.content, stack.names = FRAMES, [Known("EV", 8, False)]
     held = asyncio.Event()
 
-    async def hang(name: str, write: Write) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    async def hang(name: str, write: Write, *, gently: bool) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         await write(FRAMES)
         held.set()
         await asyncio.sleep(3600)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -13,43 +11,15 @@ import pytest
 
 from semsupervisor.backup import manifest as manifests
 from semsupervisor.backup.folders import Folders, NoSnapshot
-from semsupervisor.backup.framing import MAGIC
-from semsupervisor.backup.manifest import FileEntry, Kind, Manifest, StreamEntry
+from semsupervisor.backup.manifest import FileEntry
 from semsupervisor.backup.verify import Verdict, Verifier
-
-AT = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
-ID = "20260301-020000"
-ARCHIVE = MAGIC + b"\x01\x08\x00\x00sum!data"
-STREAM = "streams/EV/stream.tar.s2"
-
-
-def entry(content: bytes) -> FileEntry:
-    """Return what a manifest says of that content."""
-    return FileEntry(len(content), hashlib.sha256(content).hexdigest())
-
-
-MANIFEST = Manifest(
-    version=1,
-    id=ID,
-    kind=Kind.HOT,
-    host="edge7",
-    supervisor="0.1.0",
-    began_at=AT,
-    ended_at=AT,
-    files={".env": entry(b"A=1"), STREAM: entry(ARCHIVE)},
-    streams=(StreamEntry(account="$G", name="EV", file=STREAM, config={}, state={}, blocks=1),),
-)
+from tests.support.snapshot_folder import ARCHIVE, MANIFEST, STREAM, entry, whole
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return the folder of a whole snapshot."""
-    snapshot = tmp_path / ID
-    (snapshot / "streams" / "EV").mkdir(parents=True)
-    (snapshot / ".env").write_bytes(b"A=1")
-    (snapshot / STREAM).write_bytes(ARCHIVE)
-    (snapshot / manifests.FILE_NAME).write_bytes(manifests.encode(MANIFEST))
-    return snapshot
+    return whole(tmp_path)
 
 
 async def verified(folder: Path, level: int) -> Verdict:

@@ -17,6 +17,7 @@ LABELS = {
     "com.docker.compose.service": "nats",
     "com.docker.compose.container-number": "2",
     "com.docker.compose.oneoff": "False",
+    "com.docker.compose.project.config_files": "/opt/s/docker-compose.yml,/opt/s/more.yml",
     "com.docker.compose.depends_on": "a:service_healthy:false,b:service_completed_successfully:true,c",
 }
 INSPECTION: dict[str, Any] = {
@@ -85,6 +86,7 @@ def test_an_inspection() -> None:
     assert seen.memory_limit_bytes == 64 * 2**20
     assert seen.addresses == {"six": "fd00::2", "z": "172.18.0.2"}
     assert seen.environment == ("A=1",)
+    assert seen.compose_files == ("/opt/s/docker-compose.yml", "/opt/s/more.yml")
     assert seen.depends_on == {"a": "service_healthy", "b": "service_completed_successfully", "c": ""}
 
 

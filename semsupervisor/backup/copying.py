@@ -1,0 +1,179 @@
+"""Copies what a running server holds into a growing snapshot, and knows what became of each part."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import shutil
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+
+from semsupervisor.backup.folders import TargetUnusable, Writer
+from semsupervisor.backup.framing import FrameWalk, Malformed
+from semsupervisor.backup.manifest import FileEntry, LeftOut, StreamEntry
+from semsupervisor.errors import SupervisorError, TemporaryError
+from semsupervisor.jobs.kinds import At
+
+log = structlog.get_logger(__name__)
+
+ACCOUNT = "$G"
+BUCKET_PREFIX = "KV_"
+
+_SAFE_NAME = re.compile(r"[^./\\\x00][^/\\\x00]*")
+
+Write = Callable[[bytes], Awaitable[None]]
+
+
+class Known(msgspec.Struct, frozen=True):
+    """A stream that is there: its name, what it takes in the store, and whether it is kept in memory."""
+
+    name: str
+    size_bytes: int
+    in_memory: bool
+
+
+class Value(msgspec.Struct, frozen=True):
+    """What a key of a bucket holds, and at which revision."""
+
+    key: str
+    revision: int
+    value: bytes
+
+
+class Content(Protocol):
+    """What a server holds, over a connection that is open. All raise TemporaryError or PermanentError."""
+
+    async def streams(self) -> Sequence[Known]:
+        """Return the streams of the account that is logged in to."""
+        ...
+
+    async def take(self, name: str, write: Write, *, gently: bool) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """Hand a stream's snapshot to a writer; return its configuration, and its state at the beginning.
+
+        `gently` is for a target that did not keep up before.
+        """
+        ...
+
+    async def bucket(self, name: str) -> Sequence[Value]:
+        """Return what the keys of a bucket hold."""
+        ...
+
+
+class StreamCopier:
+    """Copies streams, one after the other."""
+
+    def __init__(self, folder: Path, content: Content, at: At, total_bytes: int) -> None:
+        self.streams: list[StreamEntry] = []
+        self.files: dict[str, FileEntry] = {}
+        self.left_out: list[LeftOut] = []
+        self._folder = folder
+        self._content = content
+        self._at = at
+        self._total_bytes = total_bytes
+        self._passed_bytes = 0
+
+    async def copy(self, stream: Known) -> None:
+        """Copy one. Raises: TargetUnusable when the snapshot itself cannot be written."""
+        if stream.in_memory:
+            self.left_out.append(LeftOut(f"stream {stream.name}", "it is kept in memory", is_fault=False))
+            return
+        if not _SAFE_NAME.fullmatch(stream.name):
+            self.left_out.append(LeftOut(f"stream {stream.name!r}", "its name can be no folder's", is_fault=True))
+            return
+        try:
+            await self._copied(stream)
+        except TargetUnusable:
+            raise
+        except (SupervisorError, Malformed) as error:
+            await self._forget(stream)
+            self.left_out.append(LeftOut(f"stream {stream.name}", str(error), is_fault=True))
+        self._passed_bytes += stream.size_bytes
+
+    async def _copied(self, stream: Known) -> None:
+        """Copy a stream, once more if it broke off."""
+        try:
+            await self._taken(stream, gently=False)
+        except TargetUnusable:
+            raise
+        except TemporaryError as error:
+            log.warning("backup.stream_again", stream=stream.name, error=str(error))
+            await self._forget(stream)
+            await self._taken(stream, gently=True)
+
+    async def _taken(self, stream: Known, *, gently: bool) -> None:
+        name = f"streams/{stream.name}/stream.tar.s2"
+        walk = FrameWalk()
+        writer = await asyncio.to_thread(Writer, self._folder / name)
+
+        async def write(chunk: bytes) -> None:
+            walk.feed(chunk)
+            await asyncio.to_thread(writer.write, chunk)
+            self._at.progress(self._passed_bytes + writer.size_bytes, self._total_bytes, "bytes")
+
+        try:
+            config, state = await self._content.take(stream.name, write, gently=gently)
+            walk.end()
+            entry = await asyncio.to_thread(writer.finish)
+        finally:
+            writer.close()
+        described = f"streams/{stream.name}/backup.json"
+        content = msgspec.json.encode({"config": config, "state": state})
+        self.files[described] = await asyncio.to_thread(write_whole, self._folder / described, content)
+        self.files[name] = entry
+        self.streams.append(
+            StreamEntry(account=ACCOUNT, name=stream.name, file=name, config=config, state=state, blocks=walk.blocks)
+        )
+
+    async def _forget(self, stream: Known) -> None:
+        await asyncio.to_thread(shutil.rmtree, self._folder / "streams" / stream.name, ignore_errors=True)
+
+
+async def copy_buckets(
+    folder: Path, content: Content, streams: Sequence[Known]
+) -> tuple[Mapping[str, FileEntry], Sequence[LeftOut]]:
+    """Write the buckets among the streams as text, for people; nothing is lost with one that cannot be.
+
+    Raises: TargetUnusable.
+    """
+    files: dict[str, FileEntry] = {}
+    left_out: list[LeftOut] = []
+    for stream in streams:
+        bucket = stream.name.removeprefix(BUCKET_PREFIX)
+        if bucket == stream.name or not _SAFE_NAME.fullmatch(bucket):
+            continue
+        name = f"kv/{bucket}.json"
+        try:
+            text = _as_text(await content.bucket(bucket))
+        except SupervisorError as error:
+            left_out.append(LeftOut(f"{name}, the bucket as text", str(error), is_fault=False))
+            continue
+        files[name] = await asyncio.to_thread(write_whole, folder / name, text)
+    return files, left_out
+
+
+def write_whole(target: Path, content: bytes) -> FileEntry:
+    """Write a small file of a snapshot, in place of one that is there. Raises: TargetUnusable."""
+    target.unlink(missing_ok=True)
+    writer = Writer(target)
+    try:
+        writer.write(content)
+        return writer.finish()
+    finally:
+        writer.close()
+
+
+def _as_text(values: Sequence[Value]) -> bytes:
+    """Return keys, revisions and values as JSON: a value as text, or as base64 where it is none."""
+    shown: list[dict[str, object]] = []
+    for one in values:
+        try:
+            value = {"text": one.value.decode()}
+        except UnicodeDecodeError:
+            value = {"base64": base64.b64encode(one.value).decode()}
+        shown.append({"key": one.key, "revision": one.revision, **value})
+    return msgspec.json.format(msgspec.json.encode(shown), indent=2) + b"\n"

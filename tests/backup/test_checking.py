@@ -1,0 +1,71 @@
+"""The job that looks at a snapshot again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from semsupervisor.backup.checking import Checking, Request
+from semsupervisor.backup.verify import Verdict
+from semsupervisor.jobs.record import JobRecord, JobState
+from semsupervisor.kit.tasks import TaskOwner
+from tests.support.clock import ManualClock
+from tests.support.snapshot_folder import ID, STREAM, whole
+from tests.support.workshop import Workshop
+
+pytestmark = pytest.mark.usefixtures("logs")
+
+
+class Looks:
+    """A workshop that knows this kind of job, and what was found."""
+
+    def __init__(self, folder: Path, owner: TaskOwner) -> None:
+        self.found: list[tuple[str, Verdict]] = []
+        self.shop = Workshop(folder, owner, [Checking(lambda: folder, self._hear).kind()])
+
+    async def _hear(self, snapshot_id: str, verdict: Verdict) -> None:
+        self.found.append((snapshot_id, verdict))
+
+    async def look(self, snapshot_id: str = ID, level: int = 1) -> JobRecord:
+        """Look at a snapshot and return the job."""
+        asked = await self.shop.runner.submit("backup.verify", Request(snapshot_id, level), "a test")
+        return await self.shop.runner.wait(asked.job.id)
+
+
+@pytest.fixture
+async def looks(tmp_path: Path) -> AsyncIterator[Looks]:
+    """Return it, with one whole snapshot."""
+    await asyncio.to_thread(whole, tmp_path)
+    async with asyncio.TaskGroup() as group:
+        owner = TaskOwner(group, ManualClock())
+        made = Looks(tmp_path, owner)
+        await made.shop.runner.take_up()
+        yield made
+        await owner.stop()
+        await made.shop.store.close()
+
+
+async def test_a_whole_snapshot_is_found_so(looks: Looks) -> None:
+    """Up to the level that was asked for, and whoever keeps that hears of it."""
+    for level in (0, 1):
+        job = await looks.look(level=level)
+        assert (job.state, job.notes, job.data["verified"], job.data["snapshot"]) == (JobState.DONE, (), level, ID)
+    assert [(name, verdict.level, verdict.damage) for name, verdict in looks.found] == [(ID, 0, ()), (ID, 1, ())]
+
+
+async def test_damage_is_noted(looks: Looks, tmp_path: Path) -> None:
+    """The look itself went well."""
+    await asyncio.to_thread((tmp_path / ID / STREAM).unlink)
+    job = await looks.look()
+    assert (job.state, job.notes) == (JobState.DONE, (f"{STREAM} is missing",))
+    assert looks.found[0][1].damage == job.notes
+
+
+async def test_a_snapshot_that_went_away_is_told(looks: Looks) -> None:
+    """Nothing was found then."""
+    job = await looks.look("20200101-000000")
+    assert (job.state, looks.found) == (JobState.UNDONE, [])
+    assert "there is no snapshot 20200101-000000" in job.cause
