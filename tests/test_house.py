@@ -189,7 +189,7 @@ async def test_a_call_that_blocks_the_loop_fails_its_test(tmp_path: Path) -> Non
 
 def test_every_kind_of_timeline_entry_is_listed() -> None:
     """Who asks for entries of one kind is told which there are: all that are written, and no other."""
-    kind = re.compile(r"(?:alert|daemon|engine|host|outbox|service|settings)\.[a-z_]+")
+    kind = re.compile(r"(?:alert|daemon|engine|host|job|outbox|service|settings)\.[a-z_]+")
     written = {
         argument.value
         for tree in in_package().values()

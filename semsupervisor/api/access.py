@@ -73,6 +73,13 @@ def peer_of(connection: socket.socket) -> Peer:
     return Peer(pid, uid, frozenset({gid, *others}))
 
 
+def named(caller: Caller) -> str:
+    """Return who asks, in words; empty where nobody knows."""
+    if caller.peer is None:
+        return ""
+    return "root" if caller.peer.uid == 0 else f"the user with the number {caller.peer.uid}"
+
+
 def host_name(header: str) -> str | None:
     """Return the host in a Host header or an origin's authority, without port and brackets; None if it is none."""
     parts = _HOST_HEADER.fullmatch(header)

@@ -16,6 +16,7 @@ from semsupervisor.alerts.notification import NotificationKind
 from semsupervisor.alerts.rules import Severity
 from semsupervisor.api.verdicts import State
 from semsupervisor.health.observation import SubjectKind
+from semsupervisor.jobs.record import JobState, StepState
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -197,10 +198,58 @@ class FindingAnswer(Answer, frozen=True, kw_only=True):
     fix: str
 
 
+class StepAnswer(Answer, frozen=True, kw_only=True):
+    """One step of a job, and how far it is; `title` is for people."""
+
+    name: str
+    title: str
+    state: StepState
+    began_at: Moment | None
+    ended_at: Moment | None
+    error: str
+
+
+class ProgressAnswer(Answer, frozen=True, kw_only=True):
+    """How far the present step is, in `unit`; null is what cannot be said."""
+
+    step: str
+    unit: str
+    done: float
+    total: float | None
+    rate_per_second: float | None
+    remaining_seconds: float | None
+
+
+class JobAnswer(Answer, frozen=True, kw_only=True):
+    """One job. `fine` says that it came to its end and that nothing is to be said against what it did.
+
+    `cause` is why it went back, `error` why it is stuck, `notes` what went wrong without being a failure. `snapshot` is
+    what it takes or looks at, empty where it is about none.
+    """
+
+    id: str
+    kind: str
+    title: str
+    state: JobState
+    open: bool
+    fine: bool
+    asked_by: str
+    created_at: Moment
+    began_at: Moment | None
+    ended_at: Moment | None
+    cause: str
+    error: str
+    notes: tuple[str, ...]
+    snapshot: str
+    steps: tuple[StepAnswer, ...]
+    progress: ProgressAnswer | None
+
+
 class StatusAnswer(Answer, frozen=True, kw_only=True):
     """Everything on one screen; `status` and `reasons` judge the stack, `untold` are those that no alert tells.
 
-    `host` is what the host is called in messages, `host_seen` what was seen of it, None before the first look.
+    `host` is what the host is called in messages, `host_seen` what was seen of it, None before the first look. `jobs`
+    are those that are open; the newest snapshot is that of the complete ones which are not known to be damaged.
     """
 
     now: Moment
@@ -222,6 +271,9 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
     receivers: tuple[ReceiverAnswer, ...]
     probes: tuple[ProbeAnswer, ...]
     findings: tuple[FindingAnswer, ...]
+    jobs: tuple[JobAnswer, ...]
+    newest_snapshot: str
+    newest_snapshot_at: Moment | None
 
 
 class SettingAnswer(Answer, frozen=True, kw_only=True):

@@ -61,6 +61,7 @@ def _bound(route: Route, readings: Readings, metrics: MetricsPage) -> HttpHandle
             accept=request.headers.get(hdrs.ACCEPT, ""),
             readings=readings,
             metrics=metrics,
+            sender=access.named(_caller(request)),
         )
         async with asyncio.timeout(route.timeout_seconds):
             return _response(await route.handler(ask))

@@ -23,12 +23,16 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Ask(msgspec.Struct, Generic[P], frozen=True, kw_only=True):
-    """One request: its checked parameters, the formats that its sender accepts, and what can be read."""
+    """One request: its checked parameters, the formats that its sender accepts, and what can be read.
+
+    `sender` says who asks, in words; empty over TCP, where nobody knows.
+    """
 
     params: P
     accept: str
     readings: Readings
     metrics: MetricsPage
+    sender: str = ""
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):

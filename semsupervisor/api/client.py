@@ -51,16 +51,15 @@ class Client:
 
         Raises: NotReachable, RequestRefused.
         """
-        given = {name: value for name, value in (query or {}).items() if value is not None}
-        return self._ask("GET", f"{path}?{urlencode(given)}" if given else path, READING_TIMEOUT_SECONDS)
+        return self._ask("GET", _with_query(path, query), READING_TIMEOUT_SECONDS)
 
-    def post(self, *parts: str) -> Any:
+    def post(self, *parts: str, query: Query | None = None) -> Any:
         """Have the daemon do what stands at the path made of `parts` and return its answer.
 
         Raises: NotReachable, RequestRefused.
         """
         path = "".join(f"/{quote(part, safe='')}" for part in parts)
-        return self._ask("POST", path, ACTING_TIMEOUT_SECONDS)
+        return self._ask("POST", _with_query(path, query), ACTING_TIMEOUT_SECONDS)
 
     def _ask(self, method: str, target: str, timeout_seconds: float) -> Any:
         from http.client import HTTPConnection, HTTPException  # noqa: PLC0415 - slow, and --help does without it
@@ -91,6 +90,11 @@ class _Part(dict[str, Any]):
             f"the daemon's answer has no {name!r}: it is of another version than this command; restart it "
             "(systemctl restart semsupervisor)"
         )
+
+
+def _with_query(path: str, query: Query | None) -> str:
+    given = {name: value for name, value in (query or {}).items() if value is not None}
+    return f"{path}?{urlencode(given)}" if given else path
 
 
 def _answer(status: int, body: bytes) -> Any:

@@ -9,7 +9,7 @@ from semsupervisor.alerts import routing
 from semsupervisor.alerts.book import TimelineEntry
 from semsupervisor.alerts.lifecycle import Alert
 from semsupervisor.alerts.rules import Rule, Verdict, measured_text, value_text
-from semsupervisor.api import answers, outgoing, verdicts
+from semsupervisor.api import answers, jobs, outgoing, verdicts
 from semsupervisor.api.knowledge import Known, merged, of_kind
 from semsupervisor.api.readings import Readings
 from semsupervisor.health.observation import FactValue, Subject, SubjectKind, Unknown
@@ -54,6 +54,7 @@ def status(readings: Readings) -> answers.StatusAnswer:
     known = merged(readings.latest().values())
     judged = _stack_verdict(readings, known)
     named = readings.stack()
+    newest = readings.backups.newest_good()
     engines, hosts = of_kind(known, SubjectKind.ENGINE), of_kind(known, SubjectKind.HOST)
     return answers.StatusAnswer(
         now=readings.clock.now(),
@@ -75,6 +76,9 @@ def status(readings: Readings) -> answers.StatusAnswer:
         receivers=outgoing.receivers(readings),
         probes=_probes(readings),
         findings=tuple(_finding(one) for one in readings.findings()),
+        jobs=tuple(jobs.job(readings, one) for one in readings.jobs.open()),
+        newest_snapshot=newest.id if newest else "",
+        newest_snapshot_at=newest.taken_at if newest else None,
     )
 
 

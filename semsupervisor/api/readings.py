@@ -17,11 +17,17 @@ from semsupervisor.alerts.lifecycle import Alert
 from semsupervisor.alerts.notification import OutboxEntry
 from semsupervisor.alerts.outbox import Depth
 from semsupervisor.alerts.rules import Rule
+from semsupervisor.backup.catalogue import Entry
+from semsupervisor.backup.manifest import Manifest
+from semsupervisor.backup.verdicts import Look
 from semsupervisor.health.last_answers import LastAnswer
 from semsupervisor.health.observation import Observation, Subject
 from semsupervisor.health.probing import ProbeReport
 from semsupervisor.health.series import Series
 from semsupervisor.health.setup import SetupFinding
+from semsupervisor.jobs.progress import Progress
+from semsupervisor.jobs.record import JobRecord
+from semsupervisor.jobs.runner import Asked
 from semsupervisor.kit.clock import Clock, Instant
 from semsupervisor.kit.tasks import LoopHealth
 from semsupervisor.settings.load import Loaded
@@ -113,6 +119,47 @@ class Acts(msgspec.Struct, frozen=True, kw_only=True):
     drop_dead_letter: Callable[[int], Awaitable[bool]]
 
 
+class JobReadings(msgspec.Struct, frozen=True, kw_only=True):
+    """The jobs, and what may be done about them.
+
+    `open` are those that have not ended, `newest` all, the newest first; `progress` is how far the present step is.
+    `cancel` is told by whom; it and `settle` raise UnknownJob where no such job is open.
+    """
+
+    open: Callable[[], Sequence[JobRecord]]
+    newest: Callable[[int], Awaitable[Sequence[JobRecord]]]
+    find: Callable[[str], Awaitable[JobRecord | None]]
+    progress: Callable[[str], Progress | None]
+    cancel: Callable[[str, str], Awaitable[JobRecord]]
+    settle: Callable[[str], Awaitable[JobRecord]]
+
+
+class SnapshotReading(msgspec.Struct, frozen=True, kw_only=True):
+    """One snapshot: how it is listed, the last look at it, and its manifest where that was asked for and is there."""
+
+    entry: Entry
+    look: Look | None = None
+    manifest: Manifest | None = None
+
+    @property
+    def good(self) -> bool:
+        """Tell whether all is in it that should be, and no look has found it damaged."""
+        return self.entry.complete and not (self.look and self.look.damage)
+
+
+class BackupReadings(msgspec.Struct, frozen=True, kw_only=True):
+    """The snapshots, and what may be asked for. They are looked up in their folder, the newest good one is remembered.
+
+    `now` takes a note and who asks, `verify` an id, a level and who asks. Raises: TemporaryError; NoSnapshot.
+    """
+
+    all: Callable[[], Awaitable[Sequence[SnapshotReading]]]
+    one: Callable[[str], Awaitable[SnapshotReading]]
+    newest_good: Callable[[], Entry | None]
+    now: Callable[[str, str], Awaitable[Asked]]
+    verify: Callable[[str, int, str], Awaitable[Asked]]
+
+
 class Readings(msgspec.Struct, frozen=True, kw_only=True):
     """All that the API reads.
 
@@ -148,3 +195,5 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     history: Callable[[int, str | None], Awaitable[Sequence[Alert]]]
     dead_letters: Callable[[int], Awaitable[Sequence[OutboxEntry]]]
     acts: Acts
+    jobs: JobReadings
+    backups: BackupReadings

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from semsupervisor.api import answers, fact_handlers, handlers, openapi
+from semsupervisor.api import answers, backup_handlers, fact_handlers, handlers, job_handlers, openapi
 from semsupervisor.api.access import Access
 from semsupervisor.api.asking import Ask, Handler, Params, Reply, Route
+from semsupervisor.api.backups import OneSnapshotAnswer, SnapshotsAnswer
 from semsupervisor.api.facts import FactsAnswer, RawAnswer
+from semsupervisor.api.jobs import AskedAnswer, JobsAnswer, OneJobAnswer
 from semsupervisor.api.rules import RulesAnswer
 
 RECEIVER_TIMEOUT_SECONDS = 90.0
 RELOAD_TIMEOUT_SECONDS = 60.0
+JOB_TIMEOUT_SECONDS = 30.0
 RAW_TIMEOUT_SECONDS = 12.0
 
 
@@ -32,14 +35,19 @@ def _show(path: str, handler: Handler, content_type: str, summary: str) -> Route
 
 
 def _act(
-    path: str, handler: Handler, timeout_seconds: float, summary: str, params: type[Params] | None = None
+    path: str,
+    handler: Handler,
+    timeout_seconds: float,
+    summary: str,
+    params: type[Params] | None = None,
+    answer: type = answers.DoneAnswer,
 ) -> Route:
     return Route(
         method="POST",
         path=path,
         access=Access.CONTROL,
         handler=handler,
-        answer=answers.DoneAnswer,
+        answer=answer,
         summary=summary,
         params=params,
         timeout_seconds=timeout_seconds,
@@ -110,5 +118,47 @@ ROUTES: tuple[Route, ...] = (
         RELOAD_TIMEOUT_SECONDS,
         "Forget a dead letter",
         handlers.MessageParams,
+    ),
+    _read("/v1/jobs", job_handlers.jobs, JobsAnswer, "The newest jobs", job_handlers.JobsParams),
+    _read("/v1/jobs/{id}", job_handlers.job, OneJobAnswer, "One job, and how far it is", job_handlers.JobParams),
+    _act(
+        "/v1/jobs/{id}/cancel",
+        job_handlers.cancel,
+        JOB_TIMEOUT_SECONDS,
+        "End a job as soon as its present step allows, and undo it",
+        job_handlers.JobParams,
+        OneJobAnswer,
+    ),
+    _act(
+        "/v1/jobs/{id}/settle",
+        job_handlers.settle,
+        JOB_TIMEOUT_SECONDS,
+        "Try a stuck job once more",
+        job_handlers.JobParams,
+        OneJobAnswer,
+    ),
+    _read("/v1/backups", backup_handlers.backups, SnapshotsAnswer, "All snapshots, newest first"),
+    _read(
+        "/v1/backups/{id}",
+        backup_handlers.backup,
+        OneSnapshotAnswer,
+        "One snapshot, with all that it holds",
+        backup_handlers.SnapshotParams,
+    ),
+    _act(
+        "/v1/backups",
+        backup_handlers.back_up,
+        JOB_TIMEOUT_SECONDS,
+        "Take a hot backup, as a job",
+        backup_handlers.BackUpParams,
+        AskedAnswer,
+    ),
+    _act(
+        "/v1/backups/{id}/verify",
+        backup_handlers.verify,
+        JOB_TIMEOUT_SECONDS,
+        "Look whether a snapshot is what its manifest says, as a job",
+        backup_handlers.VerifyParams,
+        AskedAnswer,
     ),
 )

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from semsupervisor.cli import job_rendering
 from semsupervisor.cli.alert_rendering import forming, sentence, under_causes
 from semsupervisor.cli.calling import add_common_options, ask
 from semsupervisor.cli.rendering import LABEL_WIDTH, Paper, age, ago, cleaned, counted, print_json, wrapped
@@ -56,6 +57,8 @@ def show(status: Mapping[str, Any], paper: Paper) -> None:
     paper.chapter("nats", paper.table([_nats(one, now, alerts, paper) for one in status["nats"]], room))
     paper.chapter("disks", paper.table([_disk(one, now) for one in status["filesystems"]], room))
     paper.chapter("host", wrapped(_host(status["host_seen"], now), room))
+    paper.chapter("backup", wrapped(_snapshot(status), room))
+    paper.chapter("jobs", paper.table([job_rendering.row(one, now, paper) for one in status["jobs"]], room))
     paper.chapter("receivers", list(_receivers(status, paper)) or ["none: nobody is told of anything"])
     paper.chapter("supervisor", _supervisor(status, paper))
     findings = [f"{finding['text']}: {finding['fix']}" for finding in status["findings"]]
@@ -146,6 +149,12 @@ def _host(one: Mapping[str, Any] | None, now: str) -> str:
     words += [f"processors {amounts.share(facts['cpu_used_ratio'])} busy"] if "cpu_used_ratio" in facts else []
     words += [f"{facts['temperature_celsius']:.0f} °C"] if "temperature_celsius" in facts else []
     return ", ".join([*words, f"seen {ago(one['seen_at'], now)}"])
+
+
+def _snapshot(status: Mapping[str, Any]) -> str:
+    if not status["newest_snapshot"]:
+        return "no good snapshot is known"
+    return f"{status['newest_snapshot']}, taken {ago(status['newest_snapshot_at'], status['now'])}"
 
 
 def _receivers(status: Mapping[str, Any], paper: Paper) -> Iterator[str]:

@@ -159,7 +159,7 @@ def _stored(settings: Settings, means: Means) -> Stored:
 
     nats = settings.checks.nats
     timeout = settings.checks.timeout_seconds
-    return StoredFlows(means.nats, _door(nats, means), timeout) if nats.client else nothing
+    return StoredFlows(means.nats, door(nats, means), timeout) if nats.client else nothing
 
 
 def _own(settings: Settings, means: Means) -> list[Planned]:
@@ -215,7 +215,7 @@ def _client(settings: Settings, means: Means) -> Probe:
     return NatsClientProbe(
         means.clock,
         means.nats,
-        _door(settings.checks.nats, means),
+        door(settings.checks.nats, means),
         settings.stack.nats_service,
         settings.checks.timeout_seconds,
         lag_since=means.lag_since,
@@ -223,7 +223,8 @@ def _client(settings: Settings, means: Means) -> Probe:
     )
 
 
-def _door(nats: NatsCheck, means: Means) -> Door:
+def door(nats: NatsCheck, means: Means) -> Door:
+    """Return where NATS takes clients, and who comes in."""
     login = Login(
         username=nats.client_username,
         password=nats.client_password,

@@ -9,7 +9,7 @@ import msgspec
 from semsupervisor.alerts.book import Book
 from semsupervisor.alerts.delivery import Delivery
 from semsupervisor.alerts.outbox import Outbox
-from semsupervisor.api.readings import Acts, Readings, StackReading, StoreReading
+from semsupervisor.api.readings import Acts, BackupReadings, JobReadings, Readings, StackReading, StoreReading
 from semsupervisor.daemon.configuration import Configuration, host_name
 from semsupervisor.daemon.upkeep import Folders
 from semsupervisor.health import setup
@@ -46,6 +46,8 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
     owner: TaskOwner
     lag: LoopLag
     acts: Acts
+    jobs: JobReadings
+    backups: BackupReadings
 
 
 def readings(sources: Sources) -> Readings:
@@ -76,6 +78,8 @@ def readings(sources: Sources) -> Readings:
         history=sources.book.history,
         dead_letters=sources.outbox.dead_letters,
         acts=sources.acts,
+        jobs=sources.jobs,
+        backups=sources.backups,
     )
 
 

@@ -18,14 +18,16 @@ from semsupervisor.alerts.delivery import Delivery
 from semsupervisor.alerts.outbox import Outbox
 from semsupervisor.api.readings import Acts
 from semsupervisor.api.server import Server
-from semsupervisor.daemon import parts
+from semsupervisor.backup import verdicts
+from semsupervisor.daemon import job_parts, parts
 from semsupervisor.daemon.configuration import Configuration, policy
 from semsupervisor.daemon.letters import Letters
 from semsupervisor.daemon.predecessors import LOOK_SECONDS as SCRIPTS_SECONDS
 from semsupervisor.daemon.reading import Sources, readings
-from semsupervisor.daemon.reloading import DAEMON, InForce, Reloading
+from semsupervisor.daemon.reloading import InForce, Reloading
 from semsupervisor.daemon.resting import Resting
 from semsupervisor.daemon.standing import Standing
+from semsupervisor.daemon.tenure import Tenure
 from semsupervisor.daemon.upkeep import Folders, StoreWatch, works
 from semsupervisor.errors import StoreError
 from semsupervisor.health import memory as service_memory
@@ -33,16 +35,15 @@ from semsupervisor.health import runs as run_record
 from semsupervisor.health.following import Watched
 from semsupervisor.health.last_answers import LastAnswers
 from semsupervisor.health.memory import Memory
-from semsupervisor.health.observation import HOST
 from semsupervisor.health.probes.clocks import Clocks
 from semsupervisor.health.probes.containers import ContainersProbe
 from semsupervisor.health.probes.freshness import Freshness
 from semsupervisor.health.probing import ProbeRunner
-from semsupervisor.health.runs import Run, Runs, story
+from semsupervisor.health.runs import Runs
 from semsupervisor.health.watching import Watching
+from semsupervisor.jobs import book as job_book
 from semsupervisor.jobs.schedule import Job, Schedule
 from semsupervisor.kit.clock import Clock
-from semsupervisor.kit.ids import new_id
 from semsupervisor.kit.looplag import LoopLag
 from semsupervisor.kit.systemd import Notifier
 from semsupervisor.kit.tasks import TaskOwner
@@ -56,7 +57,8 @@ from semsupervisor.systems.http import HttpClient
 
 log = structlog.get_logger(__name__)
 
-MIGRATIONS = (*alert_book.MIGRATIONS, *alert_outbox.MIGRATIONS, *run_record.MIGRATIONS, *service_memory.MIGRATIONS)
+CHAPTERS = (alert_book, alert_outbox, run_record, service_memory, job_book, verdicts)
+MIGRATIONS = tuple(migration for chapter in CHAPTERS for migration in chapter.MIGRATIONS)
 DAY_SECONDS = 86_400.0
 FIRST_LIST_SECONDS = 2.0
 STOP_PATIENCE_SECONDS = 1.0
@@ -70,8 +72,6 @@ class Daemon:
         self._clock = clock
         self._notifier = notifier
         self._stop = asyncio.Event()
-        self._why = ""
-        self._run: Run | None = None
         self._http = HttpClient(clock)
         self._in_force = InForce(configuration, self._http, clock)
 
@@ -103,7 +103,6 @@ class Daemon:
         self._store = Store(Path(self._settings.state.directory) / "state.db", MIGRATIONS, self._clock)
         self._journal = Journal(self._store)
         self._book = Book(self._store)
-        self._runs = Runs(self._store, self._journal)
         self._outbox = Outbox(self._store, self._journal, self._clock)
         self._pipeline = Pipeline(
             policy(self._in_force.configuration, self._in_force.senders),
@@ -114,6 +113,7 @@ class Daemon:
             lambda service, ended_at: self._watching.evidence(service, ended_at),  # noqa: PLW0108 - it is built after this
             boot_id=self._boot_id,
         )
+        self._tenure = Tenure(Runs(self._store, self._journal), self._pipeline, self._clock, self._boot_id)
         self._delivery = Delivery(
             self._outbox, self._in_force.senders, self._settings.delivery, self._clock, self._pipeline.evidence_of
         )
@@ -160,7 +160,10 @@ class Daemon:
         )
 
     def _build_doors(self) -> None:
-        """Build what shows, and takes requests."""
+        """Build what acts, shows, and takes requests."""
+        self._jobs = job_parts.build(
+            lambda: self._settings, self._means, self._pipeline, self._store, self._journal, self._owner
+        )
         self._folders = Folders(self._store.path, Path(self._settings.stack.directory))
         self._reloading = Reloading(
             self._path, self._in_force, self._pipeline, self._delivery, self._clock, self._notifier, plan=self._plan
@@ -186,6 +189,8 @@ class Daemon:
             folders=self._folders,
             owner=self._owner,
             lag=self._lag,
+            jobs=self._jobs.acting.readings(),
+            backups=self._jobs.backups.readings(self._jobs.acting),
             acts=Acts(
                 testable=lambda: tuple(self._in_force.senders),
                 test_receiver=self._in_force.test,
@@ -204,6 +209,7 @@ class Daemon:
         self._owner.loop("watching.follow", self._watching.follow)
         self._owner.loop("watching.look", self._watching.look)
         await self._first_list()
+        await self._jobs.acting.try_to_take_up()
         await self._folders.look()
         self._plan()
         self._schedule.start()
@@ -228,11 +234,7 @@ class Daemon:
             await self._pipeline.load(self._book)
         except StoreError as error:
             log.error("store.unusable", error=str(error))
-        kind, text = story(await self._runs.last(), self._boot_id)
-        now = self._clock.now()
-        self._run = Run(id=new_id(now), boot_id=self._boot_id, started_at=now)
-        await self._runs.begin(self._run)
-        await self._pipeline.note(kind, HOST if kind.startswith("host") else DAEMON, text, {"version": __version__})
+        await self._tenure.begin()
 
     def _plan(self) -> None:
         """Schedule the probes of the settings and the upkeep; runs under way go on."""
@@ -245,6 +247,7 @@ class Daemon:
         jobs = [Job(one.probe.name, one.interval_seconds, partial(self._runner.run, one.probe.name)) for one in planned]
         jobs.append(Job("folders", checks.interval_seconds, self._folders.look))
         jobs.append(Job("trim", DAY_SECONDS, lambda: self._pipeline.trim(self._settings.state.timeline_entries)))
+        jobs += self._jobs.chores(checks.interval_seconds)
         jobs.append(Job("scripts", SCRIPTS_SECONDS, self._folders.scripts.look))
         jobs.append(Job("standing", checks.interval_seconds, self._standing.show))
         jobs.append(Job("end unseen", UNSEEN_SECONDS, self._pipeline.end_unseen))
@@ -260,13 +263,14 @@ class Daemon:
         """Stop the parts, the doors first, and leave nothing unsaved; a step that fails keeps no other back."""
         self._notifier.stopping("ending")
         for step in (
-            self._note_shutdown,
+            self._tenure.note_shutdown,
             self._server.stop,
+            self._jobs.acting.stop,
             partial(self._schedule.stop, STOP_PATIENCE_SECONDS),
             self._owner.stop,
             self._watching.save,
             self._pipeline.save_all,
-            self._close_run,
+            self._tenure.end,
             self._store.close,
             self._docker.close,
             self._means.close,
@@ -276,17 +280,7 @@ class Daemon:
             except Exception:
                 log.exception("daemon.end_step_failed")
         self._lag.stop()
-        log.info("daemon.ended", why=self._why, unsaved=self._journal.waiting)
-
-    async def _note_shutdown(self) -> None:
-        if await host.is_shutting_down():
-            self._why = "the host is shutting down"
-            text = "the host is shutting down, and the stack with it"
-            await self._pipeline.note("host.shutting_down", HOST, text, {})
-
-    async def _close_run(self) -> None:
-        if self._run:
-            await self._runs.end(self._run, self._clock.now(), self._why or "it failed")
+        log.info("daemon.ended", why=self._tenure.why, unsaved=self._journal.waiting)
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -295,5 +289,5 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, self._reloading.ask)
 
     def _ask_to_end(self, why: str) -> None:
-        self._why = self._why or why
+        self._tenure.why = self._tenure.why or why
         self._stop.set()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semsupervisor.api.access import Access, Caller, Peer, Policy, host_name, peer_of, refusal
+from semsupervisor.api.access import Access, Caller, Peer, Policy, host_name, named, peer_of, refusal
 
 POLICY = Policy(own_uid=990, group="semsupervisor", group_gid=980, hosts=frozenset({"edge.example"}))
 
@@ -30,6 +30,15 @@ def on_socket(uid: int, *gids: int) -> Caller:
 def test_root_the_daemons_user_and_the_group_have_all(caller: Caller, access: Access) -> None:
     """Root, the daemon's own user and members of the group may read and control."""
     assert refusal(POLICY, access, caller) is None
+
+
+def test_who_asks_has_a_name() -> None:
+    """On the control socket; over TCP nobody knows."""
+    assert [named(one) for one in (on_socket(0), on_socket(1000), over_tcp())] == [
+        "root",
+        "the user with the number 1000",
+        "",
+    ]
 
 
 @pytest.mark.parametrize("access", list(Access))

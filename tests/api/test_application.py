@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -26,10 +27,13 @@ from semsupervisor.api import asking
 from semsupervisor.api.access import Access
 from semsupervisor.api.answers import Answer, DoneAnswer
 from semsupervisor.api.application import HEADERS
+from semsupervisor.api.jobs import AskedAnswer
 from semsupervisor.api.routes import ROUTES
+from semsupervisor.jobs.record import JobState
 from semsupervisor.store.database import Store
 from tests.support.api_world import World, alert, depth, entry, message, served
 from tests.support.clock import ManualClock
+from tests.support.job_world import job, snapshot
 
 Answered = tuple[int, Any]
 
@@ -80,6 +84,14 @@ async def doors(world: World, folder: Path, hosts: tuple[str, ...] = ()) -> Asyn
         yield Doors(tcp, control, server.tcp_addresses[0])
 
 
+def world_with_work() -> World:
+    """Return a world in which a job and a snapshot have the id of the examples."""
+    world = World()
+    world.work.jobs = [job("3", JobState.RUNNING)]
+    world.work.snapshots = [snapshot("3")]
+    return world
+
+
 def example_path(path: str) -> str:
     """Return a route's path with its parameters filled in."""
     return path.replace("{receiver}", "ops").replace("{id}", "3").replace("{source}", "varz")
@@ -87,11 +99,11 @@ def example_path(path: str) -> str:
 
 async def test_reading_is_open_to_both_doors(tmp_path: Path) -> None:
     """Every reading route answers on both doors; what it answers is the same but for the metrics of the process."""
-    async with doors(World(), tmp_path) as asked:
+    async with doors(world_with_work(), tmp_path) as asked:
         for route in ROUTES:
             if route.access is Access.READ and route.content_type == asking.JSON:
-                by_tcp = await asked.tcp("GET", route.path)
-                assert by_tcp == await asked.control("GET", route.path)
+                by_tcp = await asked.tcp("GET", example_path(route.path))
+                assert by_tcp == await asked.control("GET", example_path(route.path))
                 assert by_tcp[0] == 200
 
 
@@ -117,9 +129,21 @@ async def test_a_head_needs_what_its_get_needs(tmp_path: Path) -> None:
 
 def test_what_changes_something_is_a_post() -> None:
     """And on the control socket, so that no link and no image can ask for it; the other routes only read."""
-    acts = {(route.method, route.access) for route in ROUTES if route.answer is DoneAnswer}
-    others = {route.method for route in ROUTES if route.answer is not DoneAnswer}
-    assert (acts, others) == ({("POST", Access.CONTROL)}, {"GET"})
+    acts = {(route.method, route.access) for route in ROUTES if route.answer in (DoneAnswer, AskedAnswer)}
+    assert acts == {("POST", Access.CONTROL)}
+    assert {route.access for route in ROUTES if route.method == "POST"} == {Access.CONTROL}
+    assert {route.method for route in ROUTES} == {"GET", "POST"}
+    acting = {route.handler for route in ROUTES if route.method == "POST"}
+    assert not acting & {route.handler for route in ROUTES if route.method == "GET"}
+
+
+async def test_an_act_knows_who_asks(tmp_path: Path) -> None:
+    """By the credentials of the control socket's other end."""
+    world = world_with_work()
+    async with doors(world, tmp_path) as asked:
+        status, body = await asked.control("POST", "/v1/backups?note=before%20v2")
+    who = "root" if os.geteuid() == 0 else f"the user with the number {os.geteuid()}"
+    assert (status, body["joined"], world.work.asked) == (200, False, [f"back up 'before v2' by {who}"])
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:9797", "localhost.evil.example", "", "[evil"])
@@ -241,7 +265,7 @@ async def test_a_fault_of_our_own_tells_strangers_nothing(tmp_path: Path, monkey
 
 async def test_every_answer_is_what_its_route_says(tmp_path: Path) -> None:
     """Each body reads back as the type that describes it, with nothing lost and nothing besides."""
-    world = World()
+    world = world_with_work()
     world.alerts = [alert(), alert("memory_high", state=AlertState.PENDING)]
     world.episodes = [alert(state=AlertState.RESOLVED)]
     world.entries = [entry(1), entry(2)]
@@ -251,7 +275,7 @@ async def test_every_answer_is_what_its_route_says(tmp_path: Path) -> None:
     async with doors(world, tmp_path) as asked:
         for route in ROUTES:
             if route.access is Access.READ and route.answer and issubclass(route.answer, Answer):
-                _, body = await asked.headers(route.path)
+                _, body = await asked.headers(example_path(route.path))
                 read = msgspec.json.decode(body, type=route.answer)
                 assert json.loads(msgspec.json.encode(read)) == json.loads(body)
 

@@ -77,6 +77,13 @@ def test_an_act_is_quoted(client: Client, world: World) -> None:
         client.post("v1", "alerts", "test", "a/b")
 
 
+def test_an_act_takes_parameters(client: Client, world: World) -> None:
+    """They are quoted too, and left out where there is none."""
+    client.post("v1", "backups", query={"note": "a & b"})
+    client.post("v1", "backups", query={"note": None})
+    assert [one.split(" by ")[0] for one in world.work.asked] == ["back up 'a & b'", "back up ''"]
+
+
 def test_a_refusal_has_its_parts(client: Client, world: World) -> None:
     """Status, reason, remedy and every problem are there for the command to show."""
     world.store_fails = True

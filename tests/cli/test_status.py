@@ -9,9 +9,11 @@ import msgspec
 from semsupervisor.alerts.lifecycle import AlertState
 from semsupervisor.alerts.rules import Severity, Verdict
 from semsupervisor.health.observation import Subject, SubjectKind, Unknown
+from semsupervisor.jobs.record import JobState
 from semsupervisor.kit.tasks import LoopHealth
 from tests.support.api_world import ServiceStandIn, World, alert, depth, message, probe
 from tests.support.command_line import CommandLine
+from tests.support.job_world import job, snapshot
 
 
 def test_a_healthy_stack_is_one_screen(command: CommandLine) -> None:
@@ -36,6 +38,17 @@ def test_a_healthy_stack_is_one_screen(command: CommandLine) -> None:
         "findings    -  no receiver is set: set one",
     ):
         assert expected in said.lines
+
+
+def test_backups_and_open_jobs_are_shown(command: CommandLine, world: World) -> None:
+    """How old the newest good snapshot is, and what is under way or stuck."""
+    assert "backup      no good snapshot is known" in command("status").lines
+    world.work.snapshots = [snapshot("20260301-130000", complete=False), snapshot()]
+    world.work.jobs = [job("j2", JobState.STUCK), job("j1")]
+    lines = command("status").lines
+    assert "backup      20260301-120000, taken 0 s ago" in lines
+    assert "jobs        j2  stuck  0 s ago  hot backup" in lines
+    assert not any("j1" in line for line in lines)
 
 
 def test_json_is_the_daemons_own_answer(command: CommandLine) -> None:

@@ -29,6 +29,7 @@ from semsupervisor.kit.tasks import LoopHealth
 from semsupervisor.settings.load import Loaded, load
 from semsupervisor.settings.model import ApiSettings
 from tests.support.clock import ManualClock
+from tests.support.job_world import JobWorld
 
 NATS = Subject(SubjectKind.SERVICE, "nats")
 SEMSTREAMS = Subject(SubjectKind.SERVICE, "semstreams")
@@ -91,6 +92,7 @@ class World:
         self.store_fails = False
         self.mail_error: SupervisorError = TemporaryError("connection refused by mail.example:587")
         self.asked: list[str] = []
+        self.work = JobWorld()
         self.see(SubjectKind.ENGINE, "docker", {"reachable": True, "version": "20.10.24"}, source="events")
         for name in ("nats", "semstreams"):
             self.see(SubjectKind.SERVICE, name, RUNNING, source="containers")
@@ -154,6 +156,8 @@ class World:
                 retry_dead_letter=self._retry,
                 drop_dead_letter=self._drop,
             ),
+            jobs=self.work.readings(),
+            backups=self.work.backups(),
         )
 
     async def _timeline(

@@ -1,0 +1,122 @@
+"""The jobs of this host: taken up at the start, told of in the timeline, and given back at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import msgspec
+import structlog
+
+from semsupervisor.api.readings import JobReadings
+from semsupervisor.errors import StoreError, TemporaryError
+from semsupervisor.health.observation import FactValue, Subject, SubjectKind
+from semsupervisor.jobs.book import JobBook, trim
+from semsupervisor.jobs.kinds import AnyKind
+from semsupervisor.jobs.record import JobRecord, JobState
+from semsupervisor.jobs.runner import Asked, Runner
+from semsupervisor.kit.clock import Clock
+from semsupervisor.kit.tasks import TaskOwner
+from semsupervisor.store.journal import Journal
+
+log = structlog.get_logger(__name__)
+
+JOBS = Subject(SubjectKind.SUPERVISOR, "jobs")
+PATIENCE_SECONDS = 5.0
+PATIENCE_WITH_THE_STACK_SECONDS = 100.0
+KEPT_JOBS = 1000
+
+WriteNote = Callable[[str, Subject, str, Mapping[str, FactValue]], Awaitable[None]]
+
+
+class NotTakenUp(TemporaryError):
+    """What an earlier run left open is not known yet, so nothing new is begun."""
+
+
+class Acting:
+    """Carries jobs of these kinds out. `ended` is called after each that has ended."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        book: JobBook,
+        owner: TaskOwner,
+        kinds: Sequence[AnyKind],
+        note: WriteNote,
+        ended: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._book = book
+        self._note = note
+        self._ended = ended
+        self._runner = Runner(clock, book, owner, kinds, self._tell)
+        self._taken_up = False
+
+    async def take_up(self) -> None:
+        """Finish or undo what an earlier run left open; until that is known nothing new is begun.
+
+        Raises: StoreError while it cannot be known.
+        """
+        if not self._taken_up:
+            await self._runner.take_up()
+            self._taken_up = True
+
+    async def try_to_take_up(self) -> None:
+        """Take up what is open unless that was done; what cannot be read now is tried again by whoever calls again."""
+        try:
+            await self.take_up()
+        except StoreError as error:
+            log.error("jobs.not_taken_up", error=str(error))
+
+    async def submit(self, kind: str, parameters: msgspec.Struct, by: str) -> Asked:
+        """Take a request for a job. Raises: NotTakenUp; StoreError."""
+        if not self._taken_up:
+            raise NotTakenUp("the jobs that an earlier run left open are not known yet: try again in a moment")
+        return await self._runner.submit(kind, parameters, by)
+
+    async def stop(self) -> None:
+        """Begin nothing more, and give the stack back if a job holds it."""
+        holds = self._runner.holder is not None
+        await self._runner.stop(PATIENCE_WITH_THE_STACK_SECONDS if holds else PATIENCE_SECONDS)
+
+    def readings(self) -> JobReadings:
+        """Return what the API may read and ask for."""
+        return JobReadings(
+            open=lambda: self._runner.open_jobs,
+            newest=self._newest,
+            find=self._find,
+            progress=self._runner.progress,
+            cancel=self._runner.cancel,
+            settle=self._runner.settle,
+        )
+
+    async def _newest(self, limit: int) -> Sequence[JobRecord]:
+        """Return the newest jobs; of those that are open what is known in memory, which the disk may lag behind."""
+        known = {job.id: job for job in await self._book.newest(limit)} | {
+            job.id: job for job in self._runner.open_jobs
+        }
+        return sorted(known.values(), key=lambda job: job.id, reverse=True)[:limit]
+
+    async def _find(self, job_id: str) -> JobRecord | None:
+        found = [job for job in self._runner.open_jobs if job.id == job_id]
+        return found[0] if found else await self._book.find(job_id)
+
+    async def _tell(self, job: JobRecord) -> None:
+        facts: Mapping[str, FactValue] = {"job": job.id, "kind": job.kind}
+        match job.state:
+            case JobState.QUEUED:
+                await self._note("job.asked", JOBS, f"{job.title} was asked for by {job.asked_by}", facts)
+            case JobState.DONE:
+                notes = f"; {'; '.join(job.notes)}" if job.notes else ""
+                await self._note("job.done", JOBS, f"{job.title} is done{notes}", facts)
+            case JobState.UNDONE:
+                await self._note("job.undone", JOBS, f"{job.title} was undone: {job.cause}", facts)
+            case JobState.STUCK:
+                await self._note("job.stuck", JOBS, f"{job.title} is stuck: {job.error}", facts)
+            case JobState.RUNNING | JobState.UNDOING:
+                log.info("job.goes_on", job=job.id, kind=job.kind, state=job.state.value)
+        if not job.is_open:
+            await self._ended()
+
+
+async def trim_jobs(journal: Journal) -> None:
+    """Keep the newest jobs that have ended."""
+    await journal.commit(lambda connection: trim(connection, KEPT_JOBS))

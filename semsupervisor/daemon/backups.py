@@ -1,0 +1,134 @@
+"""The backups of this host: what they are taken of, where they are kept, and which there are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from semsupervisor.api.readings import BackupReadings, SnapshotReading
+from semsupervisor.backup import catalogue, source
+from semsupervisor.backup.catalogue import Entry
+from semsupervisor.backup.checking import KIND as VERIFY
+from semsupervisor.backup.checking import Checking
+from semsupervisor.backup.checking import Request as VerifyRequest
+from semsupervisor.backup.folders import Folders
+from semsupervisor.backup.hot import KIND as HOT
+from semsupervisor.backup.hot import HotBackup, Source
+from semsupervisor.backup.hot import Request as HotRequest
+from semsupervisor.backup.verdicts import Look, Verdicts
+from semsupervisor.daemon import parts
+from semsupervisor.daemon.acting import Acting
+from semsupervisor.daemon.configuration import host_name
+from semsupervisor.errors import StoreError, SupervisorError
+from semsupervisor.health.observation import Observation, Subject, SubjectKind
+from semsupervisor.health.probes.nats_client import Door
+from semsupervisor.jobs.kinds import AnyKind
+from semsupervisor.jobs.runner import Asked
+from semsupervisor.kit.blocking import BlockingCalls
+from semsupervisor.settings.model import Settings
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 60.0
+FOLDER_SECONDS = 8.0
+
+T = TypeVar("T")
+
+
+class Backups:
+    """Knows the snapshots, and makes the kinds of job that take and verify them."""
+
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        means: parts.Means,
+        latest: Callable[[], Mapping[tuple[Subject, str], Observation]],
+        verdicts: Verdicts,
+    ) -> None:
+        self._settings = settings
+        self._means = means
+        self._latest = latest
+        self._verdicts = verdicts
+        self._calls = BlockingCalls()
+        self._order = asyncio.Lock()
+        self.newest_good: Entry | None = None
+
+    def kinds(self) -> Sequence[AnyKind]:
+        """Return the kinds of job."""
+        hot = HotBackup(self._means.clock, self._directory, self._source(), self._verdicts.record)
+        return hot.kind(), Checking(self._directory, self._verdicts.record).kind()
+
+    async def look(self) -> None:
+        """See which snapshot is the newest good one; a folder that cannot be read leaves it as it was."""
+        try:
+            found = await self._all()
+        except SupervisorError as error:
+            log.warning("backups.not_seen", error=str(error))
+        else:
+            self.newest_good = next((one.entry for one in found if one.good), None)
+
+    def readings(self, acting: Acting) -> BackupReadings:
+        """Return what the API may read and ask for."""
+
+        async def now(note: str, by: str) -> Asked:
+            return await acting.submit(HOT, HotRequest(note), by)
+
+        async def verify(snapshot_id: str, level: int, by: str) -> Asked:
+            await self._in_folder(lambda folders: folders.path(snapshot_id))
+            return await acting.submit(VERIFY, VerifyRequest(snapshot_id, level), by)
+
+        return BackupReadings(
+            all=self._all, one=self._one, newest_good=lambda: self.newest_good, now=now, verify=verify
+        )
+
+    def _source(self) -> Source:
+        def door() -> Door:
+            return parts.door(self._settings().checks.nats, self._means)
+
+        def files() -> Mapping[str, Path]:
+            return source.files(Path(self._settings().stack.directory), self._means.containers().values())
+
+        return Source(
+            opened=partial(source.opened, self._means.clock, door),
+            files=files,
+            images=lambda: source.images(self._means.containers()),
+            nats_version=lambda: nats_version(self._latest().values()),
+            host=lambda: host_name(self._settings()),
+        )
+
+    def _directory(self) -> Path:
+        return Path(self._settings().backup.directory)
+
+    async def _all(self) -> Sequence[SnapshotReading]:
+        entries = await self._in_folder(catalogue.entries)
+        looks = await self._looks()
+        return [SnapshotReading(entry=entry, look=looks.get(entry.id)) for entry in entries]
+
+    async def _one(self, snapshot_id: str) -> SnapshotReading:
+        entry, manifest = await self._in_folder(partial(catalogue.find, snapshot_id=snapshot_id))
+        return SnapshotReading(entry=entry, look=(await self._looks()).get(snapshot_id), manifest=manifest)
+
+    async def _looks(self) -> Mapping[str, Look]:
+        """Return the last look at each snapshot; a database that fails keeps nobody from seeing the snapshots."""
+        try:
+            return await self._verdicts.latest()
+        except StoreError as error:
+            log.warning("backups.looks_unknown", error=str(error))
+            return {}
+
+    async def _in_folder(self, ask: Callable[[Folders], T]) -> T:
+        """Return what the folder of the snapshots says. Raises: Hanging; what `ask` raises."""
+        directory = self._directory()
+        async with self._order:
+            return await self._calls.run(str(directory), lambda: ask(Folders(directory)), FOLDER_SECONDS)
+
+
+def nats_version(latest: Iterable[Observation]) -> str:
+    """Return the version that NATS was last seen with, empty before it was."""
+    seen = (one.facts.get("version") for one in latest if one.subject.kind is SubjectKind.NATS)
+    return next((version for version in seen if isinstance(version, str)), "")

@@ -1,0 +1,57 @@
+"""What carries jobs out, put together: the runner, the book of jobs, and the chapters that give it kinds of job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from semsupervisor.backup.verdicts import Verdicts
+from semsupervisor.daemon import parts
+from semsupervisor.daemon.acting import Acting, trim_jobs
+from semsupervisor.daemon.backups import LOOK_SECONDS, Backups
+from semsupervisor.jobs.book import JobBook
+from semsupervisor.jobs.mirror import Mirror
+from semsupervisor.jobs.schedule import Job
+from semsupervisor.kit.tasks import TaskOwner
+from semsupervisor.pipeline import Pipeline
+from semsupervisor.settings.model import Settings
+from semsupervisor.store.database import Store
+from semsupervisor.store.journal import Journal
+
+MIRROR_FOLDER = "jobs"
+DAY_SECONDS = 86_400.0
+
+
+class JobParts(msgspec.Struct, frozen=True):
+    """The parts, and what each has to do again and again."""
+
+    acting: Acting
+    backups: Backups
+    journal: Journal
+
+    def chores(self, interval_seconds: float) -> Sequence[Job]:
+        """Return what is to be done beside the jobs themselves; `interval_seconds` is the usual one."""
+        return (
+            Job("jobs", interval_seconds, self.acting.try_to_take_up),
+            Job("old jobs", DAY_SECONDS, partial(trim_jobs, self.journal)),
+            Job("snapshots", LOOK_SECONDS, self.backups.look),
+        )
+
+
+def build(
+    settings: Callable[[], Settings],
+    means: parts.Means,
+    pipeline: Pipeline,
+    store: Store,
+    journal: Journal,
+    owner: TaskOwner,
+) -> JobParts:
+    """Return the parts. `settings` are asked each time, since a reload replaces them."""
+    clock = means.clock
+    backups = Backups(settings, means, lambda: pipeline.latest, Verdicts(store, journal, clock))
+    book = JobBook(store, journal, Mirror(Path(store.path).with_name(MIRROR_FOLDER)))
+    acting = Acting(clock, book, owner, backups.kinds(), pipeline.note, backups.look)
+    return JobParts(acting, backups, journal)

@@ -1,0 +1,99 @@
+"""The backups of a host, by the daemon in the test's own process and a real server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from semsupervisor.daemon.backups import nats_version
+from semsupervisor.health.observation import Observation, Subject, SubjectKind, Unknown
+from tests.support.clock import ManualClock
+from tests.support.daemon_here import Surroundings
+from tests.support.nats_server import GENERATIONS, NatsServer
+from tests.support.snapshot_folder import ID, STREAM, whole
+from tests.support.waiting import eventually
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    """Return a running server."""
+    one = NatsServer(GENERATIONS[-1], tmp_path_factory.mktemp("nats"))
+    one.start()
+    yield one
+    one.stop()
+
+
+async def ended(surroundings: Surroundings, asked: Any) -> Any:
+    """Return a job at its end."""
+
+    async def look() -> Any:
+        job = (await surroundings.get(f"/v1/jobs/{asked['job']['id']}"))["job"]
+        return None if job["open"] else job
+
+    return await eventually(look)
+
+
+def backup_in(folder: Path, client: str = "127.0.0.1:1") -> str:
+    """Return the settings of backups of a server into a folder."""
+    return f'[backup]\ndirectory = "{folder}"\n[checks.nats]\nclient = "{client}"\n'
+
+
+async def test_a_snapshot_is_taken_listed_and_verified(surroundings: Surroundings, server: NatsServer) -> None:
+    """The daemon's own settings say of what and where to; what was found is shown, and the newest good one known."""
+    surroundings.write(backup_in(surroundings.folder / "backup", server.url.removeprefix("nats://")))
+    async with surroundings.running():
+        assert (await surroundings.get("/v1/status"))["newest_snapshot"] == ""
+        job = await ended(surroundings, await surroundings.post("/v1/backups?note=first"))
+        assert (job["fine"], bool(job["asked_by"])) == (True, True), job
+        (one,) = (await surroundings.get("/v1/backups"))["snapshots"]
+        assert (one["note"], one["good"], one["verified_level"]) == ("first", True, 1)
+        assert (await surroundings.get("/v1/status"))["newest_snapshot"] == one["id"]
+        job = await ended(surroundings, await surroundings.post(f"/v1/backups/{one['id']}/verify?level=0"))
+        assert job["fine"], job
+        (one,) = (await surroundings.get("/v1/backups"))["snapshots"]
+        assert one["verified_level"] == 0
+        kinds = [entry["kind"] for entry in (await surroundings.get("/v1/timeline"))["entries"]]
+        assert (kinds.count("job.asked"), kinds.count("job.done")) == (2, 2)
+
+
+async def test_a_damaged_snapshot_is_not_good(surroundings: Surroundings) -> None:
+    """Once somebody has looked; the older one is the newest good one then, and one that is not there is a 404."""
+    folder = surroundings.folder / "backup"
+    await asyncio.to_thread(folder.mkdir)
+    snapshot = await asyncio.to_thread(whole, folder)
+    await asyncio.to_thread((snapshot / STREAM).write_bytes, b"")
+    surroundings.write(backup_in(folder))
+    async with surroundings.running():
+        job = await ended(surroundings, await surroundings.post(f"/v1/backups/{ID}/verify"))
+        assert (job["state"], job["fine"]) == ("done", False)
+        found = (await surroundings.get(f"/v1/backups/{ID}"))["snapshot"]
+        assert (found["good"], len(found["damage"])) == (False, 1)
+        assert (await surroundings.get("/v1/status"))["newest_snapshot"] == ""
+        assert "there is no snapshot" in (await surroundings.get("/v1/backups/20200101-000000"))["error"]
+
+
+async def test_a_folder_that_cannot_be_read_is_told(surroundings: Surroundings) -> None:
+    """The request says so, and the daemon goes on."""
+    folder = surroundings.folder / "backup"
+    await asyncio.to_thread(folder.write_text, "no folder")
+    surroundings.write(backup_in(folder))
+    async with surroundings.running():
+        assert "cannot read" in (await surroundings.get("/v1/backups"))["error"]
+        job = await ended(surroundings, await surroundings.post("/v1/backups"))
+        assert (job["state"], "cannot" in job["cause"]) == ("undone", True), job
+        assert (await surroundings.get("/v1/status"))["newest_snapshot"] == ""
+
+
+def test_the_version_of_nats_is_that_which_was_seen() -> None:
+    """Empty before, or while it cannot be seen."""
+    at = ManualClock().instant()
+
+    def seen(version: Any, kind: SubjectKind = SubjectKind.NATS) -> Observation:
+        return Observation("test", Subject(kind, "nats"), at, {"version": version})
+
+    assert nats_version([seen("v1", SubjectKind.SEMSTREAMS), seen(Unknown("no answer")), seen("2.14.0")]) == "2.14.0"
+    assert nats_version([]) == ""

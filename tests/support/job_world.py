@@ -1,0 +1,174 @@
+"""Jobs and snapshots that exist only in memory, to be set by a test as it likes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from semsupervisor.api.readings import BackupReadings, JobReadings, SnapshotReading
+from semsupervisor.backup.catalogue import Entry
+from semsupervisor.backup.folders import NoSnapshot
+from semsupervisor.backup.manifest import FileEntry, Kind, LeftOut, Manifest, StreamEntry
+from semsupervisor.errors import TemporaryError
+from semsupervisor.jobs import steps
+from semsupervisor.jobs.progress import Progress
+from semsupervisor.jobs.record import JobRecord, JobState, StepPlan, StepRecord, StepState
+from semsupervisor.jobs.runner import Asked, UnknownJob
+from tests.support.clock import ManualClock
+
+SNAPSHOT = "20260301-120000"
+
+
+def job(job_id: str = "j1", state: JobState = JobState.DONE, **changed: Any) -> JobRecord:
+    """Return a backup's job of two steps."""
+    at = ManualClock().now()
+    states = {
+        JobState.DONE: (StepState.DONE, StepState.DONE),
+        JobState.RUNNING: (StepState.DONE, StepState.BEGUN),
+        JobState.QUEUED: (StepState.WAITING, StepState.WAITING),
+        JobState.UNDOING: (StepState.UNDOING, StepState.UNDONE),
+        JobState.UNDONE: (StepState.UNDONE, StepState.FAILED),
+        JobState.STUCK: (StepState.UNDOING, StepState.FAILED),
+    }[state]
+    plans = (StepPlan("begin", "Find room"), StepPlan("streams", "Copy the streams"))
+    record = JobRecord(
+        id=job_id,
+        kind="backup.hot",
+        title="hot backup",
+        asked_by="root",
+        parameters={"note": ""},
+        steps=tuple(
+            StepRecord(
+                plan=plan,
+                state=one,
+                began_at=None if one is StepState.WAITING else at,
+                ended_at=at if one in (StepState.DONE, StepState.FAILED, StepState.UNDONE) else None,
+                error="no room" if one is StepState.FAILED else "",
+            )
+            for plan, one in zip(plans, states, strict=True)
+        ),
+        created_at=at,
+        began_at=at,
+        ended_at=None if state in (JobState.QUEUED, JobState.RUNNING, JobState.UNDOING, JobState.STUCK) else at,
+        exclusive=False,
+        state=state,
+        data={"snapshot": SNAPSHOT, "streams": [{"name": "EV"}]},
+    )
+    return msgspec.structs.replace(record, **changed)
+
+
+def snapshot(snapshot_id: str = SNAPSHOT, **changed: Any) -> SnapshotReading:
+    """Return a good hot snapshot that was never looked at, some values of its entry exchanged."""
+    at = ManualClock().now()
+    entry = Entry(
+        id=snapshot_id,
+        kind="hot",
+        taken_at=at,
+        size_bytes=3 * 2**20,
+        streams=1,
+        messages=300,
+        complete=True,
+        left_out=(LeftOut("stream MEM", "it is kept in memory", is_fault=False),),
+    )
+    manifest = Manifest(
+        version=1,
+        id=snapshot_id,
+        kind=Kind.HOT,
+        host="edge-7",
+        supervisor="0.1",
+        began_at=at,
+        ended_at=at,
+        files={"streams/EV/stream.tar.s2": FileEntry(3 * 2**20, "ab" * 32)},
+        streams=(
+            StreamEntry(
+                account="$G",
+                name="EV",
+                file="streams/EV/stream.tar.s2",
+                config={"name": "EV"},
+                state={"messages": 300, "bytes": 2**20, "first_seq": 1, "last_seq": 300, "consumer_count": "?"},
+                blocks=1,
+            ),
+        ),
+        nats_version="2.14.0",
+    )
+    return SnapshotReading(entry=msgspec.structs.replace(entry, **changed), manifest=manifest)
+
+
+class JobWorld:
+    """What was asked for, and what there is; each look at a job may change it by the next of `courses`."""
+
+    def __init__(self) -> None:
+        self.jobs: list[JobRecord] = []
+        self.courses: dict[str, list[JobRecord]] = {}
+        self.progress: dict[str, Progress] = {}
+        self.snapshots: list[SnapshotReading] = []
+        self.trouble: TemporaryError | None = None
+        self.asked: list[str] = []
+        self.joins = False
+
+    def readings(self) -> JobReadings:
+        """Return what the API reads of jobs."""
+        return JobReadings(
+            open=lambda: [one for one in self.jobs if one.is_open],
+            newest=self._newest,
+            find=self._find,
+            progress=self.progress.get,
+            cancel=self._cancel,
+            settle=self._settle,
+        )
+
+    def backups(self) -> BackupReadings:
+        """Return what the API reads of snapshots."""
+        return BackupReadings(
+            all=self._all,
+            one=self._one,
+            newest_good=lambda: next((one.entry for one in self.snapshots if one.good), None),
+            now=self._now,
+            verify=self._verify,
+        )
+
+    async def _newest(self, limit: int) -> Sequence[JobRecord]:
+        return self.jobs[:limit]
+
+    async def _find(self, job_id: str) -> JobRecord | None:
+        course = self.courses.get(job_id, [])
+        if course:
+            return course.pop(0) if len(course) > 1 else course[0]
+        return next((one for one in self.jobs if one.id == job_id), None)
+
+    async def _cancel(self, job_id: str, by: str) -> JobRecord:
+        self.asked.append(f"cancel {job_id} by {by}")
+        return steps.cancel(self._open(job_id), by)
+
+    async def _settle(self, job_id: str) -> JobRecord:
+        self.asked.append(f"settle {job_id}")
+        return steps.settle(self._open(job_id))
+
+    def _open(self, job_id: str) -> JobRecord:
+        found = [one for one in self.jobs if one.id == job_id and one.is_open]
+        if not found:
+            raise UnknownJob(f"there is no open job {job_id}")
+        return found[0]
+
+    async def _all(self) -> Sequence[SnapshotReading]:
+        if self.trouble:
+            raise self.trouble
+        return self.snapshots
+
+    async def _one(self, snapshot_id: str) -> SnapshotReading:
+        found = [one for one in self.snapshots if one.entry.id == snapshot_id]
+        if not found:
+            raise NoSnapshot(f"there is no snapshot {snapshot_id}")
+        return found[0]
+
+    async def _now(self, note: str, by: str) -> Asked:
+        if self.trouble:
+            raise self.trouble
+        self.asked.append(f"back up {note!r} by {by}")
+        return Asked(job("j1", JobState.QUEUED), self.joins)
+
+    async def _verify(self, snapshot_id: str, level: int, by: str) -> Asked:
+        self.asked.append(f"verify {snapshot_id} up to {level} by {by}")
+        return Asked(job("j1", JobState.QUEUED), self.joins)
