@@ -16,6 +16,7 @@ from typing import Any, Self
 import psutil
 
 from semsupervisor.api.client import Client, NotReachable, RequestRefused
+from semsupervisor.kit.failpoints import VARIABLE as FAILPOINT
 from tests.support.commands import REPOSITORY
 from tests.support.demo_stack import DemoStack
 from tests.support.waiting import eventually_sync
@@ -162,12 +163,12 @@ class DaemonProcess:
         """Tell whether the process is there."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self) -> None:
-        """Start it and wait until it says that it is ready."""
-        self.launch()
+    def start(self, failpoint: str = "") -> None:
+        """Start it and wait until it says that it is ready; at the failpoint (`name:count`) it kills itself."""
+        self.launch(failpoint)
         eventually_sync(self._is_ready, within_seconds=START_SECONDS)
 
-    def launch(self) -> None:
+    def launch(self, failpoint: str = "") -> None:
         """Start it and wait for nothing."""
         assert not self.runs
         command = [*self._enter, sys.executable, "-m", "semsupervisor", "run", "--settings", str(self.settings)]
@@ -175,7 +176,7 @@ class DaemonProcess:
             self._process = subprocess.Popen(
                 command,
                 cwd=self._folder,
-                env=self._environment,
+                env={**self._environment, **({FAILPOINT: failpoint} if failpoint else {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -188,6 +189,11 @@ class DaemonProcess:
         self._process.terminate()
         assert self._process.wait(STOP_SECONDS) == 0, self.log
         return time.monotonic() - began
+
+    def wait_for_its_end(self) -> int:
+        """Return how a process that ends by itself ended, below zero the signal."""
+        assert self._process is not None
+        return self._process.wait(STOP_SECONDS)
 
     def kill(self) -> None:
         """End it by SIGKILL, if it runs."""

@@ -39,6 +39,7 @@ class NatsServer:
     """
 
     def __init__(self, generation: str, folder: Path, *, jetstream: bool = True, configuration: str = "") -> None:
+        self.generation = generation
         self._program = binary(generation)
         self._jetstream = jetstream
         self._configuration = configuration
