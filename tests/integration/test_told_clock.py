@@ -56,10 +56,8 @@ def test_a_clock_that_is_set_changes_nothing_but_the_time(timed: Scene, clock: S
 def test_what_fires_goes_on_firing_when_the_clock_is_set(
     offset: str, timed: Scene, clock: SetClock, healthy_stack: DemoStack
 ) -> None:
-    """A jump ends no alert and repeats none; the true end is told afterwards, and what comes next as soon as ever.
-
-    The engine's clock stays right, which no host's does: what it tells the time of is left out.
-    """
+    """A jump ends no alert and repeats none; the true end is told afterwards, and what comes next as soon as ever."""
+    # The engine's clock stays right, which no host's does: what it tells the time of is left out.
     degraded, lost = both("semstreams_degraded", HEALTH), both("semstreams_nats_disconnected", HEALTH)
     healthy_stack.fault("degraded")
     timed.await_told(degraded[0])
