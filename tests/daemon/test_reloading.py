@@ -6,10 +6,9 @@ import asyncio
 import os
 import signal
 
-import pytest
-
 from semsupervisor.daemon.parts import SLOW_TIMES
 from tests.support.daemon_here import Received, Surroundings, kinds
+from tests.support.logs import Logs
 from tests.support.waiting import eventually
 
 
@@ -59,7 +58,7 @@ async def test_reload_schedules_what_the_new_settings_say(surroundings: Surround
 
 
 async def test_a_receiver_that_lacks_its_secret_rests_loudly(
-    surroundings: Surroundings, received: Received, caplog: pytest.LogCaptureFixture
+    surroundings: Surroundings, received: Received, logs: Logs
 ) -> None:
     """The daemon starts and tells the others; a reload is refused until the file is there, and then all is well."""
     secret = surroundings.folder / "secret"
@@ -70,7 +69,7 @@ async def test_a_receiver_that_lacks_its_secret_rests_loudly(
         await eventually(lambda: ("receiver_resting", "firing") in kinds(received))
         findings = [one["text"] for one in (await surroundings.get("/v1/status"))["findings"]]
         assert any(text.startswith("receivers.night is disabled: secret_file") for text in findings)
-        assert "receiver.off" in caplog.text
+        assert "receiver.off" in [entry["event"] for entry in logs]
         answer = await surroundings.post("/v1/alerts/test/night")
         assert answer["error"] == "the receiver night is switched off"
         answer = await surroundings.post("/v1/settings/reload")
