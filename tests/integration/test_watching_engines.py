@@ -224,8 +224,8 @@ async def test_a_stream_that_is_silent_is_found_out(services: Services, tmp_path
         assert watcher.record.values("app", "died")[:4] == [False, True, False, True]
 
 
-async def test_an_engine_that_was_never_there_is_told_with_what_to_do(tmp_path: Path) -> None:
-    """Without a socket the engine is unreachable, and the evidence says how to get one."""
+async def test_an_engine_that_was_never_there_is_told(tmp_path: Path) -> None:
+    """Without a socket the engine is unreachable, and the evidence names what is missing."""
     async with Watcher(tmp_path / "none.sock", "project", tmp_path) as watcher:
         await watcher.until(ENGINE, "reachable", False)
-        assert "start Docker" in watcher.record.of(ENGINE)[-1].evidence["error"]
+        assert "there is no socket" in watcher.record.of(ENGINE)[-1].evidence["error"]
