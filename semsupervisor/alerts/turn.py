@@ -15,7 +15,7 @@ from semsupervisor.alerts.lifecycle import Alert, AlertState, resolve
 from semsupervisor.alerts.muting import SETTLE_SECONDS, Ended, Mute, Topology, expected, leads_back, mute
 from semsupervisor.alerts.notification import Notification, NotificationKind
 from semsupervisor.alerts.routing import Route, names, receivers
-from semsupervisor.alerts.rules import Rule, Severity
+from semsupervisor.alerts.rules import Rule, Severity, Verdict
 from semsupervisor.alerts.telling import notification
 from semsupervisor.health.observation import FactValue, Observation, Subject
 from semsupervisor.kit.clock import Instant
@@ -113,6 +113,8 @@ class Turn:
         mutes = {firing[key].id: self._mute_of(firing[key]) for key in open_ones}
         for key in open_ones:
             muted = mutes[firing[key].id]
+            if muted is None and _is_ending(firing[key]):
+                continue
             if muted is None or leads_back(mutes, firing[key].id):
                 self._tell_one(key, self.alerts[key], unheard[key], muted=None)
                 continue
@@ -240,6 +242,14 @@ class Turn:
 
     def _note(self, kind: str, alert: Alert, text: str) -> None:
         self.notes.append(Note(kind, alert.subject, text, {"rule": alert.rule, "severity": alert.severity.value}))
+
+
+def _is_ending(alert: Alert) -> bool:
+    """Tell whether an alert that its cause has said so far does not hold any more: it is only not sure yet.
+
+    Told now it would be news of what is over; should it hold again, it is told then.
+    """
+    return not alert.told and bool(alert.caused_by) and alert.last_verdict is Verdict.CLEAR
 
 
 def _undecided(alert: Alert) -> bool:

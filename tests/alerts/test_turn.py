@@ -312,6 +312,18 @@ def test_the_end_of_a_muted_alert_is_only_a_note() -> None:
     assert kinds == ["alert.firing", "alert.firing", "alert.told", "alert.muted", "alert.resolved"]
 
 
+def test_what_is_over_with_its_cause_is_not_told() -> None:
+    """A muted alert that waits to be sure of its end is no news when its cause ends; it is when it holds again."""
+    run = Run(policy(changed(FILLING, for_seconds=0.0), FULL))
+    run.take(saw(DISK, {"used_ratio": 0.95}))
+    told = len(run.sent)
+    run.take(saw(DISK, {"used_ratio": 0.5}), after_seconds=10)
+    assert [kind for _, kind, _ in run.sent[told:]] == [NotificationKind.RESOLVED] * 2
+    assert run.open(FILLING).told == ()
+    run.take(saw(DISK, {"used_ratio": 0.85}), after_seconds=10)
+    assert run.open(FILLING).told == ("hook", "mail")
+
+
 def test_a_reason_is_noted_once() -> None:
     """As long as an alert is muted by the same, no turn writes anything."""
     run = Run(policy(DIED, DOWN, routes=(MAIL,)))
