@@ -44,7 +44,7 @@ ENGINE_ROOT = "/var/lib/docker"
 LONGEST_SLOW_SECONDS = 60.0
 SLOW_TIMES = 3
 # Each look from inside is a connection to NATS: more of them would look like a client that is cut off in a loop.
-LEAST_SECONDS = {SemstreamsReach.name: 10.0}
+LEAST_SECONDS = {SemstreamsReach.name: 6.0}
 CERTIFICATE_TIMES = 6
 METRICS_PATH = "/metrics"
 METRICS_PORT = 9090

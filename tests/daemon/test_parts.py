@@ -56,7 +56,7 @@ def planned(checks: CheckSettings) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(
-    ("interval", "slow", "inside"), [(1, 3.0, 10.0), (10, 30.0, 30.0), (30, 60.0, 60.0), (60, 60.0, 60.0)]
+    ("interval", "slow", "inside"), [(1, 3.0, 6.0), (10, 30.0, 30.0), (30, 60.0, 60.0), (60, 60.0, 60.0)]
 )
 def test_heavy_looks_are_rarer_and_still_count(interval: int, slow: float, inside: float) -> None:
     """Never so rarely that an alert would not count the time; the view from inside never looks like a loop."""
