@@ -24,7 +24,7 @@ from semsupervisor.alerts.outbox import Outbox
 from semsupervisor.alerts.retelling import retold
 from semsupervisor.alerts.turn import Note, Policy, Turn
 from semsupervisor.errors import SupervisorError
-from semsupervisor.health.observation import ENDED_AT, FactValue, Observation, Subject, SubjectKind
+from semsupervisor.health.observation import ENDED_AT, FactValue, Observation, Subject, SubjectKind, Unknown
 from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.failpoints import reach
 from semsupervisor.kit.ids import new_id
@@ -38,6 +38,7 @@ GatherEvidence = Callable[[str, str], Awaitable[Mapping[str, str]]]
 
 EVIDENCE_TIMEOUT_SECONDS = 5.0
 UNSEEN_SECONDS = 600.0
+_IN_JETSTREAM = (SubjectKind.STREAM, SubjectKind.CONSUMER)
 _WITH_EVIDENCE = (SubjectKind.SERVICE, SubjectKind.NATS, SubjectKind.SEMSTREAMS)
 
 
@@ -97,11 +98,11 @@ class Pipeline:
 
         To be called now and then; it does nothing before everything has had time to be looked at.
         """
-        if self._clock.monotonic() - self._began < UNSEEN_SECONDS or not self._engine_is_seen():
+        if self._clock.monotonic() - self._began < UNSEEN_SECONDS or not self._knows(SubjectKind.ENGINE, "reachable"):
             return
         async with self._order:
             turn = self._turn()
-            turn.end_unseen(self._named)
+            turn.end_unseen(self._named, () if self._knows(SubjectKind.NATS, "jetstream_streams") else _IN_JETSTREAM)
             await self._finish(turn)
 
     async def replace(self, policy: Policy) -> None:
@@ -187,12 +188,10 @@ class Pipeline:
         """Return what is being gathered about an alert that has just fired; None when nothing is on its way."""
         return self._evidence.get(alert_id)
 
-    def _engine_is_seen(self) -> bool:
-        """Tell whether the engine answers; while it does not, nobody can say which services are there."""
-        return any(
-            subject.kind is SubjectKind.ENGINE and seen.facts.get("reachable") is True
-            for (subject, _), seen in self.latest.items()
-        )
+    def _knows(self, kind: SubjectKind, fact: str) -> bool:
+        """Tell whether a fact of that kind of subject is known, and not false."""
+        facts = (seen.facts.get(fact, False) for (subject, _), seen in self.latest.items() if subject.kind is kind)
+        return any(value is not False and not isinstance(value, Unknown) for value in facts)
 
     def _turn(self) -> Turn:
         return Turn(self.policy, self._alerts, self._ended, self._clock.instant(), self.histories)

@@ -37,6 +37,7 @@ from tests.support.alerting import (
     ENGINE,
     FILLING,
     MAIL,
+    NATS,
     NATS_SERVICE,
     SEMSTREAMS,
     SERVICE,
@@ -58,7 +59,8 @@ pytestmark = pytest.mark.usefixtures("logs")
 
 FIRING, RESOLVED, UPDATE = NotificationKind.FIRING, NotificationKind.RESOLVED, NotificationKind.UPDATE
 DEAD, ALIVE = saw(SERVICE, {"died": True}, evidence={"exit_code": "3"}), saw(SERVICE, {"died": False})
-POLICY = Policy("edge-7", [DIED, DOWN, FILLING], [WEBHOOK, MAIL], TOPOLOGY)
+STREAM_FULL = changed(DIED, name="stream_full", kind=SubjectKind.STREAM, fact="at_ceiling", title="Stream full")
+POLICY = Policy("edge-7", [DIED, DOWN, FILLING, STREAM_FULL], [WEBHOOK, MAIL], TOPOLOGY)
 
 
 class Begin(Protocol):
@@ -187,6 +189,20 @@ async def test_what_nobody_mentions_after_a_restart_ends(heart: Heart, begin: Be
     assert before == {SERVICE, NATS_SERVICE}
     assert {alert.subject for alert in again.pipeline.alerts()} == {SERVICE}
     assert ("hook", RESOLVED, DIED.name) in again.queued()
+
+
+async def test_what_jetstream_would_have_to_name_waits_for_it(heart: Heart, begin: Begin, clock: ManualClock) -> None:
+    """While nobody tells which streams there are, an alert about one goes on after a restart; then it may end."""
+    stream = Subject(SubjectKind.STREAM, "EV")
+    await heart.see(saw(stream, {"at_ceiling": True}))
+    again = await begun(begin)
+    await again.see(saw(ENGINE, {"reachable": True}), saw(NATS, {"reachable": False}))
+    clock.advance(UNSEEN_SECONDS)
+    await again.pipeline.end_unseen()
+    assert [alert.subject for alert in again.pipeline.alerts()] == [stream]
+    await again.see(saw(NATS, {"reachable": True, "jetstream_streams": 0}))
+    await again.pipeline.end_unseen()
+    assert list(again.pipeline.alerts()) == []
 
 
 @pytest.mark.parametrize(("boot_id", "seconds", "told"), [("boot", 10, False), ("boot", 40, True), ("later", 10, True)])

@@ -17,7 +17,7 @@ from semsupervisor.alerts.notification import Notification, NotificationKind
 from semsupervisor.alerts.routing import Route, names, receivers
 from semsupervisor.alerts.rules import Rule, Severity, Verdict
 from semsupervisor.alerts.telling import notification
-from semsupervisor.health.observation import FactValue, Observation, Subject
+from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind
 from semsupervisor.kit.clock import Instant
 
 
@@ -130,10 +130,13 @@ class Turn:
                 del self.alerts[key]
                 self._end(alert, f"The rule {alert.rule} is no longer in the settings.")
 
-    def end_unseen(self, named: Container[Subject]) -> None:
-        """End the alerts of an earlier run whose subject no observation has named in this one: it is there no more."""
+    def end_unseen(self, named: Container[Subject], hidden: Container[SubjectKind] = ()) -> None:
+        """End the alerts of an earlier run whose subject no observation has named in this one: it is there no more.
+
+        Those of a kind that is `hidden` go on: what would name them cannot be seen itself.
+        """
         for key, alert in list(self.alerts.items()):
-            if alert.seen_monotonic is None and alert.subject not in named:
+            if alert.seen_monotonic is None and alert.subject not in named and alert.subject.kind not in hidden:
                 del self.alerts[key]
                 self._end(alert, f"{alert.subject.name} was not there any more after the supervisor was started again.")
 

@@ -23,6 +23,8 @@ MIGRATIONS = (
     ),
 )
 
+_ONE = "SELECT body FROM snapshot_verdicts WHERE snapshot = ?"
+
 
 class Look(msgspec.Struct, frozen=True):
     """One look at a snapshot: when it was, up to which level it went, and what it found damaged, in words."""
@@ -41,10 +43,19 @@ class Verdicts:
         self._clock = clock
 
     async def record(self, snapshot_id: str, verdict: Verdict) -> None:
-        """Keep what a look found, in place of what an earlier one did."""
-        body = msgspec.json.encode(Look(self._clock.now(), verdict.level, verdict.damage)).decode()
+        """Keep what a look found, in place of what an earlier one did.
+
+        A look that went less deep and found nothing tells nothing against one that went deeper.
+        """
+        new = Look(self._clock.now(), verdict.level, verdict.damage)
+        body = msgspec.json.encode(new).decode()
 
         def write(connection: sqlite3.Connection) -> None:
+            known = connection.execute(
+                "SELECT body FROM snapshot_verdicts WHERE snapshot = ?", (snapshot_id,)
+            ).fetchone()
+            if known and not new.damage and new.level < _level(known[0]):
+                return
             connection.execute(
                 "INSERT OR REPLACE INTO snapshot_verdicts (snapshot, body) VALUES (?, ?)", (snapshot_id, body)
             )
@@ -63,3 +74,11 @@ class Verdicts:
             except msgspec.DecodeError as error:
                 log.error("verdicts.row_unreadable", snapshot=snapshot_id, error=str(error))
         return found
+
+
+def _level(body: str) -> int:
+    """Return up to which level a look went that is kept; one that cannot be read counts as none."""
+    try:
+        return msgspec.json.decode(body, type=Look).level
+    except msgspec.DecodeError:
+        return -1

@@ -178,10 +178,17 @@ class ProbeRunner:
         if guarded.failing is not None:
             log.info("probe.recovered", probe=guarded.probe.name)
         guarded.failing = None
-        self._book(guarded, started, *_summary(observations))
-        left = guarded.seen.keys() - {one.subject for one in observations} if guarded.inherited else ()
+        outcome, error_text = _summary(observations)
+        self._book(guarded, started, outcome, error_text)
+        seen = {one.subject: one for one in observations if not one.gone}
+        left = guarded.seen.keys() - {one.subject for one in observations} if guarded.inherited else set()
+        if left and outcome is not Outcome.OK:
+            # What does not answer says nothing of what else was seen there, least of all that it is gone.
+            hidden = {subject: guarded.seen[subject] for subject in left}
+            guarded.seen = {**hidden, **seen}
+            return [*observations, *_unknown(hidden.values(), self._clock.instant(), error_text)]
         guarded.inherited = False
-        guarded.seen = {one.subject: one for one in observations if not one.gone}
+        guarded.seen = seen
         return [*observations, *self._gone(guarded, left)]
 
     def _gone(self, guarded: _Guarded, subjects: Iterable[Subject]) -> Sequence[Observation]:

@@ -101,7 +101,7 @@ async def _started(command: Sequence[str]) -> tuple[asyncio.SubprocessTransport,
         )
     except (OSError, ValueError) as error:
         raise NotRun(f"{command[0]}: cannot be started: {reason(error)}") from error
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.setpriority(os.PRIO_PGRP, transport.get_pid(), NICENESS)
     return transport, watch
 

@@ -55,7 +55,7 @@ async def test_a_snapshot_is_taken_listed_and_verified(surroundings: Surrounding
         job = await ended(surroundings, await surroundings.post(f"/v1/backups/{one['id']}/verify?level=0"))
         assert job["fine"], job
         (one,) = (await surroundings.get("/v1/backups"))["snapshots"]
-        assert one["verified_level"] == 0
+        assert one["verified_level"] == 1
         kinds = [entry["kind"] for entry in (await surroundings.get("/v1/timeline"))["entries"]]
         assert (kinds.count("job.asked"), kinds.count("job.done")) == (2, 2)
 

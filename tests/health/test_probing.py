@@ -296,6 +296,23 @@ async def test_what_an_exchanged_probe_does_not_see_any_more_is_gone() -> None:
     assert [(one.subject, one.gone) for one in stage.seen] == [(renamed, True)]
 
 
+@pytest.mark.parametrize("outcome", [Outcome.DOWN, Outcome.UNKNOWN])
+async def test_what_an_exchanged_probe_cannot_see_is_not_gone(outcome: Outcome) -> None:
+    """A reload while the target is away ends nothing of what was seen there; when it answers, what is not there is."""
+    stage = Stage()
+    stage.add(answering(stage.saw(NATS, reachable=True), stage.saw(ROOT, used_ratio=0.1)))
+    await stage.runner.run("p")
+    stage.seen.clear()
+    stage.add(answering(stage.saw(NATS, outcome=outcome, reachable=False)))
+    await stage.runner.run("p")
+    assert [(one.subject, one.gone) for one in stage.seen] == [(NATS, False), (ROOT, False)]
+    assert isinstance(stage.seen[-1].facts["used_ratio"], Unknown)
+    stage.seen.clear()
+    stage.add(answering(stage.saw(NATS, reachable=True)))
+    await stage.runner.run("p")
+    assert [(one.subject, one.gone) for one in stage.seen] == [(NATS, False), (ROOT, True)]
+
+
 async def test_what_only_a_forgotten_probe_saw_is_gone() -> None:
     """A probe that the settings do not name any more is not reported on, and its subjects end, once."""
     stage = Stage()

@@ -71,10 +71,7 @@ def test_mail_that_is_greylisted_arrives_in_its_thread(healthy_stack: DemoStack,
 
 
 def test_mail_that_is_refused_for_good_is_told_by_the_others(healthy_stack: DemoStack, tmp_path: Path) -> None:
-    """A message that is refused again and again becomes a dead letter, which is told, and can be sent again.
-
-    What it tells of has ended meanwhile, so that its end is told: as if it fired it would open the alert anew.
-    """
+    """A message that is refused for good becomes a dead letter, which is told; sent again it tells what is so now."""
     with MailBox() as box, watched(healthy_stack, tmp_path, mail(box.port, OPERATOR)) as scene:
         box.say_to(OPERATOR, *[REFUSED] * REFUSALS)
         healthy_stack.fault("crash", exit_code=3)

@@ -39,14 +39,22 @@ class Filesystems:
             table = await self._calls.run("the mount table", host.mounts, self._timeout_seconds)
         except OSError as error:
             raise TemporaryError(f"cannot read the mount table: {error}") from error
-        looks = await asyncio.gather(*(self._look(path, written, table) for path, written in self._paths().items()))
+        found = await self._found(self._paths(), table)
+        # What is mounted still is looked at though no container writes there now: a stopped stack empties no disk.
+        left = (self._seen.keys() - found.keys()) & {mount.point for mount in table}
+        found |= await self._found(dict.fromkeys(sorted(left), False), table)
+        gone = [self._observation(point, {}, gone=True) for point in sorted(self._seen - found.keys())]
+        self._seen = found
+        return [*found.values(), *gone]
+
+    async def _found(self, paths: Mapping[str, bool], table: Sequence[Mount]) -> dict[str, Observation]:
+        """Look at the file systems of some paths, each at once, and return what is seen by their mount points."""
+        looks = await asyncio.gather(*(self._look(path, written, table) for path, written in paths.items()))
         found: dict[str, Observation] = {}
         for look in looks:
             if look is not None and _says_more(look, found.get(look.subject.name)):
                 found[look.subject.name] = look
-        gone = [self._observation(point, {}, gone=True) for point in sorted(self._seen - found.keys())]
-        self._seen = found
-        return [*found.values(), *gone]
+        return found
 
     async def _look(self, path: str, written: bool, table: Sequence[Mount]) -> Observation | None:
         try:

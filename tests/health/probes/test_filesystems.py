@@ -158,6 +158,18 @@ async def test_what_is_carried_by_nothing_is_left_out(disks: Disks) -> None:
     assert await probing(["/x"]).observe() == []
 
 
+async def test_a_disk_that_nobody_writes_to_any_more_is_not_gone(disks: Disks) -> None:
+    """A stopped stack empties no disk: what is mounted still is seen, until it is unmounted."""
+    paths = {"/": False, "/backup/x": True}
+    probe = Filesystems(ManualClock(), lambda: paths, 5.0)
+    await probe.observe()
+    del paths["/backup/x"]
+    for _ in range(2):
+        assert points(await probe.observe()) == {"/": Outcome.OK, "/backup": Outcome.OK}
+    disks.table = TABLE[:1]
+    assert [one.subject.name for one in await probe.observe() if one.gone] == ["/backup"]
+
+
 async def test_an_unmounted_file_system_is_gone(disks: Disks) -> None:
     """Its subject is told to be gone once, and its paths count for what carries them now."""
     probe = probing(["/", "/backup/x"])
