@@ -48,7 +48,7 @@ class Program:
         self._last: asyncio.SubprocessTransport | None = None
 
     async def run(self, timeout_seconds: float) -> Ended:
-        """Run it in a group of its own, at low priority, and kill the whole group when it takes too long.
+        """Run it in a group of its own, at low priority where that may be set, and kill the whole group when it takes too long.
 
         Raises: TimedOut, NotRun, StillThere.
         """
@@ -101,6 +101,7 @@ async def _started(command: Sequence[str]) -> tuple[asyncio.SubprocessTransport,
         )
     except (OSError, ValueError) as error:
         raise NotRun(f"{command[0]}: cannot be started: {reason(error)}") from error
+    # Under the unit no priority may be set: the program runs with that of the daemon then.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.setpriority(os.PRIO_PGRP, transport.get_pid(), NICENESS)
     return transport, watch

@@ -35,8 +35,9 @@ signal.pause()
 
 # Looks as the daemon does where its sandbox could forbid it, at a network that is made after it has started.
 LOOK = """
-import json, os, pathlib, signal, socket, time
-from semsupervisor.systems import cgroups, host, host_figures, netns
+import asyncio, json, os, pathlib, signal, socket, time
+from semsupervisor.kit.clock import SystemClock
+from semsupervisor.systems import cgroups, commands, host, host_figures, netns
 def inside():
     for _ in range(100):
         try:
@@ -46,6 +47,8 @@ def inside():
             return "forbidden"
         except netns.NetworkGone:
             time.sleep(0.1)
+async def own_check():
+    return await commands.Program(["/bin/sh", "-c", "sleep 0.2; nice"], SystemClock()).run(10)
 def set_host_name():
     try:
         socket.sethostname("x")
@@ -59,6 +62,7 @@ seen = {
     "memory": figures.memory.size_bytes > 0,
     "pressures": sorted(figures.pressures),
     "inside": inside(),
+    "own_check": asyncio.run(own_check()).output.decode(),
     "set_host_name": set_host_name(),
     "root_is_read_only": host.filesystem_of("/", host.mounts()).read_only,
     "network": cgroups._network(pathlib.Path("/proc/1/net/dev")) is not None,
@@ -173,7 +177,7 @@ def test_the_daemon_works_in_its_sandbox(installed: SystemdHost) -> None:
     [((), "entered"), (("CapabilityBoundingSet=", "CapabilityBoundingSet=CAP_DAC_READ_SEARCH"), "forbidden")],
 )
 def test_the_sandbox_lets_the_daemon_see(installed: SystemdHost, lines: tuple[str, ...], inside: str) -> None:
-    """Clock, pressure, file systems and other networks are seen; without its capability only the last one is not."""
+    """Clock, pressure, file systems, own checks, other networks; without its capability only the last is not seen."""
     program = f"#!/bin/sh\nPYTHONPATH={REPOSITORY} exec {sys.executable} /opt/look.py\n"
     installed.write(PROGRAM, program, mode="755")
     installed.write("/opt/look.py", LOOK)
@@ -192,6 +196,7 @@ def test_the_sandbox_lets_the_daemon_see(installed: SystemdHost, lines: tuple[st
         "memory": True,
         "pressures": sorted(one.name for one in Path("/proc/pressure").glob("*") if one.name != "irq"),
         "inside": inside,
+        "own_check": "0\n",
         "set_host_name": "Operation not permitted",
         "root_is_read_only": False,
         "network": True,
