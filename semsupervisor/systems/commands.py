@@ -48,7 +48,7 @@ class Program:
         self._last: asyncio.SubprocessTransport | None = None
 
     async def run(self, timeout_seconds: float) -> Ended:
-        """Run it in a group of its own, at low priority where that may be set, and kill the whole group when it takes too long.
+        """Run it in a group of its own, at low priority if that may be set, and kill the whole group after too long.
 
         Raises: TimedOut, NotRun, StillThere.
         """
