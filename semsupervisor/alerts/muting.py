@@ -44,7 +44,9 @@ def upstream(subject: Subject, topology: Topology) -> tuple[Subject, ...]:
     nats_chain = (Subject(SubjectKind.NATS, nats), Subject(SubjectKind.SERVICE, nats), ENGINE, HOST)
     match subject.kind:
         case SubjectKind.STREAM | SubjectKind.CONSUMER:
-            return nats_chain
+            # Whoever consumes in this stack is SemStreams: while it is stopped its consumers stand still.
+            consumes = subject.kind is SubjectKind.CONSUMER
+            return (*(_semstreams(topology) if consumes else ()), *nats_chain)
         case SubjectKind.SUPERVISOR:
             return (ENGINE, HOST)
         case SubjectKind.ENGINE:
@@ -61,6 +63,11 @@ def upstream(subject: Subject, topology: Topology) -> tuple[Subject, ...]:
             return ()
 
 
+def _semstreams(topology: Topology) -> tuple[Subject, ...]:
+    service = topology.semstreams_service
+    return (Subject(SubjectKind.SEMSTREAMS, service), Subject(SubjectKind.SERVICE, service))
+
+
 def _upstream_of_service(subject: Subject, topology: Topology, nats_chain: tuple[Subject, ...]) -> tuple[Subject, ...]:
     """Return what a container depends on; whether it is healthy depends on what it itself says, too."""
     if subject.name == topology.semstreams_service:
@@ -75,9 +82,7 @@ def _upstream_of_service(subject: Subject, topology: Topology, nats_chain: tuple
 def _upstream_of_probe(subject: Subject, topology: Topology, nats_chain: tuple[Subject, ...]) -> tuple[Subject, ...]:
     """Return what a check depends on: all that look at the same service see as little as the one of its health."""
     if subject.name.startswith("semstreams"):
-        service = topology.semstreams_service
-        own = (Subject(SubjectKind.SEMSTREAMS, service), Subject(SubjectKind.SERVICE, service))
-        return (*_other_probe(subject, "semstreams_health"), *own, *nats_chain)
+        return (*_other_probe(subject, "semstreams_health"), *_semstreams(topology), *nats_chain)
     if subject.name.startswith("nats"):
         return (*_other_probe(subject, "nats_health"), *nats_chain)
     return (ENGINE, HOST) if subject.name == "containers" else ()

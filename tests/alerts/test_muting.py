@@ -55,7 +55,7 @@ def muted(about: Alert, *others: Alert, ended: tuple[Ended, ...] = (), now: floa
         (Subject(SubjectKind.RECEIVER, "mail"), []),
         (ENGINE, [HOST]),
         (Subject(SubjectKind.STREAM, "SENSORS"), [NATS, NATS_SERVICE, ENGINE, HOST]),
-        (Subject(SubjectKind.CONSUMER, "SENSORS/flow"), [NATS, NATS_SERVICE, ENGINE, HOST]),
+        (Subject(SubjectKind.CONSUMER, "SENSORS/flow"), [SEMSTREAMS, SERVICE, NATS, NATS_SERVICE, ENGINE, HOST]),
         (Subject(SubjectKind.CERTIFICATE, "nats"), []),
         (Subject(SubjectKind.CHECK, "gateway"), []),
         (NATS_SERVICE, [NATS, ENGINE, HOST]),

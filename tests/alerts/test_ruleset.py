@@ -343,7 +343,6 @@ def test_causes_and_consequences() -> None:
         "semstreams_unhealthy",
         "semstreams_health_not_offered",
         "nats_unreachable",
-        "nats_unhealthy",
         "jetstream_disabled",
     }
     told = {name for name, rule in rules.items() if not rule.consequence}
