@@ -249,7 +249,8 @@ class StatusAnswer(Answer, frozen=True, kw_only=True):
     """Everything on one screen; `status` and `reasons` judge the stack, `untold` are those that no alert tells.
 
     `host` is what the host is called in messages, `host_seen` what was seen of it, None before the first look. `jobs`
-    are those that are open; the newest snapshot is that of the complete ones which are not known to be damaged.
+    are those that are open, behind the last that have ended; the newest snapshot is that of the complete ones which
+    are not known to be damaged.
     """
 
     now: Moment

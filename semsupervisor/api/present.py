@@ -76,7 +76,7 @@ def status(readings: Readings) -> answers.StatusAnswer:
         receivers=outgoing.receivers(readings),
         probes=_probes(readings),
         findings=tuple(_finding(one) for one in readings.findings()),
-        jobs=tuple(jobs.job(readings, one) for one in readings.jobs.open()),
+        jobs=tuple(jobs.job(readings, one) for one in readings.jobs.shown()),
         newest_snapshot=newest.id if newest else "",
         newest_snapshot_at=newest.taken_at if newest else None,
     )

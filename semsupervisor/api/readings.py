@@ -122,11 +122,12 @@ class Acts(msgspec.Struct, frozen=True, kw_only=True):
 class JobReadings(msgspec.Struct, frozen=True, kw_only=True):
     """The jobs, and what may be done about them.
 
-    `open` are those that have not ended, `newest` all, the newest first; `progress` is how far the present step is.
-    `cancel` is told by whom; it and `settle` raise UnknownJob where no such job is open.
+    `shown` are the last few that have ended and those that have not, oldest first; `newest` all, the newest first;
+    `progress` is how far the present step is. `cancel` is told by whom; it and `settle` raise UnknownJob where no such
+    job is open.
     """
 
-    open: Callable[[], Sequence[JobRecord]]
+    shown: Callable[[], Sequence[JobRecord]]
     newest: Callable[[int], Awaitable[Sequence[JobRecord]]]
     find: Callable[[str], Awaitable[JobRecord | None]]
     progress: Callable[[str], Progress | None]

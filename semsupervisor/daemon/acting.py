@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
@@ -20,6 +21,7 @@ from semsupervisor.store.journal import Journal
 
 log = structlog.get_logger(__name__)
 
+LAST_SHOWN = 3
 JOBS = Subject(SubjectKind.SUPERVISOR, "jobs")
 PATIENCE_SECONDS = 5.0
 PATIENCE_WITH_THE_STACK_SECONDS = 100.0
@@ -49,6 +51,7 @@ class Acting:
         self._ended = ended
         self._runner = Runner(clock, book, owner, kinds, self._tell)
         self._taken_up = False
+        self._last: deque[JobRecord] = deque(maxlen=LAST_SHOWN)
 
     async def take_up(self) -> None:
         """Finish or undo what an earlier run left open; until that is known nothing new is begun.
@@ -58,6 +61,8 @@ class Acting:
         if not self._taken_up:
             await self._runner.take_up()
             self._taken_up = True
+            ended = [job for job in await self._book.newest(LAST_SHOWN) if not job.is_open]
+            self._last.extend(reversed(ended))
 
     async def try_to_take_up(self) -> None:
         """Take up what is open unless that was done; what cannot be read now is tried again by whoever calls again."""
@@ -80,7 +85,7 @@ class Acting:
     def readings(self) -> JobReadings:
         """Return what the API may read and ask for."""
         return JobReadings(
-            open=lambda: self._runner.open_jobs,
+            shown=lambda: (*self._last, *self._runner.open_jobs),
             newest=self._newest,
             find=self._find,
             progress=self._runner.progress,
@@ -114,6 +119,7 @@ class Acting:
             case JobState.RUNNING | JobState.UNDOING:
                 log.info("job.goes_on", job=job.id, kind=job.kind, state=job.state.value)
         if not job.is_open:
+            self._last.append(job)
             await self._ended()
 
 

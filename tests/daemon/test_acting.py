@@ -109,7 +109,7 @@ async def test_the_newest_jobs_are_those_of_disk_and_memory(tmp_path: Path) -> N
         await eventually(lambda: "do see" in world.calls)
         assert [job.id for job in await readings.newest(5)] == [second.id, first.id]
         assert [job.id for job in await readings.newest(1)] == [second.id]
-        assert [job.id for job in readings.open()] == [second.id]
+        assert [job.id for job in readings.shown()] == [first.id, second.id]
         assert readings.progress(second.id) is not None
         assert await readings.find("none") is None
         release.set()
@@ -154,7 +154,7 @@ async def test_a_job_that_holds_the_stack_is_undone_at_the_end(tmp_path: Path) -
     world.held.clear()
     async with a_host(tmp_path, world) as host:
         await host.acting.take_up()
-        await eventually(lambda: not host.acting.readings().open())
+        await eventually(lambda: not any(job.is_open for job in host.acting.readings().shown()))
         assert await world.made() == set()
         await eventually(lambda: [kind for kind, _ in host.notes] == ["job.undone"])
 
@@ -178,6 +178,6 @@ async def test_a_stuck_job_is_told(tmp_path: Path) -> None:
         await host.acting.take_up()
         assert (await host.ended()).state is JobState.STUCK
         await eventually(lambda: ("job.stuck", "build piece is stuck: Two: do two is broken") in host.notes)
-        assert (host.ends, len(host.acting.readings().open())) == (0, 1)
+        assert (host.ends, len(host.acting.readings().shown())) == (0, 1)
         await owner.stop()
         await host.store.close()

@@ -111,7 +111,7 @@ class JobWorld:
     def readings(self) -> JobReadings:
         """Return what the API reads of jobs."""
         return JobReadings(
-            open=lambda: [one for one in self.jobs if one.is_open],
+            shown=lambda: tuple(self.jobs),
             newest=self._newest,
             find=self._find,
             progress=self.progress.get,
