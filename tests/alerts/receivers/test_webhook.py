@@ -161,7 +161,7 @@ async def test_no_answer_is_for_now(http: HttpClient) -> None:
 
 async def test_a_redirect_is_not_followed(http: HttpClient) -> None:
     """What was meant for one host is not told to another; the error says where it is now, without its secrets."""
-    moved = web.Response(status=308, headers={"Location": "https://chat.example/hooks/T00000000XXXXXXXXXXXX?token=abc"})
+    moved = web.Response(status=308, headers={"Location": "https://chat.example/hooks/T00000000B11111111?token=abc"})
     seen = Hook(moved)
     async with http_server(seen.take) as (url, _):
         with pytest.raises(PermanentError, match=r"answered 308: it has moved to https://chat\.example/\*\*\*;") as got:
