@@ -22,7 +22,6 @@ from semsupervisor.errors import PermanentError, TemporaryError
 from semsupervisor.kit.files import sync_folder
 
 PARTIAL_PREFIX = ".partial-"
-DOOMED_PREFIX = ".removing-"
 RUNBOOK_ARCHIVE = "nats-data.tar.gz"
 PIECE_BYTES = 1024 * 1024
 
@@ -99,19 +98,6 @@ class Folders:
         with _translated(f"cannot remove {self.partial(snapshot_id)}"):
             _remove(self.partial(snapshot_id))
 
-    def remove(self, snapshot_id: str) -> None:
-        """Remove a snapshot, first its name, then the rest, so that no part of it is ever taken for it.
-
-        Raises: NoSnapshot; TargetUnusable.
-        """
-        whole = self.path(snapshot_id)
-        doomed = self.root / f"{DOOMED_PREFIX}{snapshot_id}"
-        with _translated(f"cannot remove {whole}"):
-            _remove(doomed)
-            whole.rename(doomed)
-            sync_folder(self.root)
-            _remove(doomed)
-
     def ids(self) -> Sequence[str]:
         """Return the ids of all snapshots, oldest first by name: ours and the runbook's. Raises: TargetUnusable."""
         with _translated(f"cannot read {self.root}"):
@@ -120,14 +106,6 @@ class Folders:
             return sorted(
                 entry.name for entry in os.scandir(self.root) if _ID.fullmatch(entry.name) and _is_snapshot(entry)
             )
-
-    def left_over(self) -> Sequence[str]:
-        """Return the names of what a killed writer or remover left. Raises: TargetUnusable."""
-        with _translated(f"cannot read {self.root}"):
-            if not self.root.exists():
-                return ()
-            prefixes = (PARTIAL_PREFIX, DOOMED_PREFIX)
-            return sorted(entry.name for entry in os.scandir(self.root) if entry.name.startswith(prefixes))
 
     def space(self) -> Space:
         """Return how much room there is, also before the folder is there. Raises: TargetUnusable."""

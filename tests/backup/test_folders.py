@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from semsupervisor.backup.folders import (
-    DOOMED_PREFIX,
     PARTIAL_PREFIX,
     RUNBOOK_ARCHIVE,
     Folders,
@@ -63,7 +62,7 @@ def test_a_snapshot_gets_its_name_when_it_is_whole(folders: Folders) -> None:
     folders.publish(ID)
     folders.publish(ID)
     assert list(folders.ids()) == [ID]
-    assert list(folders.left_over()) == []
+    assert [entry.name for entry in folders.root.iterdir()] == [ID]
     for path, mode in ((folders.root, 0o700), (folders.path(ID), 0o700), (folders.path(ID) / FILE_NAME, 0o600)):
         assert stat.S_IMODE(path.stat().st_mode) == mode
 
@@ -93,17 +92,6 @@ def test_what_does_not_become_a_snapshot_is_removed(folders: Folders) -> None:
     assert list(folders.root.iterdir()) == []
 
 
-def test_what_is_removed_loses_its_name_first(folders: Folders) -> None:
-    """A remover that is killed leaves what nobody takes for a snapshot, and the next one goes on."""
-    snapshot_id = taken(folders)
-    left = folders.root / f"{DOOMED_PREFIX}{snapshot_id}"
-    left.mkdir()
-    (left / "half").write_text("x")
-    assert list(folders.left_over()) == [left.name]
-    folders.remove(snapshot_id)
-    assert list(folders.root.iterdir()) == []
-
-
 def test_only_what_is_a_snapshot_is_listed(folders: Folders, tmp_path: Path) -> None:
     """The runbook's own folders are; a foreign folder, a file, a link, and a folder without content are not."""
     taken(folders)
@@ -121,13 +109,11 @@ def test_only_what_is_a_snapshot_is_listed(folders: Folders, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["", "..", "photos", f"{PARTIAL_PREFIX}{ID}", f"{ID}/..", "20260301-020001"])
-def test_only_snapshots_are_found_and_removed(folders: Folders, name: str) -> None:
+def test_only_snapshots_are_found(folders: Folders, name: str) -> None:
     """No name leads anywhere else."""
     taken(folders)
     with pytest.raises(NoSnapshot, match="backup list"):
         folders.path(name)
-    with pytest.raises(NoSnapshot):
-        folders.remove(name)
     assert list(folders.ids()) == [ID]
 
 
@@ -145,7 +131,7 @@ def test_a_target_that_is_in_the_way_says_so(folders: Folders) -> None:
     """Each call names what it tried on what."""
     folders.root.parent.mkdir()
     folders.root.write_text("in the way")
-    for call in (lambda: folders.begin(ID), folders.ids, folders.left_over):
+    for call in (lambda: folders.begin(ID), folders.ids):
         with pytest.raises(TargetUnusable, match=r"cannot (begin a snapshot in|read) .*semstreams"):
             call()
 
