@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,30 +30,12 @@ from tests.support.nats_faults import (
     stick_consumer,
     told,
 )
-from tests.support.nats_server import GENERATIONS, NatsServer
+from tests.support.nats_server import GENERATIONS, NatsServer, ServerWith
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
 NATS = Subject(SubjectKind.NATS, "nats")
-
-ServerWith = Callable[[str], NatsServer]
-
-
-@pytest.fixture(params=GENERATIONS)
-def server_with(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServerWith]:
-    """Return what starts a server of each generation with some configuration."""
-    started: list[NatsServer] = []
-
-    def start(configuration: str) -> NatsServer:
-        server = NatsServer(request.param, tmp_path, configuration=configuration)
-        server.start()
-        started.append(server)
-        return server
-
-    yield start
-    for server in started:
-        server.stop()
 
 
 @pytest.fixture

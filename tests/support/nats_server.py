@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -128,3 +129,22 @@ class NatsServer:
                 return bool(answer.status == 200)
         except OSError:
             return False
+
+
+ServerWith = Callable[[str], NatsServer]
+
+
+@pytest.fixture(params=GENERATIONS)
+def server_with(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServerWith]:
+    """Return what starts a server of each generation with some configuration."""
+    started: list[NatsServer] = []
+
+    def start(configuration: str) -> NatsServer:
+        server = NatsServer(request.param, tmp_path, configuration=configuration)
+        server.start()
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.stop()

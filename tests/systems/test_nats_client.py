@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,31 +17,14 @@ from semsupervisor.systems.nats_client import Address, Login, LoginRefused, Logi
 from tests.support.certificates import self_signed
 from tests.support.clock import ManualClock
 from tests.support.nats_faults import told
-from tests.support.nats_server import GENERATIONS, NatsServer
+from tests.support.nats_server import NatsServer, ServerWith
 from tests.support.talking import free_port, raw_server
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
-ServerWith = Callable[[str], NatsServer]
 NOBODY = Login()
 PASSWORD = Login(username="ops", password=Secret("pa$$", "test"))
-
-
-@pytest.fixture(params=GENERATIONS)
-def server_with(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServerWith]:
-    """Return what starts a server of each generation with some configuration."""
-    started: list[NatsServer] = []
-
-    def start(configuration: str) -> NatsServer:
-        server = NatsServer(request.param, tmp_path, configuration=configuration)
-        server.start()
-        started.append(server)
-        return server
-
-    yield start
-    for server in started:
-        server.stop()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,26 +20,9 @@ from semsupervisor.systems.nats_account import Account, Usage
 from semsupervisor.systems.nats_client import Login, NatsClient
 from tests.support.certificates import self_signed
 from tests.support.nats_faults import fill_stream, jetstream
-from tests.support.nats_server import GENERATIONS, NatsServer
+from tests.support.nats_server import NatsServer, ServerWith
 
-ServerWith = Callable[[str], NatsServer]
 EVERYTHING = ("client_connected", "client_rtt_seconds", *ACCOUNT_FACTS)
-
-
-@pytest.fixture(params=GENERATIONS)
-def server_with(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServerWith]:
-    """Return what starts a server of each generation with some configuration."""
-    started: list[NatsServer] = []
-
-    def start(configuration: str) -> NatsServer:
-        server = NatsServer(request.param, tmp_path, configuration=configuration)
-        server.start()
-        started.append(server)
-        return server
-
-    yield start
-    for server in started:
-        server.stop()
 
 
 class Looking:
