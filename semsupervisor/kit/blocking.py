@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from semsupervisor.errors import TemporaryError
 
 T = TypeVar("T")
+
+MOST_KEYS = 64
 
 
 class Hanging(TemporaryError):
@@ -22,22 +26,50 @@ class Hanging(TemporaryError):
 
 
 class BlockingCalls:
-    """Runs blocking calls beside the loop, each key's one at a time."""
+    """Runs blocking calls beside the loop, each key's one at a time, and of so many keys at most."""
 
-    def __init__(self) -> None:
-        self._busy: set[str] = set()
+    def __init__(self, most_keys: int = MOST_KEYS) -> None:
+        self._most_keys = most_keys
+        self._busy: dict[str, deque[Callable[[], bool]]] = {}
 
     async def run(self, key: str, call: Callable[[], T], timeout_seconds: float) -> T:
-        """Return what `call` returns, or raise what it raises. Raises also: Hanging."""
+        """Return what `call` returns, or raise what it raises; at once if the key's last has not come back.
+
+        Raises also: Hanging.
+        """
         if key in self._busy:
             raise Hanging(f"{key}: an earlier look has not come back yet")
+        return await self.run_in_turn(key, call, timeout_seconds)
+
+    async def run_in_turn(self, key: str, call: Callable[[], T], timeout_seconds: float) -> T:
+        """Run `call` when the key's earlier ones have come back, which counts for its time.
+
+        One that is given up before its turn is never made. Raises: Hanging; what `call` raises.
+        """
+        if key not in self._busy and len(self._busy) >= self._most_keys:
+            raise Hanging(f"{key}: {len(self._busy)} other calls have not come back yet")
+        result = self._taken(key, call)
+        limit = asyncio.timeout(timeout_seconds)
+        try:
+            async with limit:
+                return await result
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise Hanging(f"{key}: no answer within {timeout_seconds:g} s") from error
+
+    def leave(self, key: str, call: Callable[[], object]) -> None:
+        """Let `call` be made after the key's earlier ones; nobody waits for it, or hears what becomes of it."""
+        self._taken(key, call).add_done_callback(asyncio.Future.exception)
+
+    def _taken(self, key: str, call: Callable[[], T]) -> asyncio.Future[T]:
         loop = asyncio.get_running_loop()
         result: asyncio.Future[T] = loop.create_future()
 
         def settle(set_result: Callable[[], None]) -> None:
-            self._busy.discard(key)
             if not result.done():
                 set_result()
+            self._next(key)
 
         def work() -> None:
             try:
@@ -48,16 +80,29 @@ class BlockingCalls:
             else:
                 _hand_over(loop, lambda: settle(lambda: result.set_result(value)))
 
-        self._busy.add(key)
-        threading.Thread(target=work, name=f"blocking {key}", daemon=True).start()
-        limit = asyncio.timeout(timeout_seconds)
-        try:
-            async with limit:
-                return await result
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            raise Hanging(f"{key}: no answer within {timeout_seconds:g} s") from error
+        start = partial(_started, result, work, f"blocking {key}")
+        if key in self._busy:
+            self._busy[key].append(start)
+        else:
+            self._busy[key] = deque()
+            start()
+        return result
+
+    def _next(self, key: str) -> None:
+        """Start the key's next call that is still wanted, if there is one."""
+        waiting = self._busy[key]
+        while waiting:
+            if waiting.popleft()():
+                return
+        del self._busy[key]
+
+
+def _started(result: asyncio.Future[Any], work: Callable[[], None], name: str) -> bool:
+    """Start a call in a thread of its own, unless nobody wants it any more."""
+    if result.done():
+        return False
+    threading.Thread(target=work, name=name, daemon=True).start()
+    return True
 
 
 def _hand_over(loop: asyncio.AbstractEventLoop, settle: Callable[[], None]) -> None:

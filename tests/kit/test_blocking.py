@@ -64,9 +64,53 @@ async def test_a_cancelled_call_frees_its_key_when_it_comes_back() -> None:
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    assert calls._busy == {"a"}
+    assert set(calls._busy) == {"a"}
     gate.set()
     await eventually(lambda: not calls._busy)
+
+
+async def test_calls_in_turn_follow_each_other() -> None:
+    """Each begins when the one before it has come back; one that was given up before its turn is never made."""
+    calls, gate, made = BlockingCalls(), threading.Event(), list[str]()
+    first = asyncio.create_task(calls.run_in_turn("a", lambda: (gate.wait(), made.append("first")), 30.0))
+    await asyncio.sleep(0)
+    with pytest.raises(Hanging, match=r"a: no answer within 0\.02 s"):
+        await calls.run_in_turn("a", lambda: made.append("given up"), 0.02)
+    third = asyncio.create_task(calls.run_in_turn("a", lambda: made.append("third"), 30.0))
+    await asyncio.sleep(0)
+    calls.leave("a", failing)
+    calls.leave("a", lambda: made.append("left"))
+    assert made == []
+    gate.set()
+    await first
+    await third
+    await eventually(lambda: not calls._busy)
+    assert made == ["first", "third", "left"]
+
+
+async def test_what_is_left_to_be_done_needs_nobody_that_waits() -> None:
+    """It is done although the call before it was given up, and what it raises disturbs nobody."""
+    calls, gate, made = BlockingCalls(), threading.Event(), list[str]()
+    with pytest.raises(Hanging):
+        await calls.run_in_turn("a", gate.wait, 0.01)
+    calls.leave("a", failing)
+    calls.leave("a", lambda: made.append("closed"))
+    gate.set()
+    await eventually(lambda: made == ["closed"])
+
+
+async def test_only_so_many_hang_at_a_time() -> None:
+    """One more key is refused, however many ask; the keys that wait may."""
+    calls, gate = BlockingCalls(most_keys=2), threading.Event()
+    for key in "ab":
+        with pytest.raises(Hanging, match="no answer"):
+            await calls.run(key, gate.wait, 0.01)
+    with pytest.raises(Hanging, match="c: 2 other calls have not come back yet"):
+        await calls.run("c", lambda: True, 5.0)
+    gate.set()
+    assert await calls.run_in_turn("a", lambda: True, 30.0)
+    await eventually(lambda: not calls._busy)
+    assert await calls.run("c", lambda: True, 5.0)
 
 
 def test_a_call_may_outlive_its_loop() -> None:
