@@ -10,22 +10,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 
 import msgspec
 
-from semsupervisor.health import hearing, looking
+from semsupervisor.health import belonging, hearing, looking
 from semsupervisor.health.hearing import Note
 from semsupervisor.health.looking import Circumstances, Seen
 from semsupervisor.health.services import Ending, Service, ServiceState
 from semsupervisor.kit.clock import Instant
-from semsupervisor.systems.containers import Action, Container, ContainerState, Event
+from semsupervisor.systems.containers import Action, Container, Event
 
 GRACE_SECONDS = 0.5
 MOST_EVENTS_REMEMBERED = 1024
-FORGET_REMOVED_SECONDS = 86400.0
 OOM_KEPT_SECONDS = 1.0
-LIVING = (ContainerState.RUNNING, ContainerState.PAUSED)
 FOLLOWED = Circumstances()
 
 
@@ -89,9 +86,9 @@ class Roster:
     def see(self, listed: Sequence[Container], asked: float, at: Instant, met: Circumstances = FOLLOWED) -> Turn:
         """Take in a list of all containers that was asked for at `asked` (monotonic seconds) and came at `at`."""
         turn = Turn()
-        candidates = _by_name(listed)
+        candidates = belonging.by_name(listed)
         for name, found in candidates.items():
-            container = _present_one(self.services.get(name), found)
+            container = belonging.present_one(self.services.get(name), found)
             self.containers[name] = container
             if self._heard_monotonic.get(name, -1.0) > asked:
                 turn.look = True
@@ -229,14 +226,8 @@ class Roster:
             self._wait_for_events(name, at, turn)
         elif known.container:
             self._observe(looking.vanished(known, at), turn, at)
-        elif self._is_to_forget(known, at):
+        elif belonging.is_long_gone(known, at) and known.owner.service not in self._needed():
             self._forget(known, turn)
-
-    def _is_to_forget(self, known: Service, at: Instant) -> bool:
-        """Tell whether a service without a container is long no part of the project; one that is needed never is."""
-        removed = known.ending in (Ending.REQUESTED, Ending.COMPLETED, Ending.VANISHED)
-        long_ago = at.monotonic - (known.ended_monotonic or 0.0) > FORGET_REMOVED_SECONDS
-        return removed and long_ago and known.owner.service not in self._needed()
 
     def _see_expected(self, at: Instant, turn: Turn) -> None:
         """A service that another one depends on is missing if nothing is known of it."""
@@ -260,13 +251,7 @@ class Roster:
             self._observe(missing, turn, at)
 
     def _needed(self) -> Mapping[str, str]:
-        """Return the compose services that a running one depends on, each with the name of one that does."""
-        return {
-            service: container.owner.name
-            for container in self.containers.values()
-            if container.state in LIVING
-            for service in container.depends_on
-        }
+        return belonging.needed(self.containers.values())
 
     def _forget(self, service: Service, turn: Turn) -> None:
         del self.services[service.name]
@@ -280,21 +265,3 @@ class Roster:
         del self._missed_since[name]
         self._silent.add(name)
         turn.silent.append(name)
-
-
-def _by_name(listed: Sequence[Container]) -> dict[str, list[Container]]:
-    found: dict[str, list[Container]] = {}
-    for container in listed:
-        if container.owner.service and not container.owner.oneoff:
-            found.setdefault(container.owner.name, []).append(container)
-    return found
-
-
-def _present_one(known: Service | None, found: Sequence[Container]) -> Container:
-    """While a service is recreated it has two: the one that runs is its present one, else the one that was."""
-
-    def rank(container: Container) -> tuple[bool, bool, datetime | float]:
-        made = container.created_at.timestamp() if container.created_at else 0.0
-        return (container.state in LIVING, known is not None and container.id == known.container, made)
-
-    return max(found, key=rank)

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from semsupervisor.health.belonging import FORGET_REMOVED_SECONDS
 from semsupervisor.health.looking import Circumstances
-from semsupervisor.health.roster import FORGET_REMOVED_SECONDS, GRACE_SECONDS, MOST_EVENTS_REMEMBERED, Roster, Turn
+from semsupervisor.health.roster import GRACE_SECONDS, MOST_EVENTS_REMEMBERED, Roster, Turn
 from semsupervisor.health.services import Ending, Service, ServiceState
 from semsupervisor.systems.containers import Action, Container, ContainerState, Event, Owner, RestartPolicy
 from tests.support.container_words import container, event, instant, moment, names, running
