@@ -1,7 +1,7 @@
 """What is not told because its cause is: the tree host > engine > nats > semstreams, as a pure function.
 
 Only the telling is muted, never the measuring nor the resolution: a muted alert fires, is shown with its cause,
-and is told as soon as the cause has ended and it still holds.
+and is told as soon as the cause has ended and it is seen to hold still.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Topology(msgspec.Struct, frozen=True):
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """A cause that ended a short time ago: what depends on it may need a moment to come back."""
+    """An alert that ended a short time ago: what it said as well, or caused, may end only at the next look."""
 
     alert: Alert
     monotonic: float
@@ -108,6 +108,13 @@ def mute(
     for other in others:
         if other.subject == alert.subject and alert.rule in rules[other.rule].inhibits:
             return Mute(other.id, f"{other.rule} of {other.subject} says it already")
+    recent = [
+        past for past in ended if past.alert.rule in rules and 0.0 <= now_monotonic - past.monotonic < SETTLE_SECONDS
+    ]
+    for past in recent:
+        says_it = past.alert.subject == alert.subject and alert.rule in rules[past.alert.rule].inhibits
+        if says_it and not _seen_since(alert, past):
+            return Mute(past.alert.id, f"{past.alert.rule} of {past.alert.subject} has just ended")
     if not rule.consequence:
         return None
     chain = upstream(alert.subject, topology)
@@ -115,9 +122,8 @@ def mute(
     if causes:
         root = max(causes, key=lambda cause: chain.index(cause.subject))
         return Mute(root.id, f"consequence of {root.rule} of {root.subject}")
-    for past in ended:
-        recent = 0.0 <= now_monotonic - past.monotonic < SETTLE_SECONDS
-        if recent and past.alert.subject in chain:
+    for past in recent:
+        if past.alert.subject in chain and rules[past.alert.rule].cause:
             return Mute(past.alert.id, f"{past.alert.subject} has just come back")
     return None
 
@@ -142,6 +148,12 @@ def _counts(alert: Alert, now_monotonic: float) -> bool:
     if alert.state is not AlertState.PENDING:
         return True
     return alert.seen_monotonic is not None and now_monotonic - alert.seen_monotonic <= LONGEST_COUNTED_GAP_SECONDS
+
+
+def _seen_since(alert: Alert, past: Ended) -> bool:
+    """Tell whether an alert was looked at no earlier than the look that ended another; each may have its own check."""
+    ended_at = past.monotonic if past.alert.seen_monotonic is None else past.alert.seen_monotonic
+    return alert.seen_monotonic is not None and alert.seen_monotonic >= ended_at
 
 
 def expected(alert: Alert, rules: Iterable[Rule], topology: Topology) -> tuple[str, ...]:

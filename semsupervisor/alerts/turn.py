@@ -156,7 +156,7 @@ class Turn:
                 del self.alerts[change.key]
             case after if change.resolved:
                 del self.alerts[change.key]
-                if change.rule.cause:
+                if change.rule.cause or change.rule.inhibits:
                     self.ended.append(Ended(after, self.at.monotonic))
                 self._resolve(after)
             case after if change.began_firing:

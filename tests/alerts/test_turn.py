@@ -324,6 +324,21 @@ def test_what_is_over_with_its_cause_is_not_told() -> None:
     assert run.open(FILLING).told == ("hook", "mail")
 
 
+def test_what_another_check_sees_is_told_only_if_it_holds_still() -> None:
+    """What ended is seen by each check at its own look: the lesser is told if it holds at its next, and not before."""
+    slow = changed(DIED, name="slow", fact="slow", cause=False, inhibits=("unhealthy",))
+    unhealthy = changed(DIED, name="unhealthy", fact="unhealthy", cause=False)
+    for holds in (False, True):
+        run = Run(policy(slow, unhealthy))
+        run.take(saw(SERVICE, {"slow": True}), saw(SERVICE, {"unhealthy": True}))
+        told = len(run.sent)
+        run.take(saw(SERVICE, {"slow": False}), after_seconds=10)
+        assert [kind for _, kind, _ in run.sent[told:]] == [NotificationKind.RESOLVED] * 2
+        assert run.open(unhealthy).muted_by == "slow of service:semstreams has just ended"
+        run.take(saw(SERVICE, {"unhealthy": holds}), after_seconds=1)
+        assert [kind for _, kind, _ in run.sent[told + 2 :]] == [NotificationKind.FIRING] * 2 * holds
+
+
 def test_a_reason_is_noted_once() -> None:
     """As long as an alert is muted by the same, no turn writes anything."""
     run = Run(policy(DIED, DOWN, routes=(MAIL,)))
