@@ -8,9 +8,11 @@ from pathlib import Path
 
 import msgspec
 
+from semsupervisor.backup.disk import Disk
 from semsupervisor.backup.folders import Folders
 from semsupervisor.backup.verify import Verdict, Verifier
 from semsupervisor.jobs.kinds import At, JobKind, Step
+from semsupervisor.kit.blocking import BlockingCalls
 
 KIND = "backup.verify"
 LIMIT_SECONDS = 6 * 3600.0
@@ -29,6 +31,7 @@ class Checking:
     def __init__(self, directory: Callable[[], Path], found: Callable[[str, Verdict], Awaitable[None]]) -> None:
         self._directory = directory
         self._found = found
+        self._calls = BlockingCalls()
 
     def kind(self) -> JobKind[Request]:
         """Return the kind of job."""
@@ -53,7 +56,8 @@ class Checking:
 
     async def _look(self, request: Request, at: At) -> None:
         """Look; damage is no failure of the job, but noted."""
-        verdict = await Verifier(Folders(self._directory())).verify(request.snapshot, request.level, at.progress)
+        disk = Disk(Folders(self._directory()), self._calls)
+        verdict = await Verifier(disk).verify(request.snapshot, request.level, at.progress)
         await self._found(request.snapshot, verdict)
         await at.keep({"snapshot": request.snapshot, "verified": verdict.level, "damage": list(verdict.damage)})
         for damage in verdict.damage:

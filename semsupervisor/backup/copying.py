@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import re
 import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 import structlog
 
+from semsupervisor.backup.disk import SYNC_SECONDS, Disk
 from semsupervisor.backup.folders import TargetUnusable, Writer
 from semsupervisor.backup.framing import FrameWalk, Malformed
 from semsupervisor.backup.manifest import FileEntry, LeftOut, StreamEntry
@@ -67,10 +68,11 @@ class Content(Protocol):
 class StreamCopier:
     """Copies streams, one after the other."""
 
-    def __init__(self, folder: Path, content: Content, at: At, total_bytes: int) -> None:
+    def __init__(self, disk: Disk, folder: Path, content: Content, at: At, total_bytes: int) -> None:
         self.streams: list[StreamEntry] = []
         self.files: dict[str, FileEntry] = {}
         self.left_out: list[LeftOut] = []
+        self._disk = disk
         self._folder = folder
         self._content = content
         self._at = at
@@ -108,33 +110,37 @@ class StreamCopier:
     async def _taken(self, stream: Known, *, gently: bool) -> None:
         name = f"streams/{stream.name}/stream.tar.s2"
         walk = FrameWalk()
-        writer = await asyncio.to_thread(Writer, self._folder / name)
+        writer = Writer(self._folder / name)
 
         async def write(chunk: bytes) -> None:
             walk.feed(chunk)
-            await asyncio.to_thread(writer.write, chunk)
+            await self._disk.do(partial(writer.write, chunk))
             self._at.progress(self._passed_bytes + writer.size_bytes, self._total_bytes, "bytes")
 
         try:
+            await self._disk.do(writer.open)
             config, state = await self._content.take(stream.name, write, gently=gently)
             walk.end()
-            entry = await asyncio.to_thread(writer.finish)
+            entry = await self._disk.do(writer.finish, SYNC_SECONDS)
         finally:
-            writer.close()
+            self._disk.leave(writer.close)
         described = f"streams/{stream.name}/backup.json"
         content = msgspec.json.encode({"config": config, "state": state})
-        self.files[described] = await asyncio.to_thread(write_whole, self._folder / described, content)
+        self.files[described] = await self._disk.do(
+            partial(write_whole, self._folder / described, content), SYNC_SECONDS
+        )
         self.files[name] = entry
         self.streams.append(
             StreamEntry(account=ACCOUNT, name=stream.name, file=name, config=config, state=state, blocks=walk.blocks)
         )
 
     async def _forget(self, stream: Known) -> None:
-        await asyncio.to_thread(shutil.rmtree, self._folder / "streams" / stream.name, ignore_errors=True)
+        folder = self._folder / "streams" / stream.name
+        await self._disk.do(partial(shutil.rmtree, folder, ignore_errors=True), SYNC_SECONDS)
 
 
 async def copy_buckets(
-    folder: Path, content: Content, streams: Sequence[Known]
+    disk: Disk, folder: Path, content: Content, streams: Sequence[Known]
 ) -> tuple[Mapping[str, FileEntry], Sequence[LeftOut]]:
     """Write the buckets among the streams as text, for people; nothing is lost with one that cannot be.
 
@@ -152,7 +158,7 @@ async def copy_buckets(
         except SupervisorError as error:
             left_out.append(LeftOut(f"{name}, the bucket as text", str(error), is_fault=False))
             continue
-        files[name] = await asyncio.to_thread(write_whole, folder / name, text)
+        files[name] = await disk.do(partial(write_whole, folder / name, text), SYNC_SECONDS)
     return files, left_out
 
 
@@ -161,6 +167,7 @@ def write_whole(target: Path, content: bytes) -> FileEntry:
     target.unlink(missing_ok=True)
     writer = Writer(target)
     try:
+        writer.open()
         writer.write(content)
         return writer.finish()
     finally:

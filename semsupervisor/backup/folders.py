@@ -119,14 +119,17 @@ class Writer:
     """Writes one file of a growing snapshot, and knows its size and checksum."""
 
     def __init__(self, file: Path) -> None:
-        """Raises: TargetUnusable, also when the file is there already."""
         self._file = file
         self._hash = hashlib.sha256()
+        self._descriptor = -1
         self.size_bytes = 0
-        with _translated(f"cannot write {file}"):
-            file.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+
+    def open(self) -> None:
+        """Make the file. Raises: TargetUnusable, also when it is there already."""
+        with _translated(f"cannot write {self._file}"):
+            self._file.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            self._descriptor = os.open(file, flags, _FILE_MODE)
+            self._descriptor = os.open(self._file, flags, _FILE_MODE)
 
     def write(self, piece: bytes) -> None:
         """Append. Raises: TargetUnusable when the disk is full or failing."""
@@ -165,15 +168,6 @@ def sizes(folder: Path) -> Mapping[str, int]:
             if name != FILE_NAME:
                 found[name] = file.stat().st_size if file.is_file() and not file.is_symlink() else -1
     return found
-
-
-def checksum(file: Path) -> str:
-    """Return the SHA-256 of a file's content in hexadecimal digits. Raises: TargetUnusable."""
-    digest = hashlib.sha256()
-    with _translated(f"cannot read {file}"), file.open("rb", buffering=0) as stream:
-        while piece := stream.read(PIECE_BYTES):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def _files(folder: Path) -> Iterator[Path]:

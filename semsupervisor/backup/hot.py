@@ -20,19 +20,23 @@ import msgspec
 from semsupervisor import __version__
 from semsupervisor.backup import manifest as manifests
 from semsupervisor.backup.copying import Content, Known, StreamCopier, copy_buckets, write_whole
+from semsupervisor.backup.disk import ANSWER_SECONDS, SYNC_SECONDS, Disk
 from semsupervisor.backup.folders import Folders
 from semsupervisor.backup.manifest import FileEntry, Kind, LeftOut, Manifest, StreamEntry
 from semsupervisor.backup.verify import Verdict, Verifier
 from semsupervisor.errors import PermanentError
 from semsupervisor.jobs.kinds import At, JobKind, Step
+from semsupervisor.kit.blocking import BlockingCalls, Hanging
 from semsupervisor.kit.clock import Clock
 
 KIND = "backup.hot"
+BEGIN_LIMIT_SECONDS = 900.0
 COPY_LIMIT_SECONDS = 6 * 3600.0
 VERIFY_LIMIT_SECONDS = 3600.0
 BUCKETS_LIMIT_SECONDS = 1800.0
-PUBLISH_LIMIT_SECONDS = 600.0
-DISCARD_LIMIT_SECONDS = 600.0
+FILES_LIMIT_SECONDS = 1800.0
+PUBLISH_LIMIT_SECONDS = 900.0
+DISCARD_LIMIT_SECONDS = 900.0
 # A snapshot is compressed by the server; messages that cannot be are as large as in the store, and a little more.
 ROOM_RATIO = 1.1
 ROOM_BYTES = 64 * 2**20
@@ -76,6 +80,7 @@ class HotBackup:
         self._source = source
         self._found = found
         self._choosing = asyncio.Lock()
+        self._calls = BlockingCalls()
 
     def kind(self) -> JobKind[Request]:
         """Return the kind of job."""
@@ -95,6 +100,7 @@ class HotBackup:
                 title="Find room for the snapshot",
                 do=self._begin,
                 undo=self._discard,
+                limit_seconds=BEGIN_LIMIT_SECONDS,
                 undo_limit_seconds=DISCARD_LIMIT_SECONDS,
             ),
             Step(name="streams", title="Copy the streams", do=self._copy, limit_seconds=COPY_LIMIT_SECONDS),
@@ -104,8 +110,13 @@ class HotBackup:
                 do=self._copy_buckets,
                 limit_seconds=BUCKETS_LIMIT_SECONDS,
             ),
-            Step(name="files", title="Copy the configuration", do=self._copy_files),
-            Step(name="manifest", title="Write the manifest", do=partial(self._write_manifest, request)),
+            Step(name="files", title="Copy the configuration", do=self._copy_files, limit_seconds=FILES_LIMIT_SECONDS),
+            Step(
+                name="manifest",
+                title="Write the manifest",
+                do=partial(self._write_manifest, request),
+                limit_seconds=FILES_LIMIT_SECONDS,
+            ),
             Step(
                 name="publish",
                 title="Give the snapshot its name",
@@ -127,22 +138,24 @@ class HotBackup:
         async with self._choosing:
             if "snapshot" not in at.data:
                 now, directory = self._clock.now(), self._directory()
-                chosen = await asyncio.to_thread(Folders(directory).choose, now.astimezone())
+                disk = Disk(Folders(directory), self._calls)
+                chosen = await disk.do(partial(disk.folders.choose, now.astimezone()))
                 await at.keep({"snapshot": chosen, "directory": str(directory), "began_at": now.isoformat()})
-            await asyncio.to_thread(_folders(at).begin, _snapshot(at))
+            await self._make_folder(at)
         async with self._source.opened() as content:
-            await _expect_room(_folders(at), await content.streams())
+            await _expect_room(self._disk(at), await content.streams())
 
     async def _discard(self, at: At) -> None:
         if "snapshot" in at.data:
-            await asyncio.to_thread(_folders(at).discard, _snapshot(at))
+            await self._disk(at).do(partial(_folders(at).discard, _snapshot(at)), SYNC_SECONDS)
 
     async def _copy(self, at: At) -> None:
         """Copy each stream; one that cannot be had does not keep the others from being had."""
-        await asyncio.to_thread(_folders(at).begin, _snapshot(at))
+        await self._make_folder(at)
         async with self._source.opened() as content:
             streams = await content.streams()
-            copier = StreamCopier(_growing(at), content, at, sum(one.size_bytes for one in streams))
+            total_bytes = sum(one.size_bytes for one in streams)
+            copier = StreamCopier(self._disk(at), _growing(at), content, at, total_bytes)
             for stream in streams:
                 await copier.copy(stream)
         await at.keep(
@@ -155,7 +168,8 @@ class HotBackup:
 
     async def _copy_buckets(self, at: At) -> None:
         async with self._source.opened() as content:
-            files, left_out = await copy_buckets(_growing(at), content, await content.streams())
+            streams = await content.streams()
+            files, left_out = await copy_buckets(self._disk(at), _growing(at), content, streams)
         await at.keep({"buckets": msgspec.to_builtins(files), "buckets_left_out": msgspec.to_builtins(left_out)})
 
     async def _copy_files(self, at: At) -> None:
@@ -164,11 +178,15 @@ class HotBackup:
         left_out: list[LeftOut] = []
         for name, file in self._source.files().items():
             try:
-                copied[name] = await asyncio.to_thread(_copied, file, target / name)
+                content = await self._calls.run(f"file {file}", partial(_content, file), ANSWER_SECONDS)
             except FileNotFoundError:
                 continue
             except OSError as error:
                 left_out.append(LeftOut(f"file {file}", error.strerror or str(error), is_fault=True))
+            except Hanging as error:
+                left_out.append(LeftOut(f"file {file}", str(error), is_fault=True))
+            else:
+                copied[name] = await self._disk(at).do(partial(write_whole, target / name, content), SYNC_SECONDS)
         await at.keep({"files": msgspec.to_builtins(copied), "files_left_out": msgspec.to_builtins(left_out)})
 
     async def _write_manifest(self, request: Request, at: At) -> None:
@@ -193,28 +211,34 @@ class HotBackup:
             note=request.note,
         )
         file = _growing(at) / manifests.FILE_NAME
-        await asyncio.to_thread(write_whole, file, manifests.encode(written))
+        await self._disk(at).do(partial(write_whole, file, manifests.encode(written)), SYNC_SECONDS)
         for one in left_out:
             if one.is_fault:
                 await at.note(f"{one.what} is not in it: {one.why}")
 
     async def _publish(self, at: At) -> None:
-        await asyncio.to_thread(_folders(at).publish, _snapshot(at))
+        await self._disk(at).do(partial(_folders(at).publish, _snapshot(at)), SYNC_SECONDS)
 
     async def _verify(self, at: At) -> None:
-        found = await Verifier(_folders(at)).verify(_snapshot(at), level=1, progress=at.progress)
+        found = await Verifier(self._disk(at)).verify(_snapshot(at), level=1, progress=at.progress)
         await self._found(_snapshot(at), found)
         await at.keep({"verified": found.level, "damage": list(found.damage)})
         if found.damage:
             raise PermanentError(f"what was written is not what is read back: {'; '.join(found.damage)}")
 
+    def _disk(self, at: At) -> Disk:
+        return Disk(_folders(at), self._calls)
 
-async def _expect_room(folders: Folders, streams: Sequence[Known]) -> None:
+    async def _make_folder(self, at: At) -> None:
+        await self._disk(at).do(partial(_folders(at).begin, _snapshot(at)), SYNC_SECONDS)
+
+
+async def _expect_room(disk: Disk, streams: Sequence[Known]) -> None:
     needed = int(sum(stream.size_bytes for stream in streams if not stream.in_memory) * ROOM_RATIO) + ROOM_BYTES
-    free = (await asyncio.to_thread(folders.space)).free_bytes
+    free = (await disk.do(disk.folders.space)).free_bytes
     if free < needed:
         raise PermanentError(
-            f"not enough room in {folders.root}: the streams may need {needed // 2**20} MiB with a margin of "
+            f"not enough room in {disk.folders.root}: the streams may need {needed // 2**20} MiB with a margin of "
             f"{ROOM_BYTES // 2**20} MiB, {free // 2**20} MiB are free; make room or set backup.directory"
         )
 
@@ -236,10 +260,10 @@ def _read(data: Mapping[str, Any], key: str, kind: type[T]) -> T:
     return msgspec.convert(data[key], kind)
 
 
-def _copied(source: Path, target: Path) -> FileEntry:
-    """Copy a file of the stack as it is. Raises: OSError when it cannot be read; TargetUnusable."""
+def _content(source: Path) -> bytes:
+    """Return a file of the stack as it is. Raises: OSError when it cannot be read."""
     with source.open("rb") as opened:
         content = opened.read(LARGEST_FILE_BYTES + 1)
     if len(content) > LARGEST_FILE_BYTES:
         raise OSError(0, f"it is larger than {LARGEST_FILE_BYTES // 2**20} MiB, which no configuration is")
-    return write_whole(target, content)
+    return content

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ from semsupervisor.backup.copying import Content, Known, Value, Write
 from semsupervisor.errors import PermanentError
 from semsupervisor.health.probes.nats_client import Door
 from semsupervisor.health.targets import place
+from semsupervisor.kit.blocking import BlockingCalls
 from semsupervisor.kit.clock import Clock
 from semsupervisor.systems.containers import Container
 from semsupervisor.systems.nats_client import Address, NatsClient
 
 CONNECT_SECONDS = 10.0
+IMPORT_SECONDS = 30.0
 OWN_FILES = ("config.json", ".env")
 COMPOSE_FILES = (
     "compose.yaml",
@@ -51,6 +53,7 @@ class _Server:
     def __init__(self, clock: Clock, door: Door) -> None:
         self._door = door
         self._client = NatsClient(clock)
+        self._imports = BlockingCalls()
         # They import the library, which is not wanted in the memory before there is something to do.
         self._snapshots: Any = None
         self._buckets: Any = None
@@ -59,8 +62,8 @@ class _Server:
         """Connect, unless there is a connection that lives."""
         if not self._door.target:
             raise PermanentError("the settings do not say where NATS takes clients: set checks.nats.client")
-        self._snapshots = await _imported("snapshots")
-        self._buckets = await _imported("buckets")
+        self._snapshots = await self._imported("snapshots")
+        self._buckets = await self._imported("buckets")
         address = Address(*place(self._door.target, self._door.address_of))
         await self._client.connect(address, self._door.login, CONNECT_SECONDS)
 
@@ -87,6 +90,10 @@ class _Server:
         await self.connect()
         return [Value(one.key, one.revision, one.value) for one in await self._buckets.read(self._client.library, name)]
 
+    async def _imported(self, name: str) -> Any:
+        module = f"semsupervisor.systems.{name}"
+        return await self._imports.run_in_turn(module, partial(importlib.import_module, module), IMPORT_SECONDS)
+
 
 def files(directory: Path, containers: Iterable[Container]) -> Mapping[str, Path]:
     """Return the files of the stack by their names in a snapshot; those that are not there are left out later.
@@ -111,7 +118,3 @@ def _free_name(name: str, taken: Mapping[str, Path]) -> str:
     """Return a name that no file of the snapshot has yet."""
     numbered = (name if not count else f"{count}-{name}" for count in range(len(taken) + 1))
     return next(one for one in numbered if one not in taken)
-
-
-async def _imported(name: str) -> Any:
-    return await asyncio.to_thread(importlib.import_module, f"semsupervisor.systems.{name}")

@@ -6,14 +6,17 @@ agree, and the frames of each stream are walked to their end.
 
 from __future__ import annotations
 
-import asyncio
+import hashlib
 from collections.abc import Callable, Sequence
+from functools import partial
+from io import FileIO
 from pathlib import Path
 
 import msgspec
 
 from semsupervisor.backup import manifest as manifests
-from semsupervisor.backup.folders import PIECE_BYTES, Folders, TargetUnusable, checksum, sizes
+from semsupervisor.backup.disk import Disk
+from semsupervisor.backup.folders import PIECE_BYTES, sizes
 from semsupervisor.backup.framing import FrameWalk, Malformed
 from semsupervisor.backup.manifest import FileEntry, Manifest, StreamEntry, Unusable, differences
 
@@ -32,25 +35,31 @@ class Verdict(msgspec.Struct, frozen=True):
 class Verifier:
     """Looks at snapshots in one folder."""
 
-    def __init__(self, folders: Folders) -> None:
-        self._folders = folders
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
 
     async def verify(self, snapshot_id: str, level: int, progress: Progress) -> Verdict:
-        """Look at a snapshot up to that level. Raises: NoSnapshot; TargetUnusable when its disk fails."""
-        folder = await asyncio.to_thread(self._folders.path, snapshot_id)
-        found = await asyncio.to_thread(read_manifest, folder)
+        """Look at a snapshot up to that level. Raises: NoSnapshot; TargetUnusable when its disk fails or hangs."""
+        folder = await self._disk.do(partial(self._disk.folders.path, snapshot_id))
+        found = await self._disk.do(partial(read_manifest, folder))
         if isinstance(found, str):
             return Verdict(0, (found,), 0)
-        damage = list(await asyncio.to_thread(_level_0, folder, found))
+        damage = list(await self._disk.do(partial(_level_0, folder, found)))
         if level < 1:
             return Verdict(0, tuple(damage), 0)
         passed = 0
         wrong_sizes = {text.partition(" ")[0] for text in damage}
         for path, entry in sorted(found.files.items()):
-            if path not in wrong_sizes:
-                damage += await asyncio.to_thread(_level_1, folder, path, entry, found.streams)
-                passed += entry.size_bytes
-            progress(passed, found.size_bytes, "bytes")
+            if path in wrong_sizes:
+                continue
+            reading = _Reading(folder / path, path)
+            try:
+                while piece_bytes := await self._disk.do(reading.read_on):
+                    passed += piece_bytes
+                    progress(passed, found.size_bytes, "bytes")
+            finally:
+                self._disk.leave(reading.close)
+            damage += reading.damage(entry, [stream for stream in found.streams if stream.file == path])
         return Verdict(1, tuple(damage), passed)
 
 
@@ -71,27 +80,56 @@ def _level_0(folder: Path, manifest: Manifest) -> Sequence[str]:
     return [*wrong_name, *differences(manifest, sizes(folder))]
 
 
-def _level_1(folder: Path, path: str, entry: FileEntry, streams: Sequence[StreamEntry]) -> Sequence[str]:
-    """Read one file through and return what is wrong with it."""
-    file = folder / path
-    try:
-        found = checksum(file)
-    except TargetUnusable as error:
-        return [f"{path} cannot be read: {error}"]
-    if found != entry.sha256:
-        return [f"{path} has another content than it was written with"]
-    return [text for stream in streams if stream.file == path for text in _walked(file, path, stream)]
+class _Reading:
+    """One file of a snapshot, read through piece by piece."""
 
+    def __init__(self, file: Path, path: str) -> None:
+        self._file = file
+        self._path = path
+        self._opened: FileIO | None = None
+        self._hash = hashlib.sha256()
+        self._walk = FrameWalk()
+        self._malformed = ""
+        self._unreadable = ""
 
-def _walked(file: Path, path: str, stream: StreamEntry) -> Sequence[str]:
-    walk = FrameWalk()
-    try:
-        with file.open("rb", buffering=0) as opened:
-            while piece := opened.read(PIECE_BYTES):
-                walk.feed(piece)
-        walk.end()
-    except Malformed as error:
-        return [f"{path} is no whole archive: {error}"]
-    except OSError as error:
-        return [f"{path} cannot be read: {error.strerror or error}"]
-    return [] if walk.blocks == stream.blocks else [f"{path} has {walk.blocks} blocks instead of {stream.blocks}"]
+    def read_on(self) -> int:
+        """Read the next piece and return its size, 0 at the end or where it cannot be read."""
+        try:
+            if self._opened is None:
+                self._opened = self._file.open("rb", buffering=0)
+            piece = self._opened.read(PIECE_BYTES)
+        except OSError as error:
+            self._unreadable = error.strerror or str(error)
+            return 0
+        self._hash.update(piece)
+        self._try_frames(partial(self._walk.feed, piece) if piece else self._walk.end)
+        return len(piece)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._opened is not None:
+            self._opened.close()
+
+    def damage(self, entry: FileEntry, streams: Sequence[StreamEntry]) -> Sequence[str]:
+        """Return what is wrong with it; `streams` are those whose archive it is."""
+        if self._unreadable:
+            return [f"{self._path} cannot be read: {self._unreadable}"]
+        if self._hash.hexdigest() != entry.sha256:
+            return [f"{self._path} has another content than it was written with"]
+        if streams and self._malformed:
+            return [f"{self._path} is no whole archive: {self._malformed}"]
+        return [text for stream in streams for text in self._otherwise(stream)]
+
+    def _otherwise(self, stream: StreamEntry) -> Sequence[str]:
+        if self._walk.blocks != stream.blocks:
+            return [f"{self._path} has {self._walk.blocks} blocks instead of {stream.blocks}"]
+        return []
+
+    def _try_frames(self, step: Callable[[], None]) -> None:
+        """Walk on while it still is what an archive would be."""
+        if self._malformed:
+            return
+        try:
+            step()
+        except Malformed as error:
+            self._malformed = str(error)

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from semsupervisor.backup.copying import Known, Value, Write, copy_buckets, write_whole
+from semsupervisor.backup.disk import Disk
+from semsupervisor.backup.folders import Folders
 from semsupervisor.errors import TemporaryError
+from semsupervisor.kit.blocking import BlockingCalls
 
 
 class Buckets:
@@ -37,7 +40,7 @@ async def test_buckets_are_written_as_text(tmp_path: Path) -> None:
     """Text as text, all else in base64; other streams are none, and one that does not answer is left out."""
     server = Buckets(a=[Value("k", 3, "é".encode()), Value("raw", 4, b"\xff")])
     known = [Known(name, 1, False) for name in ("EV", "KV_", "KV_..", "KV_a", "KV_b")]
-    files, left_out = await copy_buckets(tmp_path, server, known)
+    files, left_out = await copy_buckets(Disk(Folders(tmp_path), BlockingCalls()), tmp_path, server, known)
     assert list(files) == ["kv/a.json"]
     written = await asyncio.to_thread((tmp_path / "kv/a.json").read_bytes)
     assert json.loads(written) == [

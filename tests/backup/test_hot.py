@@ -17,11 +17,13 @@ from nats.js.api import StorageType
 
 from semsupervisor.backup import catalogue
 from semsupervisor.backup.copying import Known, Value, Write
+from semsupervisor.backup.disk import Disk
 from semsupervisor.backup.folders import Folders, TargetUnusable
 from semsupervisor.backup.hot import HotBackup, Request, Source
 from semsupervisor.backup.verify import Verdict, Verifier
 from semsupervisor.errors import TemporaryError
 from semsupervisor.jobs.record import JobRecord, JobState
+from semsupervisor.kit.blocking import BlockingCalls
 from semsupervisor.kit.tasks import TaskOwner
 from semsupervisor.systems import buckets, snapshots
 from tests.support.clock import ManualClock
@@ -156,7 +158,7 @@ async def test_all_streams_and_files_are_in_it(server: NatsServer, tmp_path: Pat
             assert job.data["verified"] == 1
             assert (stack.found, stack.connections) == ([(one.id, Verdict(1, (), one.size_bytes))], 0)
             folders = Folders(tmp_path / "backup")
-            found = await Verifier(folders).verify(one.id, 1, lambda *_: None)
+            found = await Verifier(Disk(folders, BlockingCalls())).verify(one.id, 1, lambda *_: None)
             assert (found.level, found.damage, found.bytes_read) == (1, (), one.size_bytes)
             _, manifest = await asyncio.to_thread(catalogue.find, folders, one.id)
             assert manifest is not None
@@ -206,7 +208,8 @@ async def test_a_stream_that_cannot_be_had_keeps_no_other_back(tmp_path: Path) -
             ("stream HALF", True),
         ]
         assert job.notes[0] == "stream BAD is not in it: it fell silent"
-        assert (await Verifier(Folders(tmp_path / "backup")).verify(one.id, 1, lambda *_: None)).damage == ()
+        disk = Disk(Folders(tmp_path / "backup"), BlockingCalls())
+        assert (await Verifier(disk).verify(one.id, 1, lambda *_: None)).damage == ()
 
 
 async def test_a_stream_that_broke_off_is_taken_once_more(tmp_path: Path) -> None:
@@ -261,6 +264,21 @@ async def test_a_backup_stays_where_it_began(tmp_path: Path) -> None:
     assert await asyncio.to_thread(lambda: [file.name for file in (tmp_path / "first").iterdir()]) == [
         job.data["snapshot"]
     ]
+
+
+async def test_a_file_that_hangs_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest is taken, and why it is not whole is said."""
+    stack = Stack(tmp_path / "stack")
+    stack.content, stack.names = FRAMES, [Known("EV", 8, False)]
+    pipe = tmp_path / "stack" / "docker-compose.yml"
+    await asyncio.to_thread(os.mkfifo, pipe)
+    monkeypatch.setattr("semsupervisor.backup.hot.ANSWER_SECONDS", 0.05)
+    async with a_workshop(tmp_path, stack) as shop:
+        job = await backed_up(shop)
+        assert job.notes == (f"file {pipe} is not in it: file {pipe}: no answer within 0.05 s",)
+        (one,) = await listed(tmp_path)
+        assert (one.streams, one.complete) == (1, False)
+        await asyncio.to_thread(pipe.write_bytes, b"")
 
 
 async def test_two_backups_follow_each_other(tmp_path: Path) -> None:

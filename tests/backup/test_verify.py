@@ -7,13 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 
 from semsupervisor.backup import manifest as manifests
-from semsupervisor.backup.folders import Folders, NoSnapshot
+from semsupervisor.backup.disk import Disk
+from semsupervisor.backup.folders import PIECE_BYTES, Folders, NoSnapshot
 from semsupervisor.backup.manifest import FileEntry
 from semsupervisor.backup.verify import Verdict, Verifier
+from semsupervisor.kit.blocking import BlockingCalls
 from tests.support.snapshot_folder import ARCHIVE, MANIFEST, STREAM, entry, whole
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -22,9 +26,14 @@ def folder(tmp_path: Path) -> Path:
     return whole(tmp_path)
 
 
+def verifier(folder: Path) -> Verifier:
+    """Return what verifies the snapshots beside one."""
+    return Verifier(Disk(Folders(folder.parent), BlockingCalls()))
+
+
 async def verified(folder: Path, level: int) -> Verdict:
     """Verify a snapshot."""
-    return await Verifier(Folders(folder.parent)).verify(folder.name, level, lambda *_: None)
+    return await verifier(folder).verify(folder.name, level, lambda *_: None)
 
 
 async def test_a_whole_snapshot_is_well(folder: Path) -> None:
@@ -82,4 +91,29 @@ async def test_an_archive_that_was_never_whole_is_found(folder: Path, archive: b
 async def test_only_a_snapshot_is_verified(folder: Path) -> None:
     """Another name is an error, and no damage."""
     with pytest.raises(NoSnapshot):
-        await Verifier(Folders(folder.parent)).verify("20250101-000000", 1, lambda *_: None)
+        await verifier(folder).verify("20250101-000000", 1, lambda *_: None)
+
+
+async def test_a_long_look_can_be_cut_short(folder: Path) -> None:
+    """Between two pieces of a file, which is closed then; how far the look is, is said after each."""
+    large = b"x" * 5 * PIECE_BYTES
+    await asyncio.to_thread((folder / ".env").write_bytes, large)
+    await asyncio.to_thread(rewritten(files={**MANIFEST.files, ".env": entry(large)}), folder)
+    passed: list[float] = []
+
+    def progress(done: float, total: float | None, unit: str) -> None:
+        passed.append(done)
+        if len(passed) == 2:
+            looking.cancel()
+
+    looking = asyncio.create_task(verifier(folder).verify(folder.name, 1, progress))
+    with pytest.raises(asyncio.CancelledError):
+        await looking
+    assert passed == [PIECE_BYTES, 2 * PIECE_BYTES]
+    await eventually(lambda: str(folder / ".env") not in open_files())
+    assert (await verified(folder, 1)).damage == ()
+
+
+def open_files() -> set[str]:
+    """Return the names of the files that this process has open."""
+    return {file.path for file in psutil.Process().open_files()}

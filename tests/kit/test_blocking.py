@@ -72,7 +72,12 @@ async def test_a_cancelled_call_frees_its_key_when_it_comes_back() -> None:
 async def test_calls_in_turn_follow_each_other() -> None:
     """Each begins when the one before it has come back; one that was given up before its turn is never made."""
     calls, gate, made = BlockingCalls(), threading.Event(), list[str]()
-    first = asyncio.create_task(calls.run_in_turn("a", lambda: (gate.wait(), made.append("first")), 30.0))
+
+    def slow() -> None:
+        gate.wait()
+        made.append("first")
+
+    first = asyncio.create_task(calls.run_in_turn("a", slow, 30.0))
     await asyncio.sleep(0)
     with pytest.raises(Hanging, match=r"a: no answer within 0\.02 s"):
         await calls.run_in_turn("a", lambda: made.append("given up"), 0.02)
