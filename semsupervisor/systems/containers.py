@@ -99,6 +99,13 @@ class HealthCheck(msgspec.Struct, frozen=True):
     output: str
 
 
+class Mount(msgspec.Struct, frozen=True):
+    """A folder of the host that a container writes to, and where it sees it."""
+
+    source: str
+    destination: str
+
+
 class Container(msgspec.Struct, frozen=True, kw_only=True):
     """One container as the engine's inspection shows it.
 
@@ -106,9 +113,9 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     container last, `restart_retries` is after how many of them it gives up, 0 for never. `oom_killed` may still be
     true when the container runs again. `error` is why a start failed. `addresses` are by network. `depends_on` are the
     services this one waits for, each with its condition. `cpu_limit` is how many processors it may use, None if it may
-    use all. `folders` are the host's that it writes to. `sandbox` is the file of its network namespace, empty while it
-    has none of its own. `extra_hosts` are names that it knows by its own list of hosts. `compose_files` are what it was
-    made from.
+    use all. `mounts` are what it writes to on the host. `stop_grace_seconds` is how long it gets to end before the
+    engine kills it. `sandbox` is the file of its network namespace, empty while it has none of its own. `extra_hosts`
+    are names that it knows by its own list of hosts. `compose_files` are what it was made from.
     """
 
     id: str
@@ -128,17 +135,23 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     restart_retries: int = 0
     restart_policy: RestartPolicy = RestartPolicy.NO
     stop_signal: int = 15
+    stop_grace_seconds: float = 10.0
     health: Health = Health.NONE
     health_log: tuple[HealthCheck, ...] = ()
     memory_limit_bytes: int | None = None
     cpu_limit: float | None = None
     addresses: Mapping[str, str] = {}
-    folders: tuple[str, ...] = ()
+    mounts: tuple[Mount, ...] = ()
     sandbox: str = ""
     extra_hosts: Mapping[str, str] = {}
     environment: tuple[str, ...] = ()
     depends_on: Mapping[str, str] = {}
     compose_files: tuple[str, ...] = ()
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Return the host's folders that it writes to."""
+        return tuple(mount.source for mount in self.mounts)
 
 
 class MemoryUse(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ import asyncio
 import json
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -137,6 +137,26 @@ class Docker:
             if response.status >= 400:
                 raise of_status(what, self.socket, response.status, answer.decode(errors="replace"))
             return docker_stats.use(answer)
+
+    async def request(
+        self,
+        what: str,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        timeout_seconds: float | None = None,
+    ) -> bytes:
+        """Send one request of any kind and return the answer; `what` is asked, in words. Raises also: ContainerGone."""
+        limit = self._timeout_seconds if timeout_seconds is None else timeout_seconds
+        async with (
+            translated(what, self.socket, limit),
+            self._session.request(method, f"http://docker{path}", params=query) as response,
+        ):
+            answer = await response.read()
+            if response.status >= 400:
+                raise of_status(what, self.socket, response.status, answer.decode(errors="replace"))
+            return answer
 
     async def events(self, project: str, since: int) -> EventStream:
         """Follow what happens to a project's containers, from `since` (ns since 1970) on; close it afterwards."""

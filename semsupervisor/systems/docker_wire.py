@@ -17,6 +17,7 @@ from semsupervisor.systems.containers import (
     Event,
     Health,
     HealthCheck,
+    Mount,
     Owner,
     RestartPolicy,
 )
@@ -25,6 +26,7 @@ E = TypeVar("E", bound=StrEnum)
 
 _ON_DISK = ("bind", "volume")
 _USUAL_PERIOD = 100_000
+_USUAL_GRACE_SECONDS = 10.0
 
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
@@ -77,6 +79,7 @@ class _Config(msgspec.Struct, rename="pascal"):
     labels: dict[str, str] | None = None
     env: list[str] | None = None
     stop_signal: str = ""
+    stop_timeout: int | None = None
 
 
 class _Endpoint(msgspec.Struct, rename="pascal"):
@@ -92,6 +95,7 @@ class _Networks(msgspec.Struct, rename="pascal"):
 class _Mount(msgspec.Struct, rename="pascal"):
     type: str = ""
     source: str = ""
+    destination: str = ""
     rw: bool = msgspec.field(default=False, name="RW")
 
 
@@ -145,12 +149,15 @@ def container(answer: Mapping[str, Any]) -> Container:
         restart_retries=seen.host_config.restart_policy.maximum_retry_count,
         restart_policy=_known(RestartPolicy, seen.host_config.restart_policy.name) or RestartPolicy.NO,
         stop_signal=signal_number(seen.config.stop_signal) or int(signal.SIGTERM),
+        stop_grace_seconds=_USUAL_GRACE_SECONDS if seen.config.stop_timeout is None else seen.config.stop_timeout,
         health=_healthiness(health),
         health_log=tuple(HealthCheck(_moment(one.end), one.exit_code, one.output) for one in health.log or ()),
         memory_limit_bytes=seen.host_config.memory or None,
         cpu_limit=_cpu_limit(seen.host_config),
         addresses=_addresses(seen.network_settings.networks or {}),
-        folders=tuple(one.source for one in seen.mounts or () if one.rw and one.type in _ON_DISK),
+        mounts=tuple(
+            Mount(one.source, one.destination) for one in seen.mounts or () if one.rw and one.type in _ON_DISK
+        ),
         sandbox=seen.network_settings.sandbox_key,
         extra_hosts=_extra_hosts(seen.host_config.extra_hosts or ()),
         environment=tuple(seen.config.env or ()),

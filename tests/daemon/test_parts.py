@@ -20,6 +20,7 @@ from semsupervisor.settings.checks import (
 )
 from semsupervisor.settings.forms import Duration
 from semsupervisor.settings.model import BackupSettings, Settings, StackSettings
+from semsupervisor.systems.containers import Mount
 from semsupervisor.systems.http import Answer, HttpClient
 from tests.support.clock import ManualClock
 from tests.support.container_words import container
@@ -33,14 +34,14 @@ def test_file_systems_that_matter_are_watched(tmp_path: Path) -> None:
         checks=CheckSettings(filesystems=FilesystemCheck(paths=(str(tmp_path),))),
     )
     written = {"/mnt/docker", "/var/lib/semsupervisor", "/mnt/backups", "/mnt/docker/volumes/data/_data"}
-    watched = paths(settings, "/mnt/docker", [container(folders=("/mnt/docker/volumes/data/_data",))])
+    watched = paths(settings, "/mnt/docker", [container(mounts=(Mount("/mnt/docker/volumes/data/_data", "/data"),))])
     assert watched == {"/": False, "/srv/stack": False, str(tmp_path): False} | dict.fromkeys(written, True)
 
 
 def test_what_is_written_to_is_not_only_read() -> None:
     """A folder of the operator's own that a container writes to has to be written to."""
     settings = Settings(checks=CheckSettings(filesystems=FilesystemCheck(paths=("/srv/data",))))
-    assert paths(settings, "", [container(folders=("/srv/data",))])["/srv/data"] is True
+    assert paths(settings, "", [container(mounts=(Mount("/srv/data", "/data"),))])["/srv/data"] is True
 
 
 def test_engine_that_has_not_told_its_folder_has_the_usual_one() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from semsupervisor.health.headroom import Overcommitted, Store, overcommitted
 from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind, Unknown
+from semsupervisor.systems.containers import Mount
 from tests.support.alerting import AT
 from tests.support.container_words import container
 
@@ -14,7 +15,7 @@ NATS = Subject(SubjectKind.NATS, "nats")
 SERVICE = Subject(SubjectKind.SERVICE, "nats")
 ROOT = Subject(SubjectKind.FILESYSTEM, "/")
 DATA = Subject(SubjectKind.FILESYSTEM, "/data")
-VOLUME = {"nats": container(folders=("/data/volumes/nats/_data",))}
+VOLUME = {"nats": container(mounts=(Mount("/data/volumes/nats/_data", "/data"),))}
 
 
 def seen(*facts: tuple[Subject, str, FactValue]) -> list[Observation]:
@@ -56,7 +57,12 @@ def test_more_storage_than_the_disk_has_is_too_much() -> None:
 @pytest.mark.parametrize("folders", [(), ("/data/a", "/b")])
 def test_a_disk_that_is_not_known_has_no_room_to_speak_of(folders: tuple[str, ...]) -> None:
     """Without folders, or with some on several disks, nothing is said of storage."""
-    assert overcommitted(stores(GIB, GIB, 99 * GIB), "nats", {"nats": container(folders=folders)}) == ()
+    assert (
+        overcommitted(
+            stores(GIB, GIB, 99 * GIB), "nats", {"nats": container(mounts=tuple(Mount(one, one) for one in folders))}
+        )
+        == ()
+    )
     assert overcommitted(stores(GIB, GIB, 99 * GIB), "nats", {}) == ()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
+import tarfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,6 +16,8 @@ from semsupervisor.errors import EngineError, EngineForbidden
 from semsupervisor.systems import cgroups
 from semsupervisor.systems.containers import Action, ContainerState, RestartPolicy
 from semsupervisor.systems.docker import Docker
+from semsupervisor.systems.docker_acts import ContainerActs
+from semsupervisor.systems.docker_archive import Archive
 from semsupervisor.systems.docker_errors import ContainerGone
 from tests.support.socket_proxy import SocketProxy
 from tests.support.waiting import eventually
@@ -89,6 +93,48 @@ async def test_memory_is_the_same_from_the_control_group_and_from_the_engine(
     await eventually(same)
     await services.do("stop", "app", "--time=0")
     assert await docker.use(identity) is None
+
+
+async def test_a_container_is_stopped_in_its_own_time_and_started(docker: Docker, services: Services) -> None:
+    """Who does not end by himself is killed after his grace; stopped or started twice is as once."""
+    acts = ContainerActs(docker)
+    await services.start("polite", "trap 'exit 0' TERM; while :; do sleep 0.1; done")
+    await services.start("deaf", "trap '' TERM; while :; do sleep 0.1; done", "--stop-timeout=1")
+    listed = {one.owner.name: one for one in await acts.containers(services.project)}
+    assert listed["deaf"].stop_grace_seconds == 1
+    assert listed["polite"].stop_grace_seconds == 10
+    for one in (*listed.values(), *listed.values()):
+        await acts.stop(one)
+    assert {one.owner.name: one.exit_code for one in await acts.containers(services.project)} == {
+        "polite": 0,
+        "deaf": 137,
+    }
+    for one in (*listed.values(), *listed.values()):
+        await acts.start(one)
+    assert {one.state for one in await acts.containers(services.project)} == {ContainerState.RUNNING}
+    assert await acts.swarm_tasks(services.project) == []
+
+
+async def test_the_files_of_a_stopped_container(docker: Docker, services: Services, tmp_path: Path) -> None:
+    """They come as a tar with one folder before all names; who else writes there is known."""
+    acts, folder = ContainerActs(docker), tmp_path / "data"
+    folder.mkdir()
+    identity = await services.start("app", TALK, f"--volume={folder}:/data")
+    other = await services.start("other", TALK, f"--volume={folder}:/elsewhere")
+    (folder / "one").write_text("1")
+    (one,) = [one for one in await acts.containers(services.project) if one.id == identity]
+    assert [(mount.source, mount.destination) for mount in one.mounts] == [(str(folder), "/data")]
+    assert await acts.users(str(folder), identity) == [services.name("other")]
+    assert await acts.users(str(folder / "below"), other) == [services.name("app")]
+    assert await acts.users("/nobody", identity) == []
+    await acts.stop(one)
+    pieces: list[bytes] = []
+    archive = Archive(docker.socket, identity, "/data")
+    await asyncio.to_thread(archive.read, lambda piece: pieces.append(bytes(piece)))
+    with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as tar:
+        assert sorted(tar.getnames()) == ["data", "data/one"]
+    with pytest.raises(ContainerGone):
+        await asyncio.to_thread(Archive(docker.socket, identity, "/absent").read, print)
 
 
 async def test_a_container_that_is_gone(docker: Docker) -> None:
