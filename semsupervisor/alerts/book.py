@@ -43,6 +43,7 @@ TIMELINE_KINDS = (
     "host.slept",
     "job.asked",
     "job.done",
+    "job.given_up",
     "job.stuck",
     "job.undone",
     "outbox.dropped",

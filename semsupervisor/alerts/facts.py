@@ -220,3 +220,4 @@ FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
     },
     SubjectKind.RECEIVER: {"dead_letters": float, "oldest_waiting_seconds": float, "failing": bool, "resting": bool},
 }
+        "stuck_jobs": float,

@@ -123,8 +123,8 @@ class JobReadings(msgspec.Struct, frozen=True, kw_only=True):
     """The jobs, and what may be done about them.
 
     `shown` are the last few that have ended and those that have not, oldest first; `newest` all, the newest first;
-    `progress` is how far the present step is. `cancel` is told by whom; it and `settle` raise UnknownJob where no such
-    job is open.
+    `progress` is how far the present step is. `cancel` and `give_up` are told by whom; they and `settle` raise
+    UnknownJob where no such job is open, and the latter two NotSettled where that cannot be done.
     """
 
     shown: Callable[[], Sequence[JobRecord]]
@@ -135,6 +135,7 @@ class JobReadings(msgspec.Struct, frozen=True, kw_only=True):
     settle: Callable[[str], Awaitable[JobRecord]]
 
 
+    give_up: Callable[[str, str], Awaitable[JobRecord]]
 class SnapshotReading(msgspec.Struct, frozen=True, kw_only=True):
     """One snapshot: how it is listed, the last look at it, and its manifest where that was asked for and is there."""
 

@@ -9,7 +9,15 @@ from typing import Any, TextIO
 from semsupervisor.cli.rendering import Paper, age, ago, clock_text, moment
 from semsupervisor.kit import amounts
 
-TONES = {"done": "good", "running": "mild", "queued": "mild", "undoing": "mild", "undone": "bad", "stuck": "bad"}
+TONES = {
+    "done": "good",
+    "running": "mild",
+    "queued": "mild",
+    "undoing": "mild",
+    "undone": "bad",
+    "stuck": "bad",
+    "given_up": "bad",
+}
 _CLEAR_LINE = "\r\x1b[2K"
 
 Job = Mapping[str, Any]
@@ -44,12 +52,14 @@ def ending(job: Job, paper: Paper) -> None:
     if job["error"]:
         paper.hanging("  stuck: ", job["error"])
         paper.line(f"  mend that, then: semsupervisor jobs settle {job['id']}")
+        paper.line(f"  or end it and leave all as it is: semsupervisor jobs settle {job['id']} --give-up")
 
 
 def paint_state(job: Job, paper: Paper) -> str:
     """Return how far a job is, in a word."""
-    word = f"{job['state']}, with notes" if job["state"] == "done" and not job["fine"] else str(job["state"])
-    return paper.paint(word, "mild" if word != job["state"] else TONES[job["state"]])
+    if job["state"] == "done" and not job["fine"]:
+        return paper.paint("done, with notes", "mild")
+    return paper.paint(job["state"].replace("_", " "), TONES[job["state"]])
 
 
 def progress(job: Job) -> str:

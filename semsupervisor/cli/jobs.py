@@ -25,7 +25,7 @@ def add_parser(subparsers: Any) -> None:
         "show": "show a job with its steps; exits 1 if it did not go well",
         "follow": "follow a job to its end; exits 1 if it did not go well",
         "cancel": "end a job as soon as its present step allows, and undo it",
-        "settle": "try a stuck job once more",
+        "settle": "try a stuck job once more, or give it up",
     }
     for name, text in described.items():
         command = commands.add_parser(name, help=text, description=text)
@@ -36,6 +36,9 @@ def add_parser(subparsers: Any) -> None:
             )
         else:
             command.add_argument("job", metavar="JOB", help="its id in the list")
+        if name == "settle":
+            text = "do not try: end it, and leave what it had begun as it is"
+            command.add_argument("--give-up", action="store_true", help=text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -79,12 +82,16 @@ def _follow(arguments: argparse.Namespace) -> int:
 
 
 def _act(arguments: argparse.Namespace) -> int:
-    answer = ask(arguments).post("v1", "jobs", arguments.job, arguments.jobs_command)
+    gives_up = getattr(arguments, "give_up", False)
+    query = {"give_up": "true"} if gives_up else None
+    answer = ask(arguments).post("v1", "jobs", arguments.job, arguments.jobs_command, query=query)
     if arguments.json:
         print_json(answer)
         return FINE
     job, paper = cleaned(answer["job"]), Paper()
-    if arguments.jobs_command == "settle":
+    if gives_up:
+        paper.line(f"{job['title']} is given up; what it had begun is left as it was")
+    elif arguments.jobs_command == "settle":
         paper.line(f"{job['title']} is tried once more; follow it with: semsupervisor jobs follow {job['id']}")
     else:
         paper.line(f"{job['title']} ends as soon as its present step allows: semsupervisor jobs follow {job['id']}")

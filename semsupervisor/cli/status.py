@@ -24,19 +24,20 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "status",
         help=text,
-        description=f"{text}; exits 1 unless the stack and the supervisor itself are healthy",
+        description=f"{text}; exits 1 unless the stack and the supervisor itself are healthy and no job is stuck",
     )
     add_common_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show the status; return 0 if stack and supervisor are healthy, else 1."""
+    """Show the status; return 0 if stack and supervisor are healthy and no job is stuck, else 1."""
     status = ask(arguments).get("/v1/status")
     if arguments.json:
         print_json(status)
     else:
         show(cleaned(status), Paper())
-    return FINE if status["status"] == status["daemon"]["status"] == "healthy" else FOUND
+    stuck = any(job["state"] == "stuck" for job in status["jobs"])
+    return FINE if status["status"] == status["daemon"]["status"] == "healthy" and not stuck else FOUND
 
 
 def show(status: Mapping[str, Any], paper: Paper) -> None:

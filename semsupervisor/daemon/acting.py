@@ -10,7 +10,7 @@ import structlog
 
 from semsupervisor.api.readings import JobReadings
 from semsupervisor.errors import StoreError, TemporaryError
-from semsupervisor.health.observation import FactValue, Subject, SubjectKind
+from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind
 from semsupervisor.jobs.book import JobBook, trim
 from semsupervisor.jobs.kinds import AnyKind
 from semsupervisor.jobs.record import JobRecord, JobState
@@ -37,6 +37,8 @@ class NotTakenUp(TemporaryError):
 class Acting:
     """Carries jobs of these kinds out. `ended` is called after each that has ended."""
 
+    name = "jobs"
+
     def __init__(
         self,
         clock: Clock,
@@ -47,6 +49,7 @@ class Acting:
         ended: Callable[[], Awaitable[None]],
     ) -> None:
         self._book = book
+        self._clock = clock
         self._note = note
         self._ended = ended
         self._runner = Runner(clock, book, owner, kinds, self._tell)
@@ -82,6 +85,15 @@ class Acting:
         holds = self._runner.holder is not None
         await self._runner.stop(PATIENCE_WITH_THE_STACK_SECONDS if holds else PATIENCE_SECONDS)
 
+    async def observe(self) -> Sequence[Observation]:
+        """Return how many jobs are stuck, and which; nothing before it is known what an earlier run left."""
+        if not self._taken_up:
+            return ()
+        stuck = [job for job in self._runner.open_jobs if job.state is JobState.STUCK]
+        evidence = {"jobs": "; ".join(f"{job.title} ({job.id}): {job.error}" for job in stuck)} if stuck else {}
+        facts = {"stuck_jobs": float(len(stuck))}
+        return [Observation(self.name, JOBS, self._clock.instant(), facts, evidence)]
+
     def readings(self) -> JobReadings:
         """Return what the API may read and ask for."""
         return JobReadings(
@@ -91,6 +103,7 @@ class Acting:
             progress=self._runner.progress,
             cancel=self._runner.cancel,
             settle=self._runner.settle,
+            give_up=self._runner.give_up,
         )
 
     async def _newest(self, limit: int) -> Sequence[JobRecord]:
@@ -116,6 +129,8 @@ class Acting:
                 await self._note("job.undone", JOBS, f"{job.title} was undone: {job.cause}", facts)
             case JobState.STUCK:
                 await self._note("job.stuck", JOBS, f"{job.title} is stuck: {job.error}", facts)
+            case JobState.GIVEN_UP:
+                await self._note("job.given_up", JOBS, f"{job.title} was {job.cause}", facts)
             case JobState.RUNNING | JobState.UNDOING:
                 log.info("job.goes_on", job=job.id, kind=job.kind, state=job.state.value)
         if not job.is_open:

@@ -35,7 +35,7 @@ class JobParts(msgspec.Struct, frozen=True):
     def chores(self, interval_seconds: float) -> Sequence[Job]:
         """Return what is to be done beside the jobs themselves; `interval_seconds` is the usual one."""
         return (
-            Job("jobs", interval_seconds, self.acting.try_to_take_up),
+            Job("open jobs", interval_seconds, self.acting.try_to_take_up),
             Job("old jobs", DAY_SECONDS, partial(trim_jobs, self.journal)),
             Job("snapshots", LOOK_SECONDS, self.backups.look),
         )

@@ -239,7 +239,8 @@ class Daemon:
     def _plan(self) -> None:
         """Schedule the probes of the settings and the upkeep; runs under way go on."""
         checks = self._settings.checks
-        own = [parts.Planned(probe, checks.interval_seconds, checks.timeout_seconds) for probe in self._own_probes]
+        probes = (*self._own_probes, self._jobs.acting)
+        own = [parts.Planned(probe, checks.interval_seconds, checks.timeout_seconds) for probe in probes]
         planned = [*parts.probes(self._settings, self._means), *own]
         for one in planned:
             self._runner.add(one.probe, one.interval_seconds, one.timeout_seconds)

@@ -12,7 +12,7 @@ import structlog
 
 from semsupervisor.errors import StoreError
 from semsupervisor.jobs.mirror import Mirror
-from semsupervisor.jobs.record import JobRecord
+from semsupervisor.jobs.record import JobRecord, unreadable
 from semsupervisor.jobs.steps import newer
 from semsupervisor.kit.blocking import BlockingCalls, Hanging
 from semsupervisor.store.database import Migration, Store
@@ -35,7 +35,7 @@ MIGRATIONS = (
         """,
     ),
 )
-_OPEN = "SELECT body FROM jobs WHERE is_open = 1 ORDER BY id"
+_OPEN = "SELECT id, body FROM jobs WHERE is_open = 1 ORDER BY id"
 _NEWEST = "SELECT body FROM jobs ORDER BY id DESC LIMIT ?"
 _ONE = "SELECT body FROM jobs WHERE id = ?"
 
@@ -73,7 +73,8 @@ class JobBook:
         except StoreError as error:
             log.error("jobs.database_unreadable", error=str(error))
             stored = []
-        for job in _decoded(stored):
+        for job_id, body in stored:
+            job = _decoded_open(job_id, body)
             mirrored[job.id] = newer(mirrored.get(job.id, job), job)
         for ended in [job for job in mirrored.values() if not job.is_open]:
             await self.write(ended)
@@ -111,6 +112,13 @@ def _save(connection: sqlite3.Connection, job: JobRecord) -> None:
         "INSERT OR REPLACE INTO jobs (id, kind, is_open, body) VALUES (?, ?, ?, ?)",
         (job.id, job.kind, int(job.is_open), body),
     )
+
+
+def _decoded_open(job_id: str, body: str) -> JobRecord:
+    try:
+        return msgspec.json.decode(body, type=JobRecord)
+    except msgspec.DecodeError as error:
+        return unreadable(job_id, f"its row in the state database cannot be read: {error}")
 
 
 def _decoded(rows: Sequence[tuple[str]]) -> list[JobRecord]:

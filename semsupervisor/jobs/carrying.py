@@ -44,7 +44,7 @@ class Carrier:
     ) -> None:
         """Raises: ValueError when the job's record does not have these steps."""
         if [step.plan.name for step in job.steps] != [step.name for step in acts]:
-            raise ValueError("it was begun by a version of the supervisor whose steps were other ones")
+            raise ValueError("this version of the supervisor does it in other steps")
         self.job = job
         self.progress: Progress | None = None
         self.rested = asyncio.Event()
@@ -70,6 +70,17 @@ class Carrier:
     async def take_up(self, *, finishes: bool) -> None:
         """Decide what becomes of a job that an earlier run left open, and write it down."""
         await self._write(steps.interrupt(self.job, finishes=finishes))
+
+    async def accept(self) -> None:
+        """Write down that it will be carried out; it will be, as far as the disk lets it, when this returns."""
+        await self._write(steps.accept(self.job))
+
+    async def give_up(self, by: str) -> None:
+        """End a stuck job where it is. Raises: StoreError, and then it is as it was."""
+        given_up = steps.give_up(self.job, by, self._clock.now())
+        await self._book.write(given_up)
+        self.job = given_up
+        await self._tell(given_up)
 
     def unstick(self) -> None:
         """Let a stuck job be tried once more."""

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from semsupervisor.errors import StoreError
-from semsupervisor.jobs.record import JobRecord
+from semsupervisor.jobs.record import JobRecord, unreadable
 from semsupervisor.kit.files import sync_folder, write_atomically
 
 log = structlog.get_logger(__name__)
@@ -44,7 +44,7 @@ class Mirror:
             raise StoreError(f"cannot remove {self._file(job_id)}: {error.strerror}") from error
 
     def read(self) -> Sequence[JobRecord]:
-        """Return the jobs that are open, oldest first; a file that cannot be read is logged and stays.
+        """Return the jobs that are open, oldest first; a file that cannot be read stands for a job that is stuck.
 
         Raises: StoreError when the folder itself cannot be read.
         """
@@ -54,15 +54,15 @@ class Mirror:
             files = sorted(self._folder.glob(f"*{SUFFIX}"))
         except OSError as error:
             raise StoreError(f"cannot read the open jobs in {self._folder}: {error.strerror}") from error
-        return [job for file in files if (job := _read(file)) is not None]
+        return [_read(file) for file in files]
 
     def _file(self, job_id: str) -> Path:
         return self._folder / f"{job_id}{SUFFIX}"
 
 
-def _read(file: Path) -> JobRecord | None:
+def _read(file: Path) -> JobRecord:
     try:
         return msgspec.json.decode(file.read_bytes(), type=JobRecord)
     except (OSError, msgspec.DecodeError) as error:
         log.error("jobs.unreadable", file=str(file), error=str(error))
-        return None
+        return unreadable(file.stem, f"{file} cannot be read: {error}")

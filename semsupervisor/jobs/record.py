@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -27,7 +27,7 @@ class JobState(StrEnum):
     """How far a job is.
 
     `undoing` also covers what was interrupted on its way back; `stuck` is a job that could neither be finished nor
-    undone, which stays open until somebody settles it.
+    undone, which stays open until somebody settles it; `given_up` one that was stuck and was left as it was.
     """
 
     QUEUED = "queued"
@@ -36,6 +36,7 @@ class JobState(StrEnum):
     DONE = "done"
     UNDONE = "undone"
     STUCK = "stuck"
+    GIVEN_UP = "given_up"
 
 
 class StepPlan(msgspec.Struct, frozen=True):
@@ -68,7 +69,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `asked_by` says who wanted it, in words; `parameters` what exactly; `data` is what its steps found out and later
     ones need. `revision` grows with each change, so that of two copies the newer is known whatever the clocks said.
-    `cause` is why it goes back, `error` why it is stuck, `notes` what went wrong without being a failure.
+    `cause` is why it goes back, `error` why it is stuck, `notes` what went wrong without being a failure. One that is
+    not `accepted` was written down before whoever asked for it could be told that it will be carried out.
     """
 
     id: str
@@ -88,13 +90,38 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     cause: str = ""
     error: str = ""
     notes: tuple[str, ...] = ()
+    accepted: bool = True
 
     @property
     def is_open(self) -> bool:
         """Tell whether something is still to be done about it."""
-        return self.state not in (JobState.DONE, JobState.UNDONE)
+        return self.state not in (JobState.DONE, JobState.UNDONE, JobState.GIVEN_UP)
 
     @property
     def is_committed(self) -> bool:
         """Tell whether it is past its point of no return."""
         return any(step.plan.commits and step.state is StepState.DONE for step in self.steps)
+
+
+def unreadable(job_id: str, why: str) -> JobRecord:
+    """Return what stands for a job whose record cannot be read: stuck, and older than whatever else is known of it.
+
+    Its id tells when it was asked for.
+    """
+    try:
+        asked_at = datetime.fromtimestamp(int(job_id[:12], 16) / 1000, UTC)
+    except ValueError:
+        asked_at = datetime.fromtimestamp(0, UTC)
+    return JobRecord(
+        id=job_id,
+        kind="unreadable",
+        title="job whose record cannot be read",
+        asked_by="",
+        parameters={},
+        steps=(),
+        created_at=asked_at,
+        exclusive=False,
+        state=JobState.STUCK,
+        revision=-1,
+        error=why,
+    )

@@ -13,12 +13,14 @@ import msgspec
 import structlog
 
 from semsupervisor.errors import PermanentError
+from semsupervisor.jobs import steps
 from semsupervisor.jobs.book import JobBook
 from semsupervisor.jobs.carrying import Carrier, Tell
 from semsupervisor.jobs.kinds import AnyKind
 from semsupervisor.jobs.progress import Progress
 from semsupervisor.jobs.record import JobRecord, JobState, Json, StepRecord
 from semsupervisor.kit.clock import Clock
+from semsupervisor.kit.failpoints import reach
 from semsupervisor.kit.ids import new_id
 from semsupervisor.kit.tasks import TaskOwner
 
@@ -27,6 +29,10 @@ log = structlog.get_logger(__name__)
 
 class UnknownJob(PermanentError):
     """There is no open job of that id."""
+
+
+class NotSettled(PermanentError):
+    """The job cannot be tried once more, or not given up; the text says why, and what can be done."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -46,13 +52,15 @@ class Runner:
         self._kinds = {kind.name: kind for kind in kinds}
         self._tell = tell
         self._open: dict[str, Carrier] = {}
+        self._strangers: dict[str, JobRecord] = {}
         self._order = asyncio.Lock()
         self._ending = False
 
     @property
     def open_jobs(self) -> Sequence[JobRecord]:
-        """Return the jobs that are open, oldest first."""
-        return [carrier.job for carrier in self._open.values() if carrier.job.is_open]
+        """Return the jobs that are open: those that this version cannot go on with, then the others, oldest first."""
+        carried = (carrier.job for carrier in self._open.values())
+        return [*self._strangers.values(), *(job for job in carried if job.is_open)]
 
     @property
     def holder(self) -> JobRecord | None:
@@ -77,7 +85,8 @@ class Runner:
     async def submit(self, kind_name: str, parameters: msgspec.Struct, asked_by: str) -> Asked:
         """Take a request for a job and return what became of it; the same request joins the job under way.
 
-        Raises: StoreError when it cannot be written down, and then nothing was begun.
+        Raises: StoreError when it cannot be written down: nothing was begun then, nor is by a later run, even if a slow
+        disk writes it down all the same.
         """
         kind = self._kinds[kind_name]
         wanted: Mapping[str, Json] = msgspec.to_builtins(parameters)
@@ -87,6 +96,8 @@ class Runner:
                     return Asked(carrier.job, joined=True)
             carrier = self._carrier(kind, self._record(kind, parameters, wanted, asked_by))
             await self._book.write(carrier.job)
+            reach("job.asked")
+            await carrier.accept()
             if kind.preempts:
                 await self._make_way(f"{carrier.job.title} ({carrier.job.id})")
             self._open[carrier.job.id] = carrier
@@ -105,11 +116,32 @@ class Runner:
         return carrier.job
 
     async def settle(self, job_id: str) -> JobRecord:
-        """Try a stuck job once more. Raises: UnknownJob."""
+        """Try a stuck job once more. Raises: UnknownJob; NotSettled when this version cannot go on with it."""
         async with self._order:
+            if stranger := self._strangers.get(job_id):
+                raise NotSettled(f"{stranger.title} cannot be tried once more: {stranger.error}")
             carrier = self._found(job_id)
             carrier.unstick()
             self._start_what_may()
+            return carrier.job
+
+    async def give_up(self, job_id: str, by: str) -> JobRecord:
+        """End a stuck job and leave what it had begun as it is.
+
+        Raises: UnknownJob; NotSettled when it is not stuck; StoreError when that cannot be written down.
+        """
+        async with self._order:
+            if stranger := self._strangers.get(job_id):
+                ended = steps.give_up(stranger, by, self._clock.now())
+                await self._book.write(ended)
+                del self._strangers[job_id]
+                await self._tell(ended)
+                return ended
+            carrier = self._found(job_id)
+            if carrier.is_carried or carrier.job.state is not JobState.STUCK:
+                raise NotSettled(f"{carrier.job.title} is not stuck: end it with semsupervisor jobs cancel {job_id}")
+            await carrier.give_up(by)
+            del self._open[job_id]
             return carrier.job
 
     async def wait(self, job_id: str) -> JobRecord:
@@ -138,18 +170,31 @@ class Runner:
             carrier.abandon()
 
     async def _take_up(self, job: JobRecord) -> None:
-        kind = self._kinds.get(job.kind)
-        if kind is None:
-            log.error("jobs.kind_unknown", job=job.id, kind=job.kind)
+        if not job.accepted:
+            await self._end_refused(job)
             return
         try:
+            kind = self._known(job.kind)
             carrier = self._carrier(kind, job)
         except (msgspec.ValidationError, ValueError) as error:
             log.error("jobs.not_understood", job=job.id, kind=job.kind, error=str(error))
+            self._strangers[job.id] = steps.foreign(job, str(error))
+            await self._tell(self._strangers[job.id])
             return
         self._open[job.id] = carrier
         await carrier.take_up(finishes=kind.finishes)
         log.info("job.taken_up", job=job.id, kind=job.kind, state=carrier.job.state.value)
+
+    async def _end_refused(self, job: JobRecord) -> None:
+        """End a job whose request was refused before it was seen to be on the disk. Raises: StoreError."""
+        refused = steps.refuse(job, self._clock.now())
+        await self._book.write(refused)
+        await self._tell(refused)
+
+    def _known(self, kind: str) -> AnyKind:
+        if kind not in self._kinds:
+            raise ValueError(f"this version of the supervisor knows no job of the kind {kind}")
+        return self._kinds[kind]
 
     def _record(
         self, kind: AnyKind, parameters: msgspec.Struct, wanted: Mapping[str, Json], asked_by: str
@@ -164,6 +209,7 @@ class Runner:
             steps=tuple(StepRecord(plan=step.plan) for step in kind.steps(parameters)),
             created_at=now,
             exclusive=kind.exclusive,
+            accepted=False,
         )
 
     def _carrier(self, kind: AnyKind, job: JobRecord) -> Carrier:

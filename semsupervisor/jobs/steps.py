@@ -56,7 +56,7 @@ def next_move(job: JobRecord) -> Move:
             return _forward(job.steps)
         case JobState.UNDOING:
             return _back(job.steps)
-        case JobState.QUEUED | JobState.DONE | JobState.UNDONE | JobState.STUCK:
+        case JobState.QUEUED | JobState.DONE | JobState.UNDONE | JobState.STUCK | JobState.GIVEN_UP:
             return Rest()
 
 
@@ -74,6 +74,17 @@ def _back(steps: Sequence[StepRecord]) -> Move:
         if steps[index].state in _TO_UNDO:
             return Undo(index)
     return End(JobState.UNDONE)
+
+
+def accept(job: JobRecord) -> JobRecord:
+    """Return a job that will be carried out, as whoever asked for it is told now."""
+    return _changed(job, accepted=True)
+
+
+def refuse(job: JobRecord, at: datetime) -> JobRecord:
+    """Return the end of a job that nobody was told would be carried out: nothing of it was begun."""
+    cause = "nobody was told that it would be carried out: the disk was too slow, or the supervisor ended before that"
+    return _changed(job, state=JobState.UNDONE, ended_at=at, cause=cause)
 
 
 def begin(job: JobRecord, at: datetime) -> JobRecord:
@@ -136,7 +147,7 @@ def cancel(job: JobRecord, by: str) -> JobRecord:
     match job.state:
         case JobState.QUEUED | JobState.RUNNING:
             return _changed(job, cancelled=True, state=JobState.UNDOING, cause=f"cancelled by {by}")
-        case JobState.UNDOING | JobState.STUCK | JobState.DONE | JobState.UNDONE:
+        case JobState.UNDOING | JobState.STUCK | JobState.DONE | JobState.UNDONE | JobState.GIVEN_UP:
             return job
 
 
@@ -167,6 +178,20 @@ def settle(job: JobRecord) -> JobRecord:
     if job.state is not JobState.STUCK:
         return job
     return interrupt(job, finishes=False)
+
+
+def foreign(job: JobRecord, why: str) -> JobRecord:
+    """Return how a job is shown that this version cannot go on with; its record stays as it was for one that can."""
+    if job.state is JobState.STUCK and job.revision < 0:
+        return job
+    advice = f"it is left as it was: start the version of the supervisor that began it (asked for by {job.asked_by})"
+    return msgspec.structs.replace(job, state=JobState.STUCK, error=f"{why}; {advice}")
+
+
+def give_up(job: JobRecord, by: str, at: datetime) -> JobRecord:
+    """Return the end of a stuck job that is left as it is."""
+    cause = f"given up by {by or 'somebody'}, with what it had begun left as it was; it was stuck: {job.error}"
+    return _changed(job, state=JobState.GIVEN_UP, ended_at=at, cause=cause, error="")
 
 
 def end(job: JobRecord, state: JobState, at: datetime) -> JobRecord:

@@ -8,7 +8,7 @@ import pytest
 
 from semsupervisor.api import job_handlers
 from semsupervisor.api.asking import Ask, Params, Refused
-from semsupervisor.api.job_handlers import JobParams, JobsParams
+from semsupervisor.api.job_handlers import JobParams, JobsParams, SettleParams
 from semsupervisor.api.jobs import JobsAnswer, OneJobAnswer
 from semsupervisor.api.metrics import MetricsPage
 from semsupervisor.jobs.record import JobState
@@ -50,11 +50,24 @@ async def test_an_open_job_is_cancelled_or_settled() -> None:
     reply = await job_handlers.cancel(ask(world, JobParams(id="b")))
     assert isinstance(reply.body, OneJobAnswer)
     assert (reply.body.job.state, reply.body.job.cause) == (JobState.UNDOING, "cancelled by root")
-    reply = await job_handlers.settle(ask(world, JobParams(id="s")))
+    reply = await job_handlers.settle(ask(world, SettleParams(id="s")))
     assert isinstance(reply.body, OneJobAnswer)
     assert reply.body.job.state is JobState.UNDOING
     assert world.work.asked == ["cancel b by root", "settle s"]
     for act in (job_handlers.cancel, job_handlers.settle):
         with pytest.raises(Refused, match="no open job 'a'") as refused:
-            await act(ask(world, JobParams(id="a")))
+            await act(ask(world, SettleParams(id="a")))
         assert refused.value.status == 404
+
+
+async def test_a_stuck_job_is_given_up() -> None:
+    """What cannot be tried once more is a 409 that says how to."""
+    world = World()
+    world.work.jobs = [job("s", JobState.STUCK, kind="strange")]
+    with pytest.raises(Refused, match="cannot be tried once more") as refused:
+        await job_handlers.settle(ask(world, SettleParams(id="s")))
+    assert (refused.value.status, "jobs settle s --give-up" in refused.value.what_to_do) == (409, True)
+    reply = await job_handlers.settle(ask(world, SettleParams(id="s", give_up=True)))
+    assert isinstance(reply.body, OneJobAnswer)
+    assert (reply.body.job.state, reply.body.job.open) == (JobState.GIVEN_UP, False)
+    assert world.work.asked == ["settle s", "give up s by root"]

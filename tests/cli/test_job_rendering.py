@@ -90,5 +90,6 @@ def test_all_about_a_job() -> None:
         "  because: no room",
         "  stuck: it hangs",
         "  mend that, then: semsupervisor jobs settle j1",
+        "  or end it and leave all as it is: semsupervisor jobs settle j1 --give-up",
     ]
     assert job_rendering.took(answered(JobState.QUEUED)) == ""

@@ -78,6 +78,21 @@ def test_a_job_is_cancelled_or_settled(command: CommandLine, world: World) -> No
     assert [one.split(" by ")[0] for one in world.work.asked] == ["cancel j1", "settle j2", "settle j2"]
 
 
+def test_a_stuck_job_is_given_up(command: CommandLine, world: World) -> None:
+    """What cannot be tried once more says how, and then it is exit code 0."""
+    world.work.jobs = [job("j1", JobState.STUCK, kind="strange", error="no such kind")]
+    assert (
+        "or end it and leave all as it is: semsupervisor jobs settle j1 --give-up" in command("jobs", "show", "j1").out
+    )
+    said = command("jobs", "settle", "j1")
+    assert (said.code, "jobs settle j1 --give-up" in said.err) == (1, True)
+    said = command("jobs", "settle", "j1", "--give-up")
+    assert (said.code, said.out) == (0, "hot backup is given up; what it had begun is left as it was\n")
+    world.work.jobs = [job("j1", JobState.GIVEN_UP)]
+    said = command("jobs", "show", "j1")
+    assert (said.code, "given up, asked for" in said.out) == (1, True)
+
+
 def test_wrong_usage_is_told(command: CommandLine) -> None:
     """Usage errors are exit code 2."""
     assert command("jobs", "show").code == 2

@@ -44,8 +44,12 @@ def test_backups_and_jobs_are_shown(command: CommandLine, world: World) -> None:
     """How old the newest good snapshot is, the last jobs, and what is under way or stuck."""
     assert "backup      no good snapshot is known" in command("status").lines
     world.work.snapshots = [snapshot("20260301-130000", complete=False), snapshot()]
+    world.work.jobs = [job("j1")]
+    assert command("status").code == 0
     world.work.jobs = [job("j2", JobState.STUCK), job("j1")]
-    lines = command("status").lines
+    said = command("status")
+    lines = said.lines
+    assert said.code == 1
     assert "backup      20260301-120000, taken 0 s ago" in lines
     assert "jobs        j2  stuck  0 s ago  hot backup" in lines
     assert any("j1" in line for line in lines)

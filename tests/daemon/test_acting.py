@@ -20,6 +20,7 @@ from semsupervisor.kit.tasks import TaskOwner
 from semsupervisor.store.database import Store
 from semsupervisor.store.journal import Journal
 from tests.support.clock import ManualClock
+from tests.support.job_world import job as a_job
 from tests.support.waiting import eventually
 from tests.support.workshop import Piece, World, kind
 
@@ -137,6 +138,23 @@ async def test_nothing_is_begun_before_what_is_open_is_known(tmp_path: Path, mon
         monkeypatch.setattr(Mirror, "read", read)
         await host.acting.try_to_take_up()
         assert (await host.ended()).state is JobState.DONE
+
+
+async def test_how_many_jobs_are_stuck_is_seen(tmp_path: Path) -> None:
+    """And which, so that somebody can be told; nothing is said before it is known what an earlier run left."""
+    world = World(tmp_path / "world")
+    await asyncio.to_thread(Mirror(tmp_path / "jobs").write, a_job("0a", JobState.RUNNING, kind="from.the.future"))
+    async with a_host(tmp_path, world) as host:
+        assert list(await host.acting.observe()) == []
+        await host.acting.take_up()
+        (seen,) = await host.acting.observe()
+        assert (str(seen.subject), seen.facts) == ("supervisor:jobs", {"stuck_jobs": 1.0})
+        assert "(0a): this version of the supervisor knows no job of the kind from.the.future" in seen.evidence["jobs"]
+        assert host.notes[0][0] == "job.stuck"
+        await host.acting.readings().give_up("0a", "root")
+        assert host.notes[-1][0] == "job.given_up"
+        (seen,) = await host.acting.observe()
+        assert (seen.facts, seen.evidence) == ({"stuck_jobs": 0.0}, {})
 
 
 async def test_a_job_that_holds_the_stack_is_undone_at_the_end(tmp_path: Path) -> None:

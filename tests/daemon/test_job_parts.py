@@ -13,13 +13,17 @@ from tests.support.waiting import eventually
 
 
 async def test_what_was_left_open_is_taken_up_at_the_start(surroundings: Surroundings) -> None:
-    """From the folder beside the database; what this version does not know stays as it is."""
+    """From the folder beside the database; what this version does not know stays as it is there, and is told."""
     folder: Path = surroundings.folder / "state" / "jobs"
     unknown = job("0a", JobState.RUNNING, kind="from.the.future")
     await asyncio.to_thread(Mirror(folder).write, unknown)
     async with surroundings.running():
         await eventually(lambda: surroundings.says("/readyz", "healthy"))
-        assert (await surroundings.get("/v1/jobs"))["jobs"] == []
+        (job_shown,) = (await surroundings.get("/v1/jobs"))["jobs"]
+        assert (job_shown["id"], job_shown["state"]) == ("0a", "stuck")
+        assert [one["state"] for one in (await surroundings.get("/v1/status"))["jobs"]] == ["stuck"]
+        kinds = [entry["kind"] for entry in (await surroundings.get("/v1/timeline"))["entries"]]
+        assert "job.stuck" in kinds
     assert await asyncio.to_thread(Mirror(folder).read) == [unknown]
 
 

@@ -92,11 +92,22 @@ async def test_the_mirror_alone_is_enough(kept: Kept, tmp_path: Path, logs: Logs
 
 
 async def test_a_row_that_cannot_be_read_hides_no_other(kept: Kept, logs: Logs) -> None:
-    """It is said."""
+    """It is said, and stands for a job that is stuck."""
     await kept.book.write(job(1))
     await kept.store.write(lambda connection: connection.execute("INSERT INTO jobs VALUES ('2', 'x', 1, '{')"))
     assert list(await kept.book.newest(10)) == [job(1)]
     assert [entry["event"] for entry in logs] == ["jobs.row_unreadable"]
+    first, second = await kept.book.open_jobs()
+    assert (first, second.id, second.state) == (job(1), "2", JobState.STUCK)
+    assert "its row in the state database cannot be read" in second.error
+
+
+async def test_a_copy_that_can_be_read_stands_for_one_that_cannot(kept: Kept, tmp_path: Path) -> None:
+    """Of the mirror and the database one is enough."""
+    await kept.book.write(job(1))
+    (file,) = await asyncio.to_thread(lambda: list((tmp_path / "jobs").iterdir()))
+    await asyncio.to_thread(file.write_text, "{")
+    assert list(await kept.book.open_jobs()) == [job(1)]
 
 
 async def test_only_the_newest_ended_jobs_are_kept(kept: Kept) -> None:

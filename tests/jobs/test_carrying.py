@@ -34,7 +34,7 @@ def test_the_steps_must_be_those_of_the_record(tmp_path: Path) -> None:
     """A record that another version began is not carried out by steps that mean something else."""
     assert carrier(tmp_path, ONE.name).job.state is JobState.QUEUED
     for names in ((), (TWO.name,), (ONE.name, TWO.name)):
-        with pytest.raises(ValueError, match="other ones"):
+        with pytest.raises(ValueError, match="in other steps"):
             carrier(tmp_path, *names)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from semsupervisor.errors import StoreError
 from semsupervisor.jobs.mirror import Mirror
-from semsupervisor.jobs.record import JobRecord
+from semsupervisor.jobs.record import JobRecord, JobState
 from semsupervisor.kit.files import UNFINISHED_SUFFIX
 from tests.jobs.test_steps import ONE, a_job
 from tests.support.logs import Logs
@@ -38,12 +38,14 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_is_said_and_kept(tmp_path: Path, logs: Logs) -> None:
-    """Somebody may still read it; what a writer that was killed left half done is not taken for a job."""
+    """It stands for a job that is stuck; what a writer that was killed left half done is not taken for a job."""
     mirror = Mirror(tmp_path)
     mirror.write(named("1"))
     (tmp_path / "2.json").write_text("{")
     (tmp_path / f".3.json.abcd{UNFINISHED_SUFFIX}").write_text("{")
-    assert [job.id for job in mirror.read()] == ["1"]
+    job, unreadable = mirror.read()
+    assert (job.id, unreadable.id, unreadable.state) == ("1", "2", JobState.STUCK)
+    assert "2.json cannot be read" in unreadable.error
     assert [entry["event"] for entry in logs] == ["jobs.unreadable"]
     assert (tmp_path / "2.json").exists()
 

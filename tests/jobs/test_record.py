@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from semsupervisor.jobs import steps
-from semsupervisor.jobs.record import JobRecord, JobState
+from semsupervisor.jobs.record import JobRecord, JobState, unreadable
+from semsupervisor.kit.ids import new_id
 from tests.jobs.test_steps import NOW, ONE, a_job, step
 
 
@@ -14,7 +15,7 @@ from tests.jobs.test_steps import NOW, ONE, a_job, step
 def test_a_job_is_open_until_it_has_ended(state: JobState) -> None:
     """One that is stuck is open: somebody has to see to it."""
     job = msgspec.structs.replace(a_job(ONE), state=state)
-    assert job.is_open is (state not in (JobState.DONE, JobState.UNDONE))
+    assert job.is_open is (state not in (JobState.DONE, JobState.UNDONE, JobState.GIVEN_UP))
 
 
 def test_a_job_is_committed_when_its_step_is_done() -> None:
@@ -28,3 +29,11 @@ def test_a_record_comes_back_as_it_was_written() -> None:
     """It is JSON on the disk."""
     job = steps.with_data(steps.step_begun(steps.begin(a_job(ONE), NOW), 0, NOW), {"ids": ["a", "b"], "n": None})
     assert msgspec.json.decode(msgspec.json.encode(job), type=JobRecord) == job
+
+
+def test_what_cannot_be_read_is_stuck_and_older_than_all_else() -> None:
+    """When it was asked for is read from its id, if that is one."""
+    job = unreadable(new_id(NOW), "no JSON")
+    assert (job.state, job.error, job.created_at) == (JobState.STUCK, "no JSON", NOW)
+    assert steps.newer(job, msgspec.structs.replace(a_job(ONE), id=job.id)).kind != job.kind
+    assert unreadable("strange", "").created_at.year == 1970

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from semsupervisor.errors import StoreError
-from semsupervisor.jobs import carrying
+from semsupervisor.jobs import book, carrying
 from semsupervisor.jobs.kinds import AnyKind, Step
-from semsupervisor.jobs.record import JobState, StepState
-from semsupervisor.jobs.runner import UnknownJob
+from semsupervisor.jobs.mirror import Mirror
+from semsupervisor.jobs.record import JobRecord, JobState, StepState
+from semsupervisor.jobs.runner import NotSettled, UnknownJob
 from semsupervisor.kit.tasks import TaskOwner
 from tests.support.clock import ManualClock
 from tests.support.logs import Logs
@@ -339,23 +341,83 @@ async def test_what_cannot_be_written_down_is_not_begun(world: World, tmp_path: 
         assert ended.state is UNDONE
 
 
-async def test_what_this_version_does_not_know_is_left_alone(world: World, tmp_path: Path, logs: Logs) -> None:
-    """A kind that is gone, or has other steps now: said, kept on the disk, and nothing is done about it."""
+async def test_what_a_slow_disk_writes_after_all_is_not_carried_out(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its request was refused: the next run ends it, and says that nobody was told otherwise."""
+    write, disk = Mirror.write, threading.Event()
+
+    def slowly(mirror: Mirror, job: JobRecord) -> None:
+        disk.wait(30)
+        write(mirror, job)
+
+    monkeypatch.setattr(book, "MIRROR_SECONDS", 0.05)
+    monkeypatch.setattr(Mirror, "write", slowly)
+    async with a_run(tmp_path, building(world)) as shop:
+        with pytest.raises(StoreError, match="does not answer"):
+            await shop.ask()
+        disk.set()
+        await eventually(shop.mirrored)
+    monkeypatch.setattr(book, "MIRROR_SECONDS", 5.0)
+    async with a_run(tmp_path, building(world)) as shop:
+        assert list(shop.runner.open_jobs) == []
+        assert list(await shop.mirrored()) == []
+        (found,) = await shop.book.newest(5)
+        assert (found.state, found.began_at, "nobody was told" in found.cause) == (UNDONE, None, True)
+        assert world.calls == []
+
+
+async def test_what_this_version_does_not_know_is_stuck(world: World, tmp_path: Path, logs: Logs) -> None:
+    """A kind that is gone, or has other steps now: said and told, left as it is on the disk, for one that knows it."""
     async with a_run(tmp_path, building(world)) as shop:
         world.hold("do two")
-        await shop.ask()
+        job = await shop.ask()
         await eventually(lambda: "do two" in world.calls)
+        (before,) = await shop.mirrored()
     for kinds in ([kind("other", [])], [kind("build", [world.step("one")])]):
         async with a_run(tmp_path, kinds) as shop:
-            assert list(shop.runner.open_jobs) == []
-            assert len(await shop.mirrored()) == 1
-    assert {"jobs.kind_unknown", "jobs.not_understood"} <= set(events(logs))
+            (shown,) = shop.runner.open_jobs
+            assert (shown.id, shown.state, shop.runner.holder) == (job.id, STUCK, None)
+            assert shop.told == [("build piece", STUCK)]
+            assert list(await shop.mirrored()) == [before]
+            with pytest.raises(NotSettled, match="cannot be tried once more: this version of the supervisor"):
+                await shop.runner.settle(job.id)
+            with pytest.raises(UnknownJob):
+                await shop.runner.cancel(job.id, "root")
+    assert events(logs).count("jobs.not_understood") == 2
+    world.held.clear()
+    async with a_run(tmp_path, building(world)) as shop:
+        await eventually(lambda: not shop.runner.open_jobs)
+        assert await world.made() == set()
+
+
+async def test_what_is_stuck_can_be_given_up(world: World, tmp_path: Path) -> None:
+    """One that this version does not know, and one that cannot be undone; the next run finds nothing open."""
+    async with a_run(tmp_path, building(world)) as shop:
+        world.hold("do two")
+        strange = await shop.ask()
+        await eventually(lambda: "do two" in world.calls)
+        with pytest.raises(NotSettled, match="is not stuck"):
+            await shop.runner.give_up(strange.id, "root")
+    world.held.clear()
+    async with a_run(tmp_path, [kind("other", [world.step("x", commits=True), world.step("y")])]) as shop:
+        world.failing = {"do y"}
+        stuck = await shop.done("other")
+        for job in (strange, stuck):
+            ended = await shop.runner.give_up(job.id, "root")
+            assert (ended.state, ended.cause.startswith("given up by root")) == (JobState.GIVEN_UP, True)
+        assert shop.told[-2:] == [("build piece", JobState.GIVEN_UP), ("other piece", JobState.GIVEN_UP)]
+        assert list(shop.runner.open_jobs) == []
+        assert list(await shop.mirrored()) == []
+        assert {job.state for job in await shop.book.newest(5)} == {JobState.GIVEN_UP}
+        assert {"one", "x"} <= await world.made()
 
 
 async def test_only_open_jobs_can_be_asked_about(world: World, tmp_path: Path) -> None:
     """Cancelling, settling or waiting for another says where to look."""
     async with a_run(tmp_path, building(world)) as shop:
-        for call in (shop.runner.cancel("x", "root"), shop.runner.settle("x"), shop.runner.wait("x")):
+        runner = shop.runner
+        for call in (runner.cancel("x", "root"), runner.settle("x"), runner.give_up("x", "root"), runner.wait("x")):
             with pytest.raises(UnknownJob, match="jobs list"):
                 await call
-        assert shop.runner.progress("x") is None
+        assert runner.progress("x") is None

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from semsupervisor.jobs import steps
-from semsupervisor.jobs.record import JobRecord, JobState, StepPlan, StepRecord, StepState
+from semsupervisor.jobs.record import JobRecord, JobState, StepPlan, StepRecord, StepState, unreadable
 from semsupervisor.jobs.steps import Check, Do, End, Rest, Undo, next_move
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -238,3 +239,32 @@ def test_a_job_ends_with_all_of_its_acts_in_force_or_none(
             assert job.state is not JobState.UNDONE
     assert not job.is_open
     assert world.in_force == [job.state is JobState.DONE] * len(planned)
+
+
+def test_a_job_is_carried_out_once_that_was_told() -> None:
+    """One that was not has begun nothing and ends so."""
+    asked = msgspec.structs.replace(a_job(ONE), accepted=False)
+    assert steps.accept(asked).accepted
+    refused = steps.refuse(asked, NOW)
+    assert (refused.state, refused.ended_at, "nobody was told" in refused.cause) == (JobState.UNDONE, NOW, True)
+
+
+def test_what_another_version_began_is_shown_as_stuck() -> None:
+    """Nothing of its record changes for that; one that cannot be read says so itself."""
+    job = steps.begin(a_job(ONE), NOW)
+    shown = steps.foreign(job, "no such kind")
+    assert (shown.state, shown.revision, shown.steps) == (JobState.STUCK, job.revision, job.steps)
+    assert shown.error.startswith("no such kind; it is left as it was")
+    stub = unreadable("1", "no JSON")
+    assert steps.foreign(stub, "no such kind") is stub
+
+
+def test_a_job_that_is_given_up_has_ended() -> None:
+    """It says by whom, and what it was stuck at; nothing more is done about it."""
+    stuck = steps.step_failed(steps.step_begun(steps.begin(a_job(step("one", commits=True)), NOW), 0, NOW), 0, "x", NOW)
+    ended = steps.give_up(msgspec.structs.replace(stuck, state=JobState.STUCK, error="no disk"), "", NOW)
+    assert (ended.state, ended.is_open, ended.error, ended.ended_at) == (JobState.GIVEN_UP, False, "", NOW)
+    assert ended.cause.startswith("given up by somebody")
+    assert ended.cause.endswith("it was stuck: no disk")
+    assert steps.next_move(ended) == Rest()
+    assert steps.cancel(ended, "root") is ended

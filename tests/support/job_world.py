@@ -15,7 +15,7 @@ from semsupervisor.errors import TemporaryError
 from semsupervisor.jobs import steps
 from semsupervisor.jobs.progress import Progress
 from semsupervisor.jobs.record import JobRecord, JobState, StepPlan, StepRecord, StepState
-from semsupervisor.jobs.runner import Asked, UnknownJob
+from semsupervisor.jobs.runner import Asked, NotSettled, UnknownJob
 from tests.support.clock import ManualClock
 
 SNAPSHOT = "20260301-120000"
@@ -31,6 +31,7 @@ def job(job_id: str = "j1", state: JobState = JobState.DONE, **changed: Any) -> 
         JobState.UNDOING: (StepState.UNDOING, StepState.UNDONE),
         JobState.UNDONE: (StepState.UNDONE, StepState.FAILED),
         JobState.STUCK: (StepState.UNDOING, StepState.FAILED),
+        JobState.GIVEN_UP: (StepState.UNDOING, StepState.FAILED),
     }[state]
     plans = (StepPlan("begin", "Find room"), StepPlan("streams", "Copy the streams"))
     record = JobRecord(
@@ -117,6 +118,7 @@ class JobWorld:
             progress=self.progress.get,
             cancel=self._cancel,
             settle=self._settle,
+            give_up=self._give_up,
         )
 
     def backups(self) -> BackupReadings:
@@ -144,7 +146,13 @@ class JobWorld:
 
     async def _settle(self, job_id: str) -> JobRecord:
         self.asked.append(f"settle {job_id}")
+        if self._open(job_id).kind == "strange":
+            raise NotSettled("hot backup cannot be tried once more: this version knows no such kind")
         return steps.settle(self._open(job_id))
+
+    async def _give_up(self, job_id: str, by: str) -> JobRecord:
+        self.asked.append(f"give up {job_id} by {by}")
+        return steps.give_up(self._open(job_id), by, ManualClock().now())
 
     def _open(self, job_id: str) -> JobRecord:
         found = [one for one in self.jobs if one.id == job_id and one.is_open]
