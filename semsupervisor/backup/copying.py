@@ -13,9 +13,10 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
+from semsupervisor.backup.archive import ArchiveWalk, too_small
 from semsupervisor.backup.disk import SYNC_SECONDS, Disk
 from semsupervisor.backup.folders import TargetUnusable, Writer
-from semsupervisor.backup.framing import FrameWalk, Malformed
+from semsupervisor.backup.framing import Malformed
 from semsupervisor.backup.manifest import FileEntry, LeftOut, StreamEntry
 from semsupervisor.errors import SupervisorError, TemporaryError
 from semsupervisor.jobs.kinds import At
@@ -102,14 +103,14 @@ class StreamCopier:
             await self._taken(stream, gently=False)
         except TargetUnusable:
             raise
-        except TemporaryError as error:
+        except (TemporaryError, Malformed) as error:
             log.warning("backup.stream_again", stream=stream.name, error=str(error))
             await self._forget(stream)
             await self._taken(stream, gently=True)
 
     async def _taken(self, stream: Known, *, gently: bool) -> None:
         name = f"streams/{stream.name}/stream.tar.s2"
-        walk = FrameWalk()
+        walk = ArchiveWalk()
         writer = Writer(self._folder / name)
 
         async def write(chunk: bytes) -> None:
@@ -120,7 +121,8 @@ class StreamCopier:
         try:
             await self._disk.do(writer.open)
             config, state = await self._content.take(stream.name, write, gently=gently)
-            walk.end()
+            await self._disk.do(walk.end)
+            await self._expect_enough(stream, config, state, walk.unpacked_bytes)
             entry = await self._disk.do(writer.finish, SYNC_SECONDS)
         finally:
             self._disk.leave(writer.close)
@@ -131,8 +133,26 @@ class StreamCopier:
         )
         self.files[name] = entry
         self.streams.append(
-            StreamEntry(account=ACCOUNT, name=stream.name, file=name, config=config, state=state, blocks=walk.blocks)
+            StreamEntry(
+                account=ACCOUNT,
+                name=stream.name,
+                file=name,
+                config=config,
+                state=state,
+                blocks=walk.blocks,
+                unpacked_bytes=walk.unpacked_bytes,
+            )
         )
+
+    async def _expect_enough(
+        self, stream: Known, config: Mapping[str, Any], state: Mapping[str, Any], unpacked_bytes: int
+    ) -> None:
+        """Raises: Malformed when it is too small for what the stream held at its beginning and still holds."""
+        if not too_small(config, unpacked_bytes, _bytes(state)):
+            return
+        still = [one.size_bytes for one in await self._content.streams() if one.name == stream.name]
+        if too_small(config, unpacked_bytes, min([_bytes(state), *still])):
+            raise Malformed(f"{unpacked_bytes} bytes unpacked, for messages of {_bytes(state)} bytes")
 
     async def _forget(self, stream: Known) -> None:
         folder = self._folder / "streams" / stream.name
@@ -172,6 +192,11 @@ def write_whole(target: Path, content: bytes) -> FileEntry:
         return writer.finish()
     finally:
         writer.close()
+
+
+def _bytes(state: Mapping[str, Any]) -> int:
+    value = state.get("bytes")
+    return value if isinstance(value, int) else 0
 
 
 def _as_text(values: Sequence[Value]) -> bytes:

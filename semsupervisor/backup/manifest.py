@@ -31,7 +31,7 @@ class StreamEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One stream in it.
 
     `state` is what the server said when it began: more may be in it, so its counts are "at least". `blocks` are the
-    blocks of data in its archive.
+    blocks of data in its archive, `unpacked_bytes` what they hold together; 0 where that was not counted yet.
     """
 
     account: str
@@ -40,6 +40,7 @@ class StreamEntry(msgspec.Struct, frozen=True, kw_only=True):
     config: Mapping[str, Any]
     state: Mapping[str, Any]
     blocks: int
+    unpacked_bytes: int = 0
 
 
 class LeftOut(msgspec.Struct, frozen=True):

@@ -1,7 +1,8 @@
 """Whether a snapshot is what its manifest says, by levels of which each sees more and costs more.
 
 Level 0: the manifest can be read, and all files are there with their sizes. Level 1: every byte is read, checksums
-agree, and the frames of each stream are walked to their end.
+agree, and the frames of each stream are walked to their end, where the tar in them must end too, without a word of the
+server that it could not read all.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from pathlib import Path
 import msgspec
 
 from semsupervisor.backup import manifest as manifests
+from semsupervisor.backup.archive import ArchiveWalk
 from semsupervisor.backup.disk import Disk
 from semsupervisor.backup.folders import PIECE_BYTES, sizes
-from semsupervisor.backup.framing import FrameWalk, Malformed
+from semsupervisor.backup.framing import Malformed
 from semsupervisor.backup.manifest import FileEntry, Manifest, StreamEntry, Unusable, differences
 
 Progress = Callable[[float, float | None, str], None]
@@ -88,7 +90,7 @@ class _Reading:
         self._path = path
         self._opened: FileIO | None = None
         self._hash = hashlib.sha256()
-        self._walk = FrameWalk()
+        self._walk = ArchiveWalk()
         self._malformed = ""
         self._unreadable = ""
 
@@ -123,6 +125,9 @@ class _Reading:
     def _otherwise(self, stream: StreamEntry) -> Sequence[str]:
         if self._walk.blocks != stream.blocks:
             return [f"{self._path} has {self._walk.blocks} blocks instead of {stream.blocks}"]
+        if stream.unpacked_bytes and self._walk.unpacked_bytes != stream.unpacked_bytes:
+            unpacked = f"{self._walk.unpacked_bytes} bytes unpacked"
+            return [f"{self._path} has {unpacked} instead of {stream.unpacked_bytes}"]
         return []
 
     def _try_frames(self, step: Callable[[], None]) -> None:

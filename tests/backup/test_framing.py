@@ -6,13 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semsupervisor.backup.framing import MAGIC, FrameWalk, Malformed
-
-
-def frame(kind: int, body: bytes) -> bytes:
-    """Return one frame."""
-    return bytes([kind]) + len(body).to_bytes(3, "little") + body
-
+from semsupervisor.backup.framing import MAGIC, TAIL_BYTES, FrameWalk, Malformed
+from tests.support.archives import frame, stored
 
 BLOCK = frame(0x00, b"sum!" + b"x" * 500)
 STORED = frame(0x01, b"sum!" + b"y" * 20)
@@ -53,6 +48,9 @@ def test_a_stream_that_is_cut_is_seen_unless_between_two_frames(length: int) -> 
         (b"\x1f\x8b" + b"\0" * 20, "does not begin as an S2 stream: 1f8b"),
         (MAGIC + frame(0x02, b"z" * 9), "unknown kind 0x02 at 10"),
         (MAGIC + frame(0x00, b"abc"), "a block of 3 bytes at 10"),
+        (MAGIC + frame(0x01, b"sum!"), "a block of 4 bytes at 10"),
+        (MAGIC + b"\x01\xff\xff\xff", "a block of 16777215 bytes at 10"),
+        (MAGIC + frame(0x00, b"sum!\xff"), "a block without a length, before 19"),
         (MAGIC + frame(0xFF, b"abc"), "a second beginning of 3 bytes at 10"),
         (MAGIC, "holds no data"),
         (b"", "ends within a frame, after 0 bytes"),
@@ -62,3 +60,25 @@ def test_what_is_no_such_stream_is_refused(stream: bytes, what: str) -> None:
     """It says what stands where."""
     with pytest.raises(Malformed, match=what):
         walked(stream)
+
+
+@pytest.mark.parametrize("length", [1, TAIL_BYTES - 1, TAIL_BYTES, TAIL_BYTES + 1, 5 * TAIL_BYTES + 7])
+@pytest.mark.parametrize("block_bytes", [1000, TAIL_BYTES, 2**20])
+def test_the_end_is_at_hand(length: int, block_bytes: int) -> None:
+    """Whatever the blocks are, as much of it as is promised, and all of a stream that is shorter."""
+    content = bytes(at % 251 for at in range(length))
+    walk = FrameWalk()
+    walk.feed(stored(content, block_bytes))
+    walk.end()
+    assert (walk.tail(), walk.unpacked_bytes) == (content[-TAIL_BYTES:], length)
+
+
+def test_the_end_is_unpacked() -> None:
+    """From a block that is packed, with what is before it; one that cannot be unpacked is refused."""
+    packed = frame(0x00, b"sum!" + b"\x05\x00z\x01\x01")
+    walk = FrameWalk()
+    walk.feed(MAGIC + frame(0x01, b"sum!a") + packed)
+    assert (walk.tail(), walk.unpacked_bytes) == (b"azzzzz", 6)
+    walk.feed(BLOCK)
+    with pytest.raises(Malformed, match="one of its last blocks cannot be unpacked"):
+        walk.tail()

@@ -26,6 +26,7 @@ from semsupervisor.jobs.record import JobRecord, JobState
 from semsupervisor.kit.blocking import BlockingCalls
 from semsupervisor.kit.tasks import TaskOwner
 from semsupervisor.systems import buckets, snapshots
+from tests.support.archives import archive
 from tests.support.clock import ManualClock
 from tests.support.nats_server import GENERATIONS, NatsServer
 from tests.support.waiting import eventually
@@ -44,6 +45,7 @@ class Stack:
         self.broken: Mapping[str, Exception] = {}
         self.mends: set[str] = set()
         self.content = b""
+        self.holds = 0
         self.taken: list[tuple[str, bool]] = []
         self.connections = 0
         self.found: list[tuple[str, Verdict]] = []
@@ -68,7 +70,7 @@ class Stack:
             raise self.broken[name]
         if self.client is None:
             await write(self.content)
-            return {"name": name}, {"messages": 1}
+            return {"name": name}, {"messages": 1, "bytes": self.holds}
         begun = await snapshots.take(self.client, name, write)
         return begun.config, begun.state
 
@@ -188,7 +190,27 @@ async def test_all_streams_and_files_are_in_it(server: NatsServer, tmp_path: Pat
         await client.close()
 
 
-FRAMES = b"\xff\x06\x00\x00S2sTwO" + b"\x01\x08\x00\x00sum!data"
+async def test_what_broke_inside_the_server_is_a_fault(server: NatsServer, tmp_path: Path) -> None:
+    """A block that is gone from its disk: the older server closes the archive as if it were whole."""
+    client = await nats.connect(server.url)
+    try:
+        jetstream = client.jetstream()
+        await jetstream.add_stream(name="TORN", subjects=["torn"])
+        for _ in range(20):
+            await jetstream.publish("torn", os.urandom(1_000_000))
+        await asyncio.to_thread((server.streams / "TORN" / "msgs" / "1.blk").unlink)
+        async with a_workshop(tmp_path, Stack(tmp_path / "stack", client)) as shop:
+            await backed_up(shop)
+            (one,) = await listed(tmp_path)
+            ((what, why),) = [(left.what, left.why) for left in one.left_out if left.is_fault]
+            assert (one.complete, what) == (False, "stream TORN")
+            assert "could not read" in why.lower() or "gave up" in why, why
+    finally:
+        await jetstream.delete_stream("TORN")
+        await client.close()
+
+
+FRAMES = archive({"meta.inf": b"{}", "msgs/1.blk": b"data"})
 
 
 async def test_a_stream_that_cannot_be_had_keeps_no_other_back(tmp_path: Path) -> None:
@@ -304,7 +326,20 @@ async def test_a_stream_that_ends_too_early_is_a_fault(tmp_path: Path) -> None:
     async with a_workshop(tmp_path, stack) as shop:
         await backed_up(shop)
         (one,) = await listed(tmp_path)
-        assert one.left_out[0].why == "it ends within a frame, after 21 bytes"
+        assert one.left_out[0].why == f"it ends within a frame, after {len(FRAMES) - 1} bytes"
+
+
+async def test_an_archive_too_small_for_its_messages_is_a_fault(tmp_path: Path) -> None:
+    """Unless they went from the stream while it was copied."""
+    stack = Stack(tmp_path / "stack")
+    stack.content, stack.holds = FRAMES, 1_000_000
+    stack.names = [Known("SHORT", 1_000_000, False), Known("EMPTIED", 0, False)]
+    async with a_workshop(tmp_path, stack) as shop:
+        await backed_up(shop)
+        (one,) = await listed(tmp_path)
+        assert [left.what for left in one.left_out] == ["stream SHORT"]
+        assert "bytes unpacked, for messages of 1000000 bytes" in one.left_out[0].why
+        assert one.streams == 1
 
 
 async def test_without_room_nothing_is_begun(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from semsupervisor.backup.folders import PIECE_BYTES, Folders, NoSnapshot
 from semsupervisor.backup.manifest import FileEntry
 from semsupervisor.backup.verify import Verdict, Verifier
 from semsupervisor.kit.blocking import BlockingCalls
+from tests.support.archives import archive
 from tests.support.snapshot_folder import ARCHIVE, MANIFEST, STREAM, entry, whole
 from tests.support.waiting import eventually
 
@@ -76,14 +77,20 @@ async def test_damage_is_found_at_its_level(
 
 
 @pytest.mark.parametrize(
-    ("archive", "blocks", "found"),
-    [(ARCHIVE[:-1], 1, "is no whole archive"), (b"x" * 30, 1, "is no whole archive"), (ARCHIVE, 2, "has 1 blocks")],
+    ("content", "blocks", "found"),
+    [
+        (ARCHIVE[:-1], 1, "is no whole archive"),
+        (b"x" * 30, 1, "is no whole archive"),
+        (ARCHIVE, 2, "has 1 blocks"),
+        (archive({"meta.inf": b"{}"}), 1, "has 3072 bytes unpacked instead of"),
+        (archive({"errors.txt": b"no such file"}), 1, "is no whole archive: the server could not read all of it"),
+    ],
 )
-async def test_an_archive_that_was_never_whole_is_found(folder: Path, archive: bytes, blocks: int, found: str) -> None:
+async def test_an_archive_that_was_never_whole_is_found(folder: Path, content: bytes, blocks: int, found: str) -> None:
     """Its checksum agrees, for it was written so."""
     stream = msgspec.structs.replace(MANIFEST.streams[0], blocks=blocks)
-    await asyncio.to_thread((folder / STREAM).write_bytes, archive)
-    await asyncio.to_thread(rewritten(files={**MANIFEST.files, STREAM: entry(archive)}, streams=(stream,)), folder)
+    await asyncio.to_thread((folder / STREAM).write_bytes, content)
+    await asyncio.to_thread(rewritten(files={**MANIFEST.files, STREAM: entry(content)}, streams=(stream,)), folder)
     (text,) = (await verified(folder, 1)).damage
     assert text.startswith(f"{STREAM} {found}")
 

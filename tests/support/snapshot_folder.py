@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from semsupervisor.backup import manifest as manifests
-from semsupervisor.backup.framing import MAGIC
 from semsupervisor.backup.manifest import FileEntry, Kind, Manifest, StreamEntry
+from tests.support.archives import archive, unpacked
 
 AT = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 ID = "20260301-020000"
-ARCHIVE = MAGIC + b"\x01\x08\x00\x00sum!data"
+ARCHIVE = archive({"meta.inf": b"{}", "msgs/1.blk": b"data"})
+UNPACKED_BYTES = len(unpacked(ARCHIVE))
 STREAM = "streams/EV/stream.tar.s2"
 
 
@@ -30,7 +31,9 @@ MANIFEST = Manifest(
     began_at=AT,
     ended_at=AT,
     files={".env": entry(b"A=1"), STREAM: entry(ARCHIVE)},
-    streams=(StreamEntry(account="$G", name="EV", file=STREAM, config={}, state={}, blocks=1),),
+    streams=(
+        StreamEntry(account="$G", name="EV", file=STREAM, config={}, state={}, blocks=1, unpacked_bytes=UNPACKED_BYTES),
+    ),
 )
 
 
