@@ -217,7 +217,7 @@ FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
         "set_aside": bool,
         "removed": bool,
         "refused": bool,
+        "stuck_jobs": float,
     },
     SubjectKind.RECEIVER: {"dead_letters": float, "oldest_waiting_seconds": float, "failing": bool, "resting": bool},
 }
-        "stuck_jobs": float,

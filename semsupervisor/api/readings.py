@@ -133,9 +133,9 @@ class JobReadings(msgspec.Struct, frozen=True, kw_only=True):
     progress: Callable[[str], Progress | None]
     cancel: Callable[[str, str], Awaitable[JobRecord]]
     settle: Callable[[str], Awaitable[JobRecord]]
-
-
     give_up: Callable[[str, str], Awaitable[JobRecord]]
+
+
 class SnapshotReading(msgspec.Struct, frozen=True, kw_only=True):
     """One snapshot: how it is listed, the last look at it, and its manifest where that was asked for and is there."""
 
