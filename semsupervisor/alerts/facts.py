@@ -82,6 +82,7 @@ FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
         "offered": bool,
         "nats_connected": bool,
         "flows": str,
+        "flows_stopped": bool,
         "flows_active": float,
         "flows_expected": float,
         "flows_missing": float,

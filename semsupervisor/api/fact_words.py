@@ -53,6 +53,7 @@ WORDS: Mapping[str, str] = {
     "flows_expected": "Flows that should run.",
     "flows_missing": "Flows that should run and do not.",
     "flows_slow": "Flows that run and do not keep up.",
+    "flows_stopped": "Whether it says of its flows together that they do not run.",
     "free_bytes": "Space that is free for the supervisor's user.",
     "health": "What its own health check says, 1 for what holds.",
     "healthy": "Whether it says that it is healthy.",

@@ -9,19 +9,30 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import StrEnum
-from itertools import islice
 from typing import cast
 
 import msgspec
 
 from semsupervisor.kit.text import shortened
 from semsupervisor.systems.bodies import Unreadable, json_object, one_line
+from semsupervisor.systems.semstreams_flows import AT_REST, BROKEN
 
 OK = 200
 UNAVAILABLE = 503
 
 NATS_PART = "nats"
-FINE_WORDS = frozenset({"connected", "running", "healthy", "ok"})
+FLOWS_PART = "flows"
+# How the runbook's dialect calls a part that is well, or not meant to work, and one that is not well.
+FINE_WORDS = frozenset(
+    {"connected", "running", "healthy", "ok", "up", "ready", "active", "started", "enabled", "true"}
+    | {"idle", "none", "disabled", "not_configured"}
+)
+ILL_WORDS = frozenset(
+    {"disconnected", "reconnecting", "connecting", "closed", "unreachable", "unavailable", "down", "false"}
+    | {"degraded", "slow", "stalled", "unhealthy", "crashed", *BROKEN, *(AT_REST - {"disabled"})}
+)
+CONNECTED_WORDS = {"connected": True, "true": True, "disconnected": False, "false": False}
+STOPPED_WORDS = frozenset({"down", "crashed", "false", *BROKEN, *AT_REST}) - FINE_WORDS
 NANOSECONDS = 1e9
 LARGEST_INTEGER = 2**63 - 1
 LONGEST_TEXT = 120
@@ -47,14 +58,16 @@ class Status(StrEnum):
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """What /health said; None and empty where a dialect has no word for it.
 
-    `parts` are all parts that it is made of, at most 30 of them, and `unwell` those that are not healthy, in
-    SemStreams' own words.
+    `flows` is the word for all flows together, and `flows_stopped` whether it says that they do not run: None for a
+    word that is not known. `parts` are all parts that it is made of, at most 30 of them, and `unwell` those that are
+    not healthy, in SemStreams' own words.
     """
 
     status: Status
     nats_connected: bool | None = None
     nats_message: str = ""
     flows: str = ""
+    flows_stopped: bool | None = False
     version: str = ""
     uptime_seconds: float | None = None
     buffered_messages: int | None = None
@@ -63,9 +76,15 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Part(msgspec.Struct, frozen=True):
+    """One part: its status, None when that cannot be read, how SemStreams calls it, and what it adds to that."""
+
     name: str
     status: Status | None
-    message: str
+    told: str
+    message: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} is {self.told}: {self.message}" if self.message else f"{self.name} is {self.told}"
 
 
 def parse_health(http_status: int, body: bytes) -> Health:
@@ -76,23 +95,25 @@ def parse_health(http_status: int, body: bytes) -> Health:
     status = _status(whole)
     if status is None:
         raise Unreadable(f"the status is {_shown(whole.get('status'))}, not one of {', '.join(Status)}")
-    parts = tuple(_parts(whole))
+    components, sub_statuses = tuple(_components(whole)), tuple(_parts(whole))
+    parts = (*components, *sub_statuses)
+    nats_connected, nats_message = _nats(whole, components, sub_statuses)
     if status is Status.HEALTHY:
         if http_status != OK:
             raise Unreadable(f"HTTP {http_status} with the status healthy")
-        status = _worst(parts)
-    components = _components(whole)
-    nats_connected, nats_message = _nats(whole, components, parts)
+        status = _worst(parts, nats_connected)
+    flows = next((part.told for part in components if part.name == FLOWS_PART), "")
     return Health(
         status=status,
         nats_connected=nats_connected,
         nats_message=nats_message,
-        flows=_text(components.get("flows")),
+        flows=flows,
+        flows_stopped=_flows_stopped(flows),
         version=_text(whole.get("version")),
         uptime_seconds=_uptime_seconds(whole),
         buffered_messages=_count(whole.get("buffered_messages")),
-        parts=tuple(islice(_described_all(components, parts), MOST_PARTS)),
-        unwell=tuple(_unwell(components, parts)) or (() if nats_connected is not False else ("nats is disconnected",)),
+        parts=tuple(str(part) for part in parts[:MOST_PARTS]),
+        unwell=_unwell(parts, nats_connected),
     )
 
 
@@ -137,41 +158,76 @@ def _parts(item: _Object, depth: int = 0) -> Iterator[_Part]:
         if not isinstance(entry, dict):
             raise Unreadable(f"a sub-status is {_shown(entry)} in place of an object")
         part = cast("_Object", entry)
-        yield _Part(_text(part.get("component")) or "?", _status(part), _text(part.get("message")))
+        status = _status(part)
+        told = status.value if status else "unreadable"
+        yield _Part(_text(part.get("component")) or "?", status, told, _text(part.get("message")))
         yield from _parts(part, depth + 1)
 
 
-def _worst(parts: tuple[_Part, ...]) -> Status:
-    """Return the aggregate of the parts, by SemStreams' own rule. Raises: Unreadable."""
-    seen = {part.status for part in parts}
-    if None in seen:
-        strange = next(part.name for part in parts if part.status is None)
-        raise Unreadable(f"the status is healthy, but that of {strange} cannot be read")
-    return next((status for status in reversed(Status) if status in seen), Status.HEALTHY)
+def _worst(parts: tuple[_Part, ...], nats_connected: bool | None) -> Status:
+    """Return the aggregate of the parts, by SemStreams' own rule. Raises: Unreadable, if it may as well be worse."""
+    seen = {part.status for part in parts} | ({Status.DEGRADED} if nats_connected is False else set())
+    worst = next((status for status in reversed(Status) if status in seen), Status.HEALTHY)
+    strange = next((part for part in parts if part.status is None), None)
+    if worst is Status.HEALTHY and strange is not None:
+        raise Unreadable(f"the status is healthy, but that of {strange.name} cannot be read: it is {strange.told}")
+    return worst
 
 
-def _nats(whole: _Object, components: _Object, parts: tuple[_Part, ...]) -> tuple[bool | None, str]:
+def _nats(whole: _Object, components: tuple[_Part, ...], sub_statuses: tuple[_Part, ...]) -> tuple[bool | None, str]:
     """Return whether NATS is connected, None when that is not said, and SemStreams' own words on it."""
     if "nats_connected" in whole:
         connected = whole["nats_connected"]
         if not isinstance(connected, bool):
             raise Unreadable(f"nats_connected is {_shown(connected)}")
         return connected, ""
-    if NATS_PART in components:
-        told = _text(components[NATS_PART])
-        return {"connected": True, "disconnected": False}.get(told.casefold()), told
-    part = next((part for part in parts if part.name == NATS_PART), None)
+    part = next((part for part in (*components, *sub_statuses) if part.name == NATS_PART), None)
     if part is None:
         return None, ""
+    if part in components:
+        return CONNECTED_WORDS.get(part.told.casefold()), part.told
     return {Status.HEALTHY: True, Status.UNHEALTHY: False}.get(part.status or Status.DEGRADED), part.message
 
 
-def _components(whole: _Object) -> _Object:
-    """Return the components of the runbook's dialect, none in the others. Raises: Unreadable."""
+def _components(whole: _Object) -> Iterator[_Part]:
+    """Yield the components of the runbook's dialect, none in the others. Raises: Unreadable."""
     components = whole.get("components", {})
-    if not isinstance(components, dict) or not isinstance(components.get(NATS_PART, ""), str):
-        raise Unreadable("the components are no object, or what they say of NATS is no text")
-    return cast("_Object", components)
+    if not isinstance(components, dict):
+        raise Unreadable("the components are no object")
+    for name, value in components.items():
+        told = _word(value)
+        if told is not None:
+            yield _Part(_text(name), _status_of(told.casefold()), told or "without a word")
+        elif name == NATS_PART:
+            raise Unreadable(f"what the components say of NATS is {_shown(value)}")
+
+
+def _word(value: object) -> str | None:
+    """Return the word for a component; None for a figure or a list, which says nothing of how it is."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return _text(value)
+        case dict():
+            told = _text(value.get("status"))
+            return told if value.get("healthy", True) is True or told.casefold() in ILL_WORDS else "unhealthy"
+        case None:
+            return ""
+        case _:
+            return None
+
+
+def _status_of(word: str) -> Status | None:
+    if word in FINE_WORDS:
+        return Status.HEALTHY
+    return Status.DEGRADED if word in ILL_WORDS else None
+
+
+def _flows_stopped(word: str) -> bool | None:
+    """Tell whether the word for the flows, if there is one, says that they do not run; None for one not known."""
+    told = word.casefold()
+    return told in STOPPED_WORDS if told in {"", *FINE_WORDS, *ILL_WORDS} else None
 
 
 def _uptime_seconds(whole: _Object) -> float | None:
@@ -191,21 +247,9 @@ def _text(value: object) -> str:
     return shortened(one_line(value), LONGEST_TEXT) if isinstance(value, str) else ""
 
 
-def _unwell(components: _Object, parts: tuple[_Part, ...]) -> Iterator[str]:
-    for name, told in components.items():
-        if isinstance(told, str) and told.casefold() not in FINE_WORDS:
-            yield f"{_text(name)} is {_text(told)}"
-    yield from (_described(part) for part in parts if part.status is not Status.HEALTHY)
-
-
-def _described_all(components: _Object, parts: tuple[_Part, ...]) -> Iterator[str]:
-    yield from (f"{_text(name)} is {_text(told)}" for name, told in components.items() if isinstance(told, str))
-    yield from map(_described, parts)
-
-
-def _described(part: _Part) -> str:
-    state = part.status.value if part.status else "unreadable"
-    return f"{part.name} is {state}: {part.message}" if part.message else f"{part.name} is {state}"
+def _unwell(parts: tuple[_Part, ...], nats_connected: bool | None) -> tuple[str, ...]:
+    found = tuple(str(part) for part in parts if part.status is not Status.HEALTHY)
+    return found or (("nats is disconnected",) if nats_connected is False else ())
 
 
 def _shown(value: object) -> str:

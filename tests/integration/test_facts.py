@@ -234,6 +234,7 @@ READINGS: Mapping[SubjectKind, Mapping[str, Theirs | Reason]] = {
         "uptime_seconds": Theirs(lambda around, service: age(around.inspected(service)["State"]["StartedAt"]), near=10),
         "restarted": is_(False),
         "buffered_messages": NOT_HERE,
+        "flows_stopped": is_(False),
         "parts_unwell": Theirs(lambda around, _: sum(not part["healthy"] for part in around.health()["sub_statuses"])),
         "latency_seconds": Reason(
             "the time that our own question took; it is there and small, held in its probe's tests"

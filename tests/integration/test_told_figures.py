@@ -32,6 +32,15 @@ ROWS = {
         over="All flows of semstreams keep up.",
         rules='semstreams_flows_slow.for = "2s"',
     ),
+    "flows-stopped-in-a-healthy-body": Row(
+        fault("dialect", flows="stopped"),
+        both("semstreams_flows_stopped", SEMSTREAMS),
+        behave,
+        muted=(DEGRADED,),
+        words="semstreams says that its flows do not run: they are stopped.",
+        over="semstreams does not say any more that its flows do not run.",
+        rules='semstreams_flows_stopped.for = "2s"',
+    ),
     "storage-pressed": Row(
         fault("metrics", values={PRESSURE: 3}),
         both("semstreams_storage_critical", SEMSTREAMS),

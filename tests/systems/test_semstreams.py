@@ -178,6 +178,37 @@ def test_a_part_outweighs_a_healthy_whole() -> None:
     assert read(part("system", "healthy", sub_statuses=[SLOW, NATS_DOWN])).status is Status.UNHEALTHY
 
 
+@pytest.mark.parametrize(
+    ("components", "status", "stopped"),
+    [
+        ({"flows": "running"}, Status.HEALTHY, False),
+        ({"flows": "Stopped"}, Status.DEGRADED, True),
+        ({"flows": "error"}, Status.DEGRADED, True),
+        ({"flows": "slow"}, Status.DEGRADED, False),
+        ({"flows": False}, Status.DEGRADED, True),
+        ({"flows": {"status": "failed"}}, Status.DEGRADED, True),
+        ({"flows": {"status": "running", "healthy": False}}, Status.DEGRADED, True),
+        ({"flows": "none"}, Status.HEALTHY, False),
+        ({"flows": ["a", "b"]}, Status.HEALTHY, False),
+        ({"flows": "purple", "cache": "down"}, Status.DEGRADED, None),
+        ({"cache": "disabled"}, Status.HEALTHY, False),
+    ],
+)
+def test_a_component_outweighs_a_healthy_whole(
+    components: dict[str, Any], status: Status, stopped: bool | None
+) -> None:
+    """When the whole calls itself healthy while a component is not, it is degraded; flows that do not run are told."""
+    health = read({**RUNBOOK, "components": {"nats": "connected", **components}})
+    assert (health.status, health.flows_stopped) == (status, stopped)
+
+
+@pytest.mark.parametrize("nats", [{"components": {"nats": "disconnected"}}, {"nats_connected": False}])
+def test_a_lost_connection_outweighs_a_healthy_whole(nats: dict[str, Any]) -> None:
+    """Without NATS nothing is healthy, whatever the whole says."""
+    health = read({"status": "healthy", **nats})
+    assert (health.status, health.unwell) == (Status.DEGRADED, ("nats is disconnected",))
+
+
 def nested(depth: int) -> dict[str, Any]:
     """Return a healthy body with so many floors of sub-statuses."""
     below = part("deep", "healthy")
@@ -203,7 +234,14 @@ def nested(depth: int) -> dict[str, Any]:
         ({**SHIPPED, "sub_statuses": [NATS_UP, {"component": "x", "status": "starting"}]}, 200, "that of x cannot"),
         (nested(DEEPEST_PART + 5), 200, "nested too deep"),
         ({**RUNBOOK, "components": ["nats"]}, 200, "the components are no object"),
-        ({**RUNBOOK, "components": {"nats": 1}}, 200, "the components are no object"),
+        ({**RUNBOOK, "components": {"nats": 1}}, 200, "what the components say of NATS is int"),
+        ({**RUNBOOK, "components": {"nats": "connected", "cache": "purple"}}, 200, "that of cache .*: it is purple"),
+        (
+            {**RUNBOOK, "components": {"nats": "connected", "cache": None}},
+            200,
+            "that of cache .*: it is without a word",
+        ),
+        ({**RUNBOOK, "components": {"cache": {"state": "running"}}}, 200, "that of cache .*: it is without a word"),
         ({**OFFLINE, "nats_connected": "no"}, 200, "nats_connected is 'no'"),
         (["healthy"], 200, "got `array`"),
         ("healthy", 200, "got `str`"),

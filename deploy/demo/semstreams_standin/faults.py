@@ -34,7 +34,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "nats_disconnect": {},
     "log_spam": {"lines_per_second": 1000.0, "seconds": 10.0, "level": "error", "message": "something went wrong"},
     "metrics": {"values": {}, "names": "both", "openmetrics": False},
-    "dialect": {"value": "runbook", "pretty": False},
+    "dialect": {"value": "runbook", "pretty": False, "flows": ""},
 }
 """Every fault by name with its parameters and their defaults.
 

@@ -16,7 +16,7 @@ class Flow:
 
 @dataclass(frozen=True)
 class Condition:
-    """All that the health bodies are made of, at one moment."""
+    """All that the health bodies are made of, at one moment; `flows_word` stands for the flows in the runbook's."""
 
     version: str
     timestamp: str
@@ -30,6 +30,7 @@ class Condition:
     flows: tuple[Flow, ...]
     flows_expected: int
     forced: str = ""
+    flows_word: str = ""
 
     @property
     def status(self) -> str:
@@ -66,7 +67,7 @@ def runbook(condition: Condition) -> dict[str, Any]:
         "uptime": go_duration(condition.uptime_seconds),
         "components": {
             "nats": "connected" if condition.nats_connected else "disconnected",
-            "flows": "running" if condition.flows_status == "healthy" else "degraded",
+            "flows": condition.flows_word or ("running" if condition.flows_status == "healthy" else "degraded"),
         },
     }
 

@@ -106,7 +106,7 @@ class Routes:
         return Response(answer.status, answer.body, then=self._misdeeds.after_answer(fault))
 
     def _condition(self) -> Condition:
-        wrong = self._faults.get("wrong_version")
+        wrong, dialect = self._faults.get("wrong_version"), self._faults.get("dialect")
         forced = "unhealthy" if self._faults.get("status_503") else "degraded" if self._faults.get("degraded") else ""
         return Condition(
             version=wrong["version"] if wrong else self._environment.version,
@@ -121,6 +121,7 @@ class Routes:
             flows=self._running_flows(),
             flows_expected=len(self._configured_flows()),
             forced=forced,
+            flows_word=dialect["flows"] if dialect else "",
         )
 
     def _configured_flows(self) -> list[str]:

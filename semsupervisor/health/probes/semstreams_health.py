@@ -39,6 +39,7 @@ class SemstreamsHealth:
         self._subject = Subject(SubjectKind.SEMSTREAMS, service)
         self._timeout_seconds = timeout_seconds
         self._restarts = _Restarts(run_of)
+        self._known: set[str] = set()
 
     async def observe(self) -> Sequence[Observation]:
         """Ask once. Nothing is raised: what could not be seen is an observation as well."""
@@ -68,6 +69,7 @@ class SemstreamsHealth:
             "offered": True,
             "status": health.status.value,
             "nats_connected": _nats_connected(health),
+            "flows_stopped": _flows_stopped(health),
             "latency_seconds": answer.elapsed_seconds,
         }
         if health.flows:
@@ -81,6 +83,7 @@ class SemstreamsHealth:
             facts["buffered_messages"] = health.buffered_messages
         if health.parts:
             facts["parts_unwell"] = len(health.unwell)
+        self._known |= facts.keys()
         return self._observation(Outcome.OK, facts, self._endpoint.evidence(_words(health)))
 
     def _unseen(
@@ -92,9 +95,13 @@ class SemstreamsHealth:
         reachable: FactValue,
         offered: FactValue | None = None,
     ) -> Observation:
-        """Return that the status could not be seen; `answer` is what came in place of it."""
+        """Return that the status could not be seen; `answer` is what came in place of it.
+
+        What was read before is unknown, and what a dialect never said is left out.
+        """
         unknown = Unknown(error)
         facts: dict[str, FactValue] = {
+            **dict.fromkeys(sorted(self._known), unknown),
             "reachable": reachable,
             "offered": unknown if offered is None else offered,
             "status": unknown,
@@ -141,6 +148,14 @@ def _nats_connected(health: Health) -> FactValue:
     if health.nats_message:
         return Unknown(f"SemStreams says of NATS: {health.nats_message}")
     return Unknown("SemStreams says nothing of NATS")
+
+
+def _flows_stopped(health: Health) -> FactValue:
+    return (
+        Unknown(f"SemStreams says of its flows: {health.flows}")
+        if health.flows_stopped is None
+        else health.flows_stopped
+    )
 
 
 def _words(health: Health) -> Mapping[str, str]:

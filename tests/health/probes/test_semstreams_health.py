@@ -46,6 +46,7 @@ async def test_a_healthy_answer_is_seen() -> None:
         "nats_connected": True,
         "latency_seconds": ELAPSED_SECONDS,
         "flows": "running",
+        "flows_stopped": False,
         "version": "v1.0.0",
         "uptime_seconds": 88_215.0,
         "restarted": False,
@@ -57,13 +58,48 @@ async def test_a_healthy_answer_is_seen() -> None:
 async def test_facts_hold_no_secret() -> None:
     """Texts that become facts are masked, and so are the reasons of what is unknown."""
     nats = "reconnecting to nats://svc:hunter2@nats:4222"
-    body = {"status": "healthy", "version": "v1 hunter2", "components": {"nats": nats, "flows": "hunter2"}}
+    body = {"status": "degraded", "version": "v1 hunter2", "components": {"nats": nats, "flows": "hunter2"}}
     observation = await seen(answer(body))
     assert observation.facts["version"] == "v1 ***"
     assert observation.facts["flows"] == "***"
     assert "hunter2" not in str({name: str(value) for name, value in observation.facts.items()})
     lost = await seen(Garbled("hunter2 is not HTTP"))
     assert lost.facts["reachable"] == Unknown("*** is not HTTP")
+
+
+@pytest.mark.parametrize(
+    ("flows", "status", "stopped"),
+    [
+        ("stopped", "degraded", True),
+        ("error", "degraded", True),
+        ("degraded", "degraded", False),
+        ("idle", "healthy", False),
+        ("purple", Unknown("the status is healthy, but that of flows cannot be read: it is purple"), None),
+    ],
+)
+async def test_flows_that_do_not_run_are_seen_in_a_body_that_calls_itself_healthy(
+    flows: str, status: FactValue, stopped: bool | None
+) -> None:
+    """What the runbook's dialect says of the flows is a fact of its own, and such a body is not healthy."""
+    observation = await seen(answer({**RUNBOOK, "components": {"nats": "connected", "flows": flows}}))
+    assert (observation.facts["status"], observation.facts.get("flows_stopped")) == (status, stopped)
+
+
+async def test_a_word_for_the_flows_that_is_not_known_is_unknown() -> None:
+    """It neither says that they run nor that they do not."""
+    observation = await seen(answer({**RUNBOOK, "status": "degraded", "components": {"flows": "purple"}}))
+    assert observation.facts["flows_stopped"] == Unknown("SemStreams says of its flows: purple")
+
+
+async def test_what_was_said_before_is_unknown_when_nothing_is_said() -> None:
+    """A fact of the last body is not left out of the next look, so that nobody takes it to stand."""
+    answering = Answering(answer(RUNBOOK), Refused("no connection: refused"))
+    probe = SemstreamsHealth(answering.clock, answering.endpoint, "semstreams", 3.0)
+    await probe.observe()
+    (lost,) = await probe.observe()
+    refused = Unknown("no connection: refused")
+    assert [lost.facts[name] for name in ("flows_stopped", "flows", "version")] == [refused] * 3
+    assert lost.facts["reachable"] is False
 
 
 async def test_what_is_wrong_is_named() -> None:
@@ -77,6 +113,7 @@ async def test_what_is_wrong_is_named() -> None:
         "offered": True,
         "status": "unhealthy",
         "nats_connected": False,
+        "flows_stopped": False,
         "latency_seconds": ELAPSED_SECONDS,
         "buffered_messages": 142,
         "parts_unwell": 1,
