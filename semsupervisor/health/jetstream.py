@@ -65,9 +65,9 @@ def facts(state: JetStreamState, calls: ApiCalls, at: float) -> Facts:
     """Return the facts of JetStream that is on."""
     return {
         "jetstream_enabled": True,
-        **_tier("jetstream_memory", state.memory),
-        **_tier("jetstream_storage", state.storage),
-        **_of_accounts(state.accounts),
+        **_tier("jetstream_memory", state.memory, filled(state.memory, _kept(state, "memory"))),
+        **_tier("jetstream_storage", state.storage, filled(state.storage, _kept(state, "storage"))),
+        **_of_accounts(state),
         "jetstream_streams": state.stream_count,
         "jetstream_consumers": state.consumer_count,
         "jetstream_messages": state.messages,
@@ -77,12 +77,42 @@ def facts(state: JetStreamState, calls: ApiCalls, at: float) -> Facts:
     }
 
 
-def fullest(accounts: Iterable[AccountUse]) -> Mapping[str, str]:
-    """Return for people which account is the fullest of its own limit, for each tier in which one has a limit."""
+class Kept(msgspec.Struct, frozen=True):
+    """What a tier's streams keep there, of all that it holds or of what an account has in it.
+
+    `bounded_bytes` are in streams that have a limit of their own, which add up to `reserved_bytes`. `all_bounded` tells
+    that there are no others.
+    """
+
+    bounded_bytes: int
+    reserved_bytes: int
+    all_bounded: bool
+
+
+def filled(tier: Tier, kept: Kept) -> float | None:
+    """Return how near a tier is to taking nothing any more, 0 to 1; None without a limit to hold it against.
+
+    A stream with a limit of its own evicts or refuses there, whatever the tier has left. So a tier is full only once
+    the other streams have used up what those limits leave of it: it is the lesser of that share and of the whole one.
+    """
+    share = ratio(tier.used_bytes, tier.limit)
+    if share is None or not isinstance(tier.limit, Bounded):
+        return None
+    left = tier.limit.amount - kept.reserved_bytes
+    if left < 0:
+        return share
+    if kept.all_bounded:
+        return 0.0
+    others = max(0, tier.used_bytes - kept.bounded_bytes)
+    return min(share, others / left) if left else share
+
+
+def fullest(state: JetStreamState) -> Mapping[str, str]:
+    """Return for people which account is nearest to its own limit, for each tier in which one has a limit."""
     found = {}
-    for tier, uses in _by_tier(accounts).items():
+    for tier, uses in _by_tier(state.accounts).items():
         shares = [
-            (share, name) for name, use in uses.items() if (share := ratio(use.used_bytes, use.limit)) is not None
+            (share, name) for name, use in uses.items() if (share := filled(use, _kept(state, tier, name))) is not None
         ]
         if shares:
             found[f"{tier}_account"] = max(shares)[1]
@@ -122,33 +152,55 @@ def choose(
     )
 
 
-def _tier(name: str, tier: Tier) -> dict[str, FactValue]:
+def _kept(state: JetStreamState, tier: str, account: str | None = None) -> Kept:
+    """Return what is kept in a tier, of one account's streams or of all; what was not told has no limit."""
+    where = "file" if tier == "storage" else tier
+    bounded_bytes = reserved_bytes = 0
+    all_bounded = len(state.streams) >= state.stream_count
+    for one in state.streams:
+        if account not in {None, one.account} or one.storage not in {where, ""}:
+            continue
+        if one.storage and isinstance(one.max_bytes, Bounded):
+            bounded_bytes += one.bytes
+            reserved_bytes += one.max_bytes.amount
+        else:
+            all_bounded = False
+    return Kept(bounded_bytes, reserved_bytes, all_bounded)
+
+
+def _tier(name: str, tier: Tier, fill: float | None) -> dict[str, FactValue]:
     facts: dict[str, FactValue] = {
         f"{name}_used_bytes": tier.used_bytes,
         f"{name}_reserved_bytes": tier.reserved_bytes,
     }
+    shares = (f"{name}_used_ratio", f"{name}_fill_ratio")
     match tier.limit:
         case Bounded(amount=amount):
-            facts[f"{name}_limit_bytes"] = amount
-            share = ratio(tier.used_bytes, tier.limit)
-            return facts if share is None else {**facts, f"{name}_used_ratio": share}
+            told = zip(shares, (ratio(tier.used_bytes, tier.limit), fill), strict=True)
+            return {
+                **facts,
+                f"{name}_limit_bytes": amount,
+                **{fact: share for fact, share in told if share is not None},
+            }
         case Unread(reason=reason):
-            return {**facts, **dict.fromkeys((f"{name}_limit_bytes", f"{name}_used_ratio"), Unknown(reason))}
+            return {**facts, **dict.fromkeys((f"{name}_limit_bytes", *shares), Unknown(reason))}
         case _:
             return facts
 
 
-def _of_accounts(accounts: Iterable[AccountUse]) -> dict[str, FactValue]:
+def _of_accounts(state: JetStreamState) -> dict[str, FactValue]:
     """Return how full the fullest account is of its own limit; nothing where no account has one."""
     facts: dict[str, FactValue] = {}
-    for tier, uses in _by_tier(accounts).items():
-        fact = f"jetstream_account_{tier}_used_ratio"
-        shares = [share for use in uses.values() if (share := ratio(use.used_bytes, use.limit)) is not None]
+    for tier, uses in _by_tier(state.accounts).items():
+        used = [ratio(use.used_bytes, use.limit) for use in uses.values()]
+        fill = [filled(use, _kept(state, tier, name)) for name, use in uses.items()]
         unread = [use.limit.reason for use in uses.values() if isinstance(use.limit, Unread)]
-        if shares:
-            facts[fact] = max(shares)
-        elif unread:
-            facts[fact] = Unknown(unread[0])
+        for fact, found in (("used_ratio", used), ("fill_ratio", fill)):
+            shares = [share for share in found if share is not None]
+            if shares:
+                facts[f"jetstream_account_{tier}_{fact}"] = max(shares)
+            elif unread:
+                facts[f"jetstream_account_{tier}_{fact}"] = Unknown(unread[0])
     return facts
 
 

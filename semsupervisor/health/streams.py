@@ -84,6 +84,8 @@ def stream_facts(followed: FollowedStream) -> tuple[Facts, Evidence]:
     }
     if state.discard in {"old", "new"}:
         facts["discard"] = state.discard
+    if state.discard == "new" and _has_ceiling(state):
+        facts["refusal_ratio"] = 0.0 if followed.evicted else fullness(state)
     full = _at_ceiling(state)
     if full is None:
         unread = Unknown("its limits are not known")
@@ -155,6 +157,10 @@ def _at_ceiling(state: StreamState) -> bool | None:
             full = bytes_full
     unread = isinstance(state.max_bytes, Unread) or isinstance(state.max_messages, Unread)
     return None if unread and not full else full
+
+
+def _has_ceiling(state: StreamState) -> bool:
+    return isinstance(state.max_bytes, Bounded) or isinstance(state.max_messages, Bounded)
 
 
 def _effect(followed: FollowedStream) -> str:

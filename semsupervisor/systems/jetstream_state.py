@@ -50,7 +50,8 @@ class ConsumerState(msgspec.Struct, frozen=True, kw_only=True):
 class StreamState(msgspec.Struct, frozen=True, kw_only=True):
     """One stream. `lost_messages` were found missing when its files were read; `lag` is how far it is behind a source.
 
-    `discard` is what happens at its own limits: "old" evicts, "new" refuses; empty if it was not told.
+    `storage` is where it is kept, "file" or "memory", and `discard` what happens at its own limits: "old" evicts, "new"
+    refuses; either is empty if it was not told.
     `consumers` are those that were told in full, `consumer_count` is how many there are.
     """
 
@@ -65,6 +66,7 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
     lost_messages: int
     max_bytes: Limit
     max_messages: Limit
+    storage: str
     discard: str
     retention: str
     expires: bool

@@ -67,6 +67,7 @@ class _StreamConfig(msgspec.Struct):
     max_bytes: Told = None
     max_msgs: Told = None
     max_age: Duration = 0
+    storage: str = ""
     discard: str = ""
     retention: str = ""
 
@@ -204,6 +205,7 @@ def _stream(account: str, told: _Stream) -> StreamState:
         lost_messages=len(state.lost.msgs or []) if state.lost else 0,
         max_bytes=_own_limit(config.max_bytes, "max_bytes"),
         max_messages=_own_limit(config.max_msgs, "max_msgs"),
+        storage=config.storage,
         discard=config.discard,
         retention=config.retention,
         expires=config.max_age > 0,

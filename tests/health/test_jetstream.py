@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from semsupervisor.health.jetstream import (
     ALWAYS,
     MOST_CONSUMERS,
@@ -13,7 +15,7 @@ from semsupervisor.health.jetstream import (
 )
 from semsupervisor.health.observation import Unknown
 from semsupervisor.health.streams import FollowedConsumer, FollowedStream
-from semsupervisor.systems.jetstream_state import AccountUse, Tier
+from semsupervisor.systems.jetstream_state import AccountUse, StreamState, Tier
 from semsupervisor.systems.limits import Bounded, Limit, Unbounded, Unread
 from tests.support.jetstream import MIB, consumer, state, stream
 
@@ -33,10 +35,12 @@ def test_tiers_are_held_against_their_limits() -> None:
         "jetstream_memory_reserved_bytes": 0,
         "jetstream_memory_limit_bytes": 64 * MIB,
         "jetstream_memory_used_ratio": 0.0,
+        "jetstream_memory_fill_ratio": 0.0,
         "jetstream_storage_used_bytes": 10 * MIB,
         "jetstream_storage_reserved_bytes": 10_000_000,
         "jetstream_storage_limit_bytes": 100 * MIB,
         "jetstream_storage_used_ratio": 0.1,
+        "jetstream_storage_fill_ratio": 0.0,
         "jetstream_streams": 1,
         "jetstream_consumers": 1,
         "jetstream_messages": 500,
@@ -65,8 +69,57 @@ def test_the_fullest_account_counts() -> None:
     found = facts(state(accounts=accounts), ApiCalls(), 0.0)
     assert found["jetstream_account_storage_used_ratio"] == 0.9
     assert "jetstream_account_memory_used_ratio" not in found
-    assert fullest(accounts) == {"storage_account": "B"}
-    assert fullest((account("C", 999, Unbounded()),)) == {}
+    assert fullest(state(accounts=accounts)) == {"storage_account": "B"}
+    assert fullest(state(accounts=(account("C", 999, Unbounded()),))) == {}
+
+
+BOUNDED = stream(name="RING", bytes=90, max_bytes=Bounded(90))
+GROWS = stream(name="KV", bytes=1, max_bytes=Unbounded())
+
+
+@pytest.mark.parametrize(
+    ("used", "most", "streams", "share"),
+    [
+        (95, 100, (GROWS,), 0.95),
+        (90, 100, (BOUNDED,), 0.0),  # full of what stops by itself
+        (90, 90, (BOUNDED,), 0.0),
+        (91, 100, (BOUNDED, GROWS), 0.1),
+        (99, 100, (BOUNDED, stream(name="KV", bytes=9, max_bytes=Unbounded())), 0.9),
+        (
+            9,
+            100,
+            (stream(name="RING", bytes=0, max_bytes=Bounded(90)), stream(name="KV", bytes=9, max_bytes=Unbounded())),
+            0.09,
+        ),
+        (91, 90, (BOUNDED, GROWS), 91 / 90),  # nothing is left for the others
+        (90, 80, (BOUNDED,), 90 / 80),  # the limits add up to more than there is
+        (95, 100, (BOUNDED, stream(name="FAST", storage="memory", max_bytes=Unbounded())), 0.0),
+        (95, 100, (BOUNDED, stream(name="ODD", storage="", bytes=5, max_bytes=Bounded(5))), 0.5),
+    ],
+)
+def test_only_what_nothing_bounds_fills_a_tier(
+    used: int, most: int, streams: tuple[StreamState, ...], share: float
+) -> None:
+    """Streams with a limit of their own stop there; the others fill what those limits leave of the tier."""
+    found = facts(
+        state(
+            storage=Tier(used_bytes=used, limit=Bounded(most)),
+            accounts=(account("$G", used, Bounded(most)),),
+            streams=streams,
+            stream_count=len(streams),
+        ),
+        ApiCalls(),
+        0.0,
+    )
+    assert found["jetstream_storage_used_ratio"] == used / most
+    assert found["jetstream_storage_fill_ratio"] == pytest.approx(share)
+    assert found["jetstream_account_storage_fill_ratio"] == pytest.approx(share)
+
+
+def test_streams_that_were_not_told_may_grow() -> None:
+    """Of a server with more streams than were told, what is not in the bounded ones counts as the others'."""
+    some = state(storage=Tier(used_bytes=95, limit=Bounded(100)), streams=(BOUNDED,), stream_count=2)
+    assert facts(some, ApiCalls(), 0.0)["jetstream_storage_fill_ratio"] == 0.5
 
 
 def test_an_account_whose_limit_is_not_known_is_not_held_against_one() -> None:

@@ -109,6 +109,15 @@ def test_a_stream_that_was_seen_to_evict_does_not_refuse() -> None:
     assert (found["at_ceiling"], found["refuses_writes"]) == (True, False)
     assert evidence == {"effect": "each new message evicts the oldest, although its policy is to refuse the new"}
     assert stream_facts(follow_stream(later, evicted))[0]["refuses_writes"] is False  # nothing came since
+    assert found["refusal_ratio"] == 0.0
+
+
+def test_only_a_stream_that_refuses_comes_nearer_to_refusing() -> None:
+    """What evicts at its ceiling is at home there, and what has none never comes to it."""
+    nine_tenths = {"bytes": 9_000, "max_bytes": Bounded(10_000)}
+    assert facts(stream(**nine_tenths, discard="new"))["refusal_ratio"] == 0.9
+    assert "refusal_ratio" not in facts(stream(**nine_tenths))
+    assert "refusal_ratio" not in facts(stream(max_bytes=Unbounded(), discard="new"))
 
 
 @pytest.mark.parametrize("changed", [{"retention": "workqueue"}, {"expires": True}])

@@ -84,6 +84,14 @@ def state(*path: str) -> Theirs:
     return Theirs(take)
 
 
+def fill_ratio(around: Around, _: str) -> Any:
+    """Return what the streams without a limit use of what the limits of the others leave."""
+    held = [(info.config.max_bytes or -1, info.state.bytes) for info in around.streams().values()]
+    limits = sum(most for most, _ in held if most > 0)
+    others = sum(used for most, used in held if most < 0)
+    return others / (around.jsz()["config"]["max_storage"] - limits)
+
+
 def stream(take: Callable[[Any], Any], **tolerance: float) -> Theirs:
     """Return what nats-py says of a stream."""
     return Theirs(lambda around, name: take(around.streams()[name]), **tolerance)
@@ -226,6 +234,7 @@ READINGS: Mapping[SubjectKind, Mapping[str, Theirs | Reason]] = {
         "offered": is_(True),
         "nats_connected": Theirs(lambda around, _: around.part("nats")["healthy"]),
         "flows": Reason("free text of the runbook's dialect; held on its recorded answers in tests/systems"),
+        "flows_stopped": is_(False),
         "flows_active": Theirs(lambda around, _: sum(flow["status"] == "running" for flow in around.flows())),
         "flows_expected": Theirs(lambda around, _: len(around.flows())),
         "flows_missing": is_(0),
@@ -234,7 +243,6 @@ READINGS: Mapping[SubjectKind, Mapping[str, Theirs | Reason]] = {
         "uptime_seconds": Theirs(lambda around, service: age(around.inspected(service)["State"]["StartedAt"]), near=10),
         "restarted": is_(False),
         "buffered_messages": NOT_HERE,
-        "flows_stopped": is_(False),
         "parts_unwell": Theirs(lambda around, _: sum(not part["healthy"] for part in around.health()["sub_statuses"])),
         "latency_seconds": Reason(
             "the time that our own question took; it is there and small, held in its probe's tests"
@@ -308,14 +316,18 @@ READINGS: Mapping[SubjectKind, Mapping[str, Theirs | Reason]] = {
         "jetstream_memory_used_ratio": Theirs(
             lambda around, _: around.jsz()["memory"] / around.jsz()["config"]["max_memory"], near=0.001
         ),
+        "jetstream_memory_fill_ratio": is_(0.0),
         "jetstream_storage_used_bytes": jsz("storage", near=200_000, share=0.2),
         "jetstream_storage_reserved_bytes": jsz("reserved_storage"),
         "jetstream_storage_limit_bytes": jsz("config", "max_storage"),
         "jetstream_storage_used_ratio": Theirs(
             lambda around, _: around.jsz()["storage"] / around.jsz()["config"]["max_storage"], near=0.01
         ),
+        "jetstream_storage_fill_ratio": Theirs(fill_ratio, near=0.01),
         "jetstream_account_memory_used_ratio": NOT_HERE,
+        "jetstream_account_memory_fill_ratio": NOT_HERE,
         "jetstream_account_storage_used_ratio": NOT_HERE,
+        "jetstream_account_storage_fill_ratio": NOT_HERE,
         "jetstream_streams": Theirs(lambda around, _: len(around.streams())),
         "jetstream_streams_left_out": is_(0),
         "jetstream_consumers": Theirs(lambda around, _: len(around.consumers()), near=2),
@@ -336,6 +348,7 @@ READINGS: Mapping[SubjectKind, Mapping[str, Theirs | Reason]] = {
         "messages_used_ratio": NOT_HERE,
         "at_ceiling": stream(lambda info: info.config.name == "LEDGER"),
         "refuses_writes": stream(lambda info: info.config.name == "LEDGER"),
+        "refusal_ratio": stream(lambda info: info.state.bytes / info.config.max_bytes, near=0.01),
         "discard": stream(lambda info: str(getattr(info.config.discard, "value", info.config.discard))),
         "first_sequence": stream(lambda info: info.state.first_seq, **MOVES),
         "last_sequence": stream(lambda info: info.state.last_seq, **MOVES),

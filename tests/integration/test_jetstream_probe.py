@@ -160,6 +160,18 @@ async def test_a_full_store_is_seen_in_the_tier_and_not_in_its_streams(
     assert of_stream(seen, "GROWING").facts["at_ceiling"] is False
 
 
+async def test_a_store_full_of_what_evicts_takes_what_is_written(server_with: ServerWith, http: HttpClient) -> None:
+    """Streams with a limit fill it and no more; only what the others write into the rest of it brings it to its end."""
+    server = server_with("jetstream { max_file_store: 1M }")
+    assert await fill_stream(server.url, "RING", max_bytes=950_000, payload=b"x" * 20_000, most=100) == 100
+    eye = Eye(http, server)
+    facts = (await eye.look())[NATS].facts
+    assert float(str(facts["jetstream_storage_used_ratio"])) > 0.9
+    assert facts["jetstream_storage_fill_ratio"] == 0.0
+    assert await fill_stream(server.url, "GROWING", payload=b"x" * 20_000, most=100) < 5
+    assert float(str((await eye.look())[NATS].facts["jetstream_storage_fill_ratio"])) > 0.8
+
+
 ACCOUNTS = """
 accounts {
   APP { jetstream { max_file: 1M }, users = [{ user: app, password: app }] }

@@ -160,12 +160,16 @@ def of_server(varz: Any, jsz: Any, connz: Any, account: Any) -> Facts:
         "jetstream_memory_reserved_bytes": use["reserved_memory"],
         "jetstream_memory_limit_bytes": limits["max_memory"],
         "jetstream_memory_used_ratio": use["memory"] / 5_000_000,
+        "jetstream_memory_fill_ratio": use["memory"] / 5_000_000,
         "jetstream_storage_used_bytes": use["storage"],
         "jetstream_storage_reserved_bytes": use["reserved_storage"],
         "jetstream_storage_limit_bytes": limits["max_storage"],
         "jetstream_storage_used_ratio": use["storage"] / 50_000_000,
+        "jetstream_storage_fill_ratio": 0.0,  # its one stream has a limit
         "jetstream_account_memory_used_ratio": app["memory"] / 2_000_000,
+        "jetstream_account_memory_fill_ratio": app["memory"] / 2_000_000,
         "jetstream_account_storage_used_ratio": app["storage"] / 20_000_000,
+        "jetstream_account_storage_fill_ratio": 0.0,
         "jetstream_streams": jsz["streams"],
         "jetstream_consumers": jsz["consumers"],
         "jetstream_messages": jsz["messages"],
@@ -266,7 +270,7 @@ async def test_facts_about_streams_and_consumers(server: NatsServer, client: Cli
     copy = await js.stream_info("COPY")
     assert copy.mirror is not None
     assert ours[Subject(SubjectKind.STREAM, "APP/COPY")]["lag_messages"] == copy.mirror.lag
-    assert theirs.keys() | {"lag_messages"} == FACTS[SubjectKind.STREAM].keys()
+    assert theirs.keys() | {"lag_messages", "refusal_ratio"} == FACTS[SubjectKind.STREAM].keys()
     for name in ("busy", "idle"):
         facts = ours[Subject(SubjectKind.CONSUMER, f"APP/ORDERS/{name}")]
         expected = of_consumer(await js.consumer_info("ORDERS", name))

@@ -38,6 +38,7 @@ _STREAM = StreamState(
     lost_messages=0,
     max_bytes=Bounded(10_000_000),
     max_messages=Unbounded(),
+    storage="file",
     discard="old",
     retention="limits",
     expires=False,

@@ -78,6 +78,7 @@ def test_a_real_answer_is_read(version: str) -> None:
         lost_messages=0,
         max_bytes=Bounded(10_000_000),
         max_messages=Unbounded(),
+        storage="file",
         discard="old",
         retention="limits",
         expires=False,

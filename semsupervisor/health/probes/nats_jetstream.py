@@ -120,7 +120,7 @@ class NatsJetStream:
         if state.consumers_told:
             left_out["jetstream_consumers_left_out"] = shown.consumers_left_out
         facts = {**jetstream.facts(state, self._calls, at.monotonic), **left_out}
-        evidence = self._endpoint.evidence(jetstream.fullest(state.accounts))
+        evidence = self._endpoint.evidence(jetstream.fullest(state))
         return Observation(self.name, self._subject, at, self._endpoint.facts(facts), evidence)
 
     def _of_stream(self, name: str, one: FollowedStream, at: Instant) -> Observation:
