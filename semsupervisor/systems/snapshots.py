@@ -181,12 +181,14 @@ class _Flow:
         self._changed = asyncio.Condition()
 
     async def run(self) -> None:
-        """Bring all of them over. Raises: as `take` does."""
-        receiving = asyncio.gather(self._receive(), self._pass_on())
+        """Bring all of them over; nothing is written any more when this returns. Raises: as `take` does."""
         try:
-            await receiving
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._receive())
+                group.create_task(self._pass_on())
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
         finally:
-            receiving.cancel()
             _read_on(self._client)
 
     async def _receive(self) -> None:

@@ -101,14 +101,24 @@ async def test_a_slow_target_holds_the_server_back(
 
 
 async def test_a_target_that_stands_still_is_given_up(server: NatsServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rather than to fill the memory."""
+    """Rather than to fill the memory; nothing is written any more then."""
+    writing: list[bool] = []
+
+    async def stand_still(_: bytes) -> None:
+        writing.append(True)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            writing.pop()
+
     monkeypatch.setattr(snapshots, "MOST_QUEUED_BYTES", 256 * 1024)
     monkeypatch.setattr(snapshots, "MOST_HELD_BYTES", 512 * 1024)
     monkeypatch.setattr(snapshots, "SIGN_OF_LIFE_SECONDS", 0.01)
     async with connected(server) as client, connected(server) as other:
         await filled(client, "STILL")
         with pytest.raises(TargetTooSlow, match="took nothing"):
-            await take(other, "STILL", Target(pause_seconds=60).write)
+            await take(other, "STILL", stand_still)
+        assert writing == []
 
 
 async def test_an_error_of_the_target_ends_it(server: NatsServer) -> None:
