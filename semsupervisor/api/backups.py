@@ -18,7 +18,8 @@ class LeftOutAnswer(Answer, frozen=True, kw_only=True):
 
 
 class SnapshotAnswer(Answer, frozen=True, kw_only=True):
-    """One snapshot. `messages` are those that its streams hold at least. `good`: complete, and not known to be damaged.
+    """One snapshot. `messages` are those that its streams hold at least. `good`: complete, and every
+    byte was read at level 1 or above without finding damage.
 
     `kind` is hot, cold, or runbook for one that the runbook's script wrote. `problem` is why nothing more is known.
     `verified_level` and `verified_at` tell of the last look at it, null before the first, and `damage` what it found.

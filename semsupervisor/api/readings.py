@@ -145,8 +145,8 @@ class SnapshotReading(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def good(self) -> bool:
-        """Tell whether all is in it that should be, and no look has found it damaged."""
-        return self.entry.complete and not (self.look and self.look.damage)
+        """Tell whether all is in it that should be, and every byte of it was read and found as it was written."""
+        return self.entry.complete and self.look is not None and self.look.proves
 
 
 class BackupReadings(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,6 +23,9 @@ MIGRATIONS = (
     ),
 )
 
+# Names and sizes alone prove nothing of what is in the files.
+PROVING_LEVEL = 1
+
 _ONE = "SELECT body FROM snapshot_verdicts WHERE snapshot = ?"
 
 
@@ -32,6 +35,11 @@ class Look(msgspec.Struct, frozen=True):
     at: datetime
     level: int
     damage: tuple[str, ...] = ()
+
+    @property
+    def proves(self) -> bool:
+        """Tell whether it was deep enough for the snapshot to count as good, and found no damage."""
+        return self.level >= PROVING_LEVEL and not self.damage
 
 
 class Verdicts:

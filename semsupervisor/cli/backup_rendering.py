@@ -55,6 +55,8 @@ def _judged(one: Snapshot, paper: Paper) -> str:
         return paper.paint("damaged", "bad")
     if one["problem"]:
         return paper.paint("unknown", "mild")
+    if one["complete"]:
+        return paper.paint("not verified", "mild")
     return paper.paint("incomplete", "bad")
 
 

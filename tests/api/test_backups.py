@@ -11,13 +11,20 @@ from tests.support.job_world import SNAPSHOT, snapshot
 
 
 def test_a_snapshot_is_shown_with_the_last_look_at_it() -> None:
-    """Up to which level it was looked at and when; one that was never looked at says so."""
+    """Up to which level it was looked at and when; one that was never looked at says so, and is not good."""
     world = World()
-    looked = msgspec.structs.replace(snapshot(), look=Look(world.clock.now(), 1))
-    first, second = backups.snapshots(world.readings(), [looked, snapshot("20260228-120000")]).snapshots
+    never = msgspec.structs.replace(snapshot("20260228-120000"), look=None)
+    first, second = backups.snapshots(world.readings(), [snapshot(), never]).snapshots
     assert (first.id, first.good, first.verified_level, first.verified_at) == (SNAPSHOT, True, 1, world.clock.now())
-    assert (second.good, second.verified_level, second.verified_at, second.damage) == (True, None, None, ())
+    assert (second.good, second.verified_level, second.verified_at, second.damage) == (False, None, None, ())
     assert [(left.what, left.fault) for left in first.left_out] == [("stream MEM", False)]
+
+
+def test_names_and_sizes_prove_nothing() -> None:
+    """Only a look that read every byte does, or one that goes deeper."""
+    world = World()
+    looked = [msgspec.structs.replace(snapshot(), look=Look(world.clock.now(), level)) for level in (0, 1, 2)]
+    assert [one.good for one in backups.snapshots(world.readings(), looked).snapshots] == [False, True, True]
 
 
 def test_what_was_found_damaged_is_not_good() -> None:

@@ -37,12 +37,13 @@ def shown(found: SnapshotReading, **content: Any) -> list[str]:
 
 def test_a_list() -> None:
     """Id, kind, age, size, what it is worth, and what is in it."""
-    at = World().clock.now()
-    looked = msgspec.structs.replace(snapshot(note="before v2"), look=Look(at, 1))
+    looked = snapshot(note="before v2")
     old = snapshot(
         "20250101-020000", kind="runbook", taken_at=None, complete=False, streams=0, problem="never verified"
     )
-    lines = listed(looked, old)
+    unread = msgspec.structs.replace(snapshot("20250102-020000"), look=None)
+    lines = listed(looked, unread, old)
+    assert any("not verified" in line for line in lines)
     assert lines[0].startswith(f"{SNAPSHOT}  hot      0 s ago  3.0 MiB  good")
     assert "1 stream, 300+ messages" in " ".join(lines)
     assert 'verified 0 s ago (level 1), "before v2"' in " ".join(" ".join(lines).split())

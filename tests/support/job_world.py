@@ -11,6 +11,7 @@ from semsupervisor.api.readings import BackupReadings, JobReadings, SnapshotRead
 from semsupervisor.backup.catalogue import Entry
 from semsupervisor.backup.folders import NoSnapshot
 from semsupervisor.backup.manifest import FileEntry, Kind, LeftOut, Manifest, StreamEntry
+from semsupervisor.backup.verdicts import Look
 from semsupervisor.errors import TemporaryError
 from semsupervisor.jobs import steps
 from semsupervisor.jobs.progress import Progress
@@ -61,7 +62,7 @@ def job(job_id: str = "j1", state: JobState = JobState.DONE, **changed: Any) -> 
 
 
 def snapshot(snapshot_id: str = SNAPSHOT, **changed: Any) -> SnapshotReading:
-    """Return a good hot snapshot that was never looked at, some values of its entry exchanged."""
+    """Return a good hot snapshot that was read through when it was taken, some values of its entry exchanged."""
     at = ManualClock().now()
     entry = Entry(
         id=snapshot_id,
@@ -94,7 +95,8 @@ def snapshot(snapshot_id: str = SNAPSHOT, **changed: Any) -> SnapshotReading:
         ),
         nats_version="2.14.0",
     )
-    return SnapshotReading(entry=msgspec.structs.replace(entry, **changed), manifest=manifest)
+    entry = msgspec.structs.replace(entry, **changed)
+    return SnapshotReading(entry=entry, look=Look(at, 1), manifest=manifest)
 
 
 class JobWorld:
