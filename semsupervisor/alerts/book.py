@@ -48,6 +48,7 @@ TIMELINE_KINDS = (
     "job.undone",
     "outbox.dropped",
     "service.completed",
+    "service.forgotten",
     "service.image_changed",
     "service.oom_killed",
     "service.recreated",

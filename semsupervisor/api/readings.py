@@ -109,7 +109,8 @@ class Acts(msgspec.Struct, frozen=True, kw_only=True):
     `test_receiver` sends a marked test to one of those in `testable` and returns what came back, in words; it raises
     TemporaryError or PermanentError with the receiver's answer. `reload` reads the settings again and returns what
     changed, in words; it raises SettingsError and leaves the running settings. `retry_dead_letter` and
-    `drop_dead_letter` say whether there was one of that number.
+    `drop_dead_letter` say whether there was one of that number. `forget_service` is told which and by whom; it raises
+    UnknownService or NotForgotten, and EngineError or EngineForbidden while the engine does not say what there is.
     """
 
     testable: Callable[[], Sequence[str]]
@@ -117,6 +118,7 @@ class Acts(msgspec.Struct, frozen=True, kw_only=True):
     reload: Callable[[], Awaitable[Sequence[str]]]
     retry_dead_letter: Callable[[int], Awaitable[bool]]
     drop_dead_letter: Callable[[int], Awaitable[bool]]
+    forget_service: Callable[[str, str], Awaitable[None]]
 
 
 class JobReadings(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from semsupervisor.api import answers, backup_handlers, fact_handlers, handlers, job_handlers, openapi
+from semsupervisor.api import answers, backup_handlers, fact_handlers, handlers, job_handlers, openapi, service_handlers
 from semsupervisor.api.access import Access
 from semsupervisor.api.asking import Ask, Handler, Params, Reply, Route
 from semsupervisor.api.backups import OneSnapshotAnswer, SnapshotsAnswer
@@ -16,6 +16,7 @@ RECEIVER_TIMEOUT_SECONDS = 90.0
 RELOAD_TIMEOUT_SECONDS = 60.0
 JOB_TIMEOUT_SECONDS = 30.0
 RAW_TIMEOUT_SECONDS = 12.0
+ENGINE_TIMEOUT_SECONDS = 60.0
 
 
 async def _document(ask: Ask[Any]) -> Reply:  # noqa: ARG001 - every handler is asked the same way
@@ -118,6 +119,13 @@ ROUTES: tuple[Route, ...] = (
         RELOAD_TIMEOUT_SECONDS,
         "Forget a dead letter",
         handlers.MessageParams,
+    ),
+    _act(
+        "/v1/services/{name}/forget",
+        service_handlers.forget,
+        ENGINE_TIMEOUT_SECONDS,
+        "Forget a service that was removed, as somebody says that this is meant",
+        service_handlers.ServiceParams,
     ),
     _read("/v1/jobs", job_handlers.jobs, JobsAnswer, "The newest jobs", job_handlers.JobsParams),
     _read("/v1/jobs/{id}", job_handlers.job, OneJobAnswer, "One job, and how far it is", job_handlers.JobParams),

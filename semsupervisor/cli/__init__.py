@@ -36,6 +36,7 @@ NOUNS = {
     "alerts": ("show alerts, rules and the past; test a receiver", "alerts"),
     "timeline": ("show what was seen, decided and done, the newest last", "timeline"),
     "outbox": ("show messages that wait or were given up; send or drop those", "outbox"),
+    "services": ("list services; forget one that is meant to be gone", "services"),
     "jobs": ("show, follow, cancel or settle jobs", "jobs"),
     "backup": ("take a backup, list backups, verify them", "backup"),
     "settings": ("check, show or reload the settings", "settings"),

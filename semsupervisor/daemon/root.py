@@ -197,6 +197,7 @@ class Daemon:
                 reload=self._reloading.apply,
                 retry_dead_letter=letters.retry,
                 drop_dead_letter=letters.drop,
+                forget_service=self._watching.forget,
             ),
         )
 

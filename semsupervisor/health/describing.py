@@ -74,9 +74,8 @@ def observation(source: str, service: Service, at: Instant, more: Mapping[str, F
     )
 
 
-def gone(source: str, service: Service, at: Instant) -> Observation:
-    """Return that a service is no part of the project any more."""
-    because = f"{service.name} is no part of the stack any more"
+def gone(source: str, service: Service, at: Instant, because: str) -> Observation:
+    """Return that a service is no part of the project any more, and why in a sentence."""
     return Observation(source=source, subject=service.subject, at=at, facts={}, gone=True, condition=because)
 
 

@@ -163,6 +163,7 @@ def _described(service: Service, container: Container) -> Service:
         retries=container.restart_retries,
         stop_signal=container.stop_signal,
         health=container.health,
+        compose_files=container.compose_files,
     )
 
 

@@ -29,11 +29,12 @@ FOLLOWED = Circumstances()
 class Turn(msgspec.Struct):
     """What one event or list brought: states to observe in their order, notes, and whether to look again.
 
-    `silent` names services of which the events told nothing although something happened.
+    `gone` are no part of the project any more, each with a sentence on why. `silent` names services of which the events
+    told nothing although something happened.
     """
 
     observed: list[tuple[Service, Instant]] = []
-    gone: list[Service] = []
+    gone: list[tuple[Service, str]] = []
     notes: list[Note] = []
     look: bool = False
     look_later: bool = False
@@ -154,6 +155,18 @@ class Roster:
             if service.oom_at is not None and at.monotonic - service.oom_at >= OOM_KEPT_SECONDS:
                 self.services[service.name] = msgspec.structs.replace(service, oom_at=None)
 
+    def need_of(self, service: Service) -> str:
+        """Return who runs and depends on a service of which no other replica lives; empty for nobody."""
+        others = (one for one in self.services.values() if one.owner.service == service.owner.service)
+        lives = any(other.lives for other in others if other.name != service.name)
+        return "" if lives else self._needed().get(service.owner.service, "")
+
+    def leave(self, service: Service, because: str, turn: Turn) -> None:
+        """Let a service be no part of the project any more, and note why, in a sentence."""
+        del self.services[service.name]
+        turn.gone.append((service, because))
+        turn.notes.append(Note("service.forgotten", service.subject, because))
+
     def _is_known(self, event: Event) -> bool:
         key = (event.time_nano, event.id, event.action)
         if key in self._remembered:
@@ -226,7 +239,7 @@ class Roster:
             self._wait_for_events(name, at, turn)
         elif known.container:
             self._observe(looking.vanished(known, at), turn, at)
-        elif belonging.is_long_gone(known, at) and known.owner.service not in self._needed():
+        elif belonging.is_long_gone(known, at) and not self.need_of(known):
             self._forget(known, turn)
 
     def _see_expected(self, at: Instant, turn: Turn) -> None:
@@ -255,7 +268,7 @@ class Roster:
 
     def _forget(self, service: Service, turn: Turn) -> None:
         del self.services[service.name]
-        turn.gone.append(service)
+        turn.gone.append((service, f"{service.name} is no part of the stack any more."))
 
     def _wait_for_events(self, name: str, at: Instant, turn: Turn) -> None:
         """A list shows what events should tell: wait for them, but not for ever."""

@@ -79,7 +79,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     something else than its restart policy started it last. `oom_at` is when a kill for lack of memory
     was learned (monotonic seconds), until a scheduled look after it; `oom_kills` is the last count; `oom_seen` says
     that one was learned of this container before, so that the engine's own mark of it tells nothing new. `cause` says
-    in words how it came to its state. `waited_for` names a service that depends on it.
+    in words how it came to its state. `waited_for` names a service that depends on it. `compose_files` are what its
+    container was made from.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     oom_kills: int | None = None
     cause: str = ""
     waited_for: str = ""
+    compose_files: tuple[str, ...] = ()
 
     @property
     def lives(self) -> bool:

@@ -62,7 +62,7 @@ class Teller:
     async def tell(self, turn: Turn, more: Sequence[Observation] = ()) -> None:
         """Hand on what a turn brought, in its order, and let the rest of it follow."""
         observed = [describing.observation(SOURCE, service, at) for service, at in turn.observed]
-        gone = [describing.gone(SOURCE, service, self._clock.instant()) for service in turn.gone]
+        gone = [describing.gone(SOURCE, service, self._clock.instant(), because) for service, because in turn.gone]
         self._notes.extend(turn.notes)
         if turn.look or turn.look_later:
             due = self._clock.monotonic() + (0.0 if turn.look else GRACE_SECONDS)

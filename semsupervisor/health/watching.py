@@ -18,6 +18,7 @@ from semsupervisor.errors import EngineError, EngineForbidden, StoreError
 from semsupervisor.health import describing, evidence
 from semsupervisor.health.engines import Bookmark
 from semsupervisor.health.following import Follower, StreamReport, Watched
+from semsupervisor.health.leaving import Leaving
 from semsupervisor.health.memory import Memory
 from semsupervisor.health.observation import ENDED_AT, Observation
 from semsupervisor.health.roster import Roster
@@ -58,6 +59,7 @@ class Watching:
         self._roster = Roster()
         self._teller = Teller(self._roster, clock, hand_on, self._companion, note, host_is_shutting_down)
         self._follower = Follower(docker, watched, clock, self._roster, self._teller)
+        self._leaving = Leaving(self._roster)
         self._loaded = False
 
     @property
@@ -133,6 +135,20 @@ class Watching:
 
         Raises: EngineError, EngineForbidden.
         """
+        listed = await self._reconcile()
+        await self._teller.tell(await self._leaving.unwanted())
+        return listed
+
+    async def forget(self, name: str, by: str) -> None:
+        """Forget a service that has no container, because somebody says that this is meant.
+
+        Raises: UnknownService; NotForgotten when it is there, or has to be; EngineError, EngineForbidden when nobody
+        can tell whether it is there.
+        """
+        await self._reconcile()
+        await self._teller.tell(await self._leaving.forget(name, by))
+
+    async def _reconcile(self) -> Sequence[Container]:
         await self._until_connected()
         asked = self._clock.monotonic()
         try:
@@ -160,6 +176,7 @@ class Watching:
             more = used[name].facts if name in used and service.lives else {}
             found.append(describing.observation(PROBE_SOURCE, service, at, more))
         self._roster.forget_oom(at)
+        found += [describing.gone(PROBE_SOURCE, service, at, because) for service, because in self._leaving.farewell()]
         return found
 
     async def evidence(self, service: str, ended_at: str = "") -> Mapping[str, str]:
@@ -257,4 +274,5 @@ class Watching:
         except (EngineError, EngineForbidden) as error:
             await self._lost(error)
             return
+        await self._teller.tell(await self._leaving.unwanted(due))
         await self._teller.tell(self._roster.settle(due, self._clock.instant()))

@@ -94,7 +94,7 @@ def world_with_work() -> World:
 
 def example_path(path: str) -> str:
     """Return a route's path with its parameters filled in."""
-    return path.replace("{receiver}", "ops").replace("{id}", "3").replace("{source}", "varz")
+    return path.replace("{receiver}", "ops").replace("{id}", "3").replace("{source}", "varz").replace("{name}", "nats")
 
 
 async def test_reading_is_open_to_both_doors(tmp_path: Path) -> None:

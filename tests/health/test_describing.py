@@ -32,7 +32,7 @@ EXITED = ServiceState.EXITED
 def test_the_condition_of_what_does_not_run(state: ServiceState, ending: Ending, words: str) -> None:
     """Each way not to run has its sentence, which goes along with what is observed."""
     assert describing.observation("watching", running(state=state, ending=ending), NOW).condition == words
-    assert describing.gone("watching", running(), NOW).condition == "app is no part of the stack any more"
+    assert describing.gone("watching", running(), NOW, "It left.").condition == "It left."
 
 
 @pytest.mark.parametrize("ending", Ending)
@@ -63,7 +63,7 @@ def test_an_observation_is_about_the_service() -> None:
     seen = describing.observation("watching", running(), NOW, {"memory_used_bytes": 1})
     assert (seen.source, seen.subject.kind, seen.subject.name) == ("watching", SubjectKind.SERVICE, "app")
     assert seen.facts["memory_used_bytes"] == 1
-    assert describing.gone("watching", running(), NOW).gone
+    assert describing.gone("watching", running(), NOW, "It left.").gone
 
 
 def test_the_words_for_a_death() -> None:

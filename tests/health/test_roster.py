@@ -301,7 +301,7 @@ def test_what_others_depend_on_is_missing() -> None:
     missing = roster.services["nats"]
     assert (missing.ending, missing.waited_for, missing.owner) == (Ending.VANISHED, "app", NATS)
     assert listed(roster, 2, needy).observed == []
-    assert names(listed(roster, 3, container()).gone) == ["nats"]
+    assert names(service for service, _ in listed(roster, 3, container()).gone) == ["nats"]
     assert list(roster.services) == ["app"]
 
 
@@ -341,8 +341,8 @@ def test_what_was_removed_is_forgotten_after_a_day() -> None:
     settled(roster, 8)
     listed(roster, 9)
     assert listed(roster, FORGET_REMOVED_SECONDS).gone == []
-    assert names(listed(roster, FORGET_REMOVED_SECONDS + 3).gone) == ["app"]
-    assert names(listed(roster, FORGET_REMOVED_SECONDS + 10).gone) == ["nats"]
+    assert names(service for service, _ in listed(roster, FORGET_REMOVED_SECONDS + 3).gone) == ["app"]
+    assert names(service for service, _ in listed(roster, FORGET_REMOVED_SECONDS + 10).gone) == ["nats"]
     assert roster.services == {}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from semsupervisor.health.leaving import NotForgotten
 from tests.support.waiting import eventually
 from tests.support.watcher import Services, Watcher
 
@@ -143,14 +144,40 @@ async def test_taking_the_project_down_and_up(project: Project, tmp_path: Path) 
             await watcher.until(service, "state", "running")
 
 
-async def test_replicas_are_services_of_their_own(project: Project, tmp_path: Path) -> None:
-    """A second replica has a name of its own, and its removal is a request."""
+async def test_what_the_compose_file_does_not_want_leaves_by_itself(project: Project, tmp_path: Path) -> None:
+    """A replica too many, and then an orphan, are removed by compose: each is noted, neither is told nor missed."""
     async with watcher_of(project, tmp_path) as watcher:
         await project.compose("up", "--detach", "--scale", "worker=2")
         await watcher.until("worker@2", "state", "running")
         await project.compose("up", "--detach", "--scale", "worker=1")
-        await watcher.until("worker@2", "stopped_on_request", True)
-        assert {fact: watcher.record.values("worker", fact) for fact in CALM} == CALM
+        await eventually(lambda: "worker@2" not in watcher.watching.services, 30.0)
+        file = project.folder / "compose.yaml"
+        file.write_text(file.read_text().partition("  worker:")[0])
+        await project.compose("up", "--detach", "--remove-orphans")
+        await eventually(lambda: list(watcher.watching.services) == ["app"], 30.0)
+        await eventually(lambda: len(watcher.record.noted("service.forgotten")) == 2, 30.0)
+        assert watcher.record.noted("service.forgotten") == [
+            f"{name} was removed, and {file} does not want it." for name in ("worker@2", "worker")
+        ]
+        for name in ("app", "worker", "worker@2"):
+            assert {fact: watcher.record.values(name, fact) for fact in CALM} == CALM
+        assert [one.condition for one in await watcher.probe() if one.gone] == watcher.record.noted("service.forgotten")
+
+
+async def test_what_is_meant_to_be_gone_is_forgotten(project: Project, tmp_path: Path) -> None:
+    """A service that was removed by hand is missed until the compose file has it no more, or somebody says so."""
+    async with watcher_of(project, tmp_path) as watcher:
+        with pytest.raises(NotForgotten, match="worker still has a container, which is running"):
+            await watcher.watching.forget("worker", "root")
+        await project.compose("rm", "--force", "--stop", "worker")
+        await watcher.until("worker", "stopped_on_request", True, 30.0)
+        with pytest.raises(NotForgotten, match="worker is still wanted by"):
+            await watcher.watching.forget("worker", "root")
+        (project.folder / "compose.yaml").unlink()
+        await watcher.watching.forget("worker", "root")
+        assert list(watcher.watching.services) == ["app"]
+        assert watcher.record.of("worker")[-1].gone
+        assert watcher.record.of("worker")[-1].condition == "worker was forgotten by root."
 
 
 async def test_a_run_by_hand_is_no_service(project: Project, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from semsupervisor.api.readings import Acts, Readings, StackReading, StoreReadin
 from semsupervisor.api.server import Server
 from semsupervisor.errors import PermanentError, SettingsError, StoreError, SupervisorError, TemporaryError
 from semsupervisor.health.last_answers import LastAnswer
+from semsupervisor.health.leaving import UnknownService
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind
 from semsupervisor.health.probing import Durations, ProbeReport
 from semsupervisor.health.series import Series
@@ -92,6 +93,7 @@ class World:
         self.store_fails = False
         self.mail_error: SupervisorError = TemporaryError("connection refused by mail.example:587")
         self.asked: list[str] = []
+        self.refusal: SupervisorError | None = None
         self.work = JobWorld()
         self.see(SubjectKind.ENGINE, "docker", {"reachable": True, "version": "20.10.24"}, source="events")
         for name in ("nats", "semstreams"):
@@ -155,6 +157,7 @@ class World:
                 reload=self._reload,
                 retry_dead_letter=self._retry,
                 drop_dead_letter=self._drop,
+                forget_service=self._forget,
             ),
             jobs=self.work.readings(),
             backups=self.work.backups(),
@@ -207,6 +210,13 @@ class World:
         if entry_id == 13:
             raise PermanentError("an unlucky number")
         return any(entry.id == entry_id for entry in self.dead)
+
+    async def _forget(self, name: str, by: str) -> None:
+        self.asked.append(f"forget {name} by {by}")
+        if self.refusal is not None:
+            raise self.refusal
+        if name not in self.services:
+            raise UnknownService(f"no service {name!r} is known", f"known are: {', '.join(self.services)}")
 
     async def _drop(self, entry_id: int) -> bool:
         self.asked.append(f"drop {entry_id}")
