@@ -31,11 +31,18 @@ class Trend(msgspec.Struct, frozen=True):
 
 
 def rising(fact: str, series: Series | None, over_seconds: float, now: float) -> Trend:
-    """Return how fast a fact rises in the window: a counter by what it was increased by, a gauge by its slope."""
+    """Return how fast a fact rises in the window: a counter by what it was increased by, a gauge by its slope.
+
+    A gauge that only wavers, or has jumped once, rises by 0 although a line through it does not lie flat.
+    """
     if series is None:
         return Trend(TOO_EARLY)
     found = series.rate(over_seconds, now) if fact.endswith(COUNTER) else series.slope(over_seconds, now)
-    return Trend(TOO_EARLY) if found is None else Trend(found, found)
+    if found is None:
+        return Trend(TOO_EARLY)
+    if found > 0 and not fact.endswith(COUNTER) and not series.climbed(over_seconds, now):
+        found = 0.0
+    return Trend(found, found)
 
 
 def filling(series: Series | None, over_seconds: float, now: float) -> Trend:

@@ -95,6 +95,15 @@ class Series:
             return None
         return _line(self._at[first:end], self._values[first:end])
 
+    def climbed(self, over_seconds: float, now: float) -> bool:
+        """Tell whether all of the last third of the readings in the window that ends now lies above all of the first.
+
+        What only wavers never does, however wide, and what rises once does so for a third of the window only.
+        """
+        values = [value for _, value in self.readings(over_seconds, now)]
+        third = len(values) // 3
+        return third > 0 and min(values[-third:]) > max(values[:third])
+
     def _cut(self, first: int, end: int | None) -> None:
         for column in (self._at, self._values, self._risen):
             del column[first:end]

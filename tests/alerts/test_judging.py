@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+
 import pytest
 
 from semsupervisor.alerts.histories import Histories
 from semsupervisor.alerts.judging import Change, Key, index, judge
 from semsupervisor.alerts.lifecycle import Alert, AlertState
 from semsupervisor.alerts.rules import Comparison, Rule
-from semsupervisor.health.observation import FactValue, Subject, SubjectKind
+from semsupervisor.alerts.ruleset import defaults
+from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind
 from tests.support.alerting import (
     DIED,
     DISK,
@@ -26,6 +30,7 @@ from tests.support.alerting import (
     moment,
     saw,
 )
+from tests.support.clock import ManualClock
 
 RULES = index([DIED, DOWN, FILLING, FULL])
 PENDING, FIRING, RESOLVED = AlertState.PENDING, AlertState.FIRING, AlertState.RESOLVED
@@ -135,3 +140,43 @@ def test_a_rule_sees_the_course_of_its_own_subject() -> None:
     (found,) = judge(index([rule]), {}, saw(DISK, {"used_ratio": 0.3}, moment(60)), ids(), histories)
     assert found.began_firing
     assert judge(index([rule]), {}, saw(other, {"used_ratio": 0.1}, moment(60)), ids(), histories) == []
+
+
+WAVERING = random.Random(7)
+
+
+def was_told(rule: Rule, pending: Callable[[int], float]) -> bool:
+    """Tell whether a rule on a consumer fires in three hours in which so many messages wait at each second."""
+    clock, histories, alerts = ManualClock(), Histories([rule]), dict[Key, Alert]()
+    subject, rules = Subject(SubjectKind.CONSUMER, "WORK/worker"), index([rule])
+    for second in range(0, 3 * 3600, 30):
+        seen = Observation("test", subject, clock.instant(), {"pending": max(0, round(pending(second)))})
+        histories.take(seen)
+        for change in judge(rules, alerts, seen, ids(), histories):
+            if change.began_firing:
+                return True
+            alerts = known(change.after) if change.after else {}
+        clock.advance(30.0)
+    return False
+
+
+@pytest.mark.parametrize(
+    ("pending", "told"),
+    [
+        (lambda second: 2 * second, True),
+        (lambda second: 2 * second + WAVERING.uniform(-300, 300), True),
+        (lambda second: 0, False),
+        (lambda second: 90_000, False),
+        (lambda second: 200_000 - 20 * second, False),  # catches up after a restart
+        (lambda second: 100_000 - 20 * (second - 1800) if second > 1800 else 0, False),  # a burst that is worked off
+        (lambda second: 100_000 if second > 1800 else 0, False),  # one that waits for its time
+        (lambda second: 9_000 - 10 * (second % 1800), False),  # one each half hour
+        (lambda second: 50 * min(second % 3600, 600) - 25 * max(0, second % 3600 - 600), False),  # ten minutes of it
+        (lambda second: WAVERING.uniform(0, 20_000), False),
+        (lambda second: second / 10, False),
+    ],
+)
+def test_a_consumer_that_falls_behind_is_told_and_no_other(pending: Callable[[int], float], told: bool) -> None:
+    """What grows for a quarter of an hour and more is; a burst, be it ever so large, and what wavers is not."""
+    (rule,) = (one for one in defaults() if one.name == "consumer_backlog_growing")
+    assert was_told(rule, pending) is told

@@ -95,6 +95,7 @@ EXPECTED = [
     "stream_at_ceiling",
     "stream_lost_messages",
     "consumer_stuck",
+    "consumer_backlog_growing",
     "consumer_ack_pending_high",
     "consumer_redelivering",
     "certificate_expiring",
@@ -192,7 +193,7 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
         "jetstream_api_error_ratio": 0.05,
     },
     SubjectKind.STREAM: {"refuses_writes": False, "refusal_ratio": 0.9, "at_ceiling": False, "lost_messages": 0},
-    SubjectKind.CONSUMER: {"stuck": False, "ack_pending_ratio": 0.9, "redeliveries_total": 700},
+    SubjectKind.CONSUMER: {"stuck": False, "pending": 90_000, "ack_pending_ratio": 0.9, "redeliveries_total": 700},
     SubjectKind.CERTIFICATE: {
         "reachable": True,
         "reserve_ratio": 0.36,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import pytest
 
@@ -29,6 +30,26 @@ def test_a_gauge_rises_by_its_slope() -> None:
     """Anything else may fall."""
     series, now = course(5, 4, 3, 2)
     assert rising("connections", series, 30.0, now) == Trend(pytest.approx(-0.1), pytest.approx(-0.1))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("values", "rises"),
+    [
+        (range(0, 90, 10), True),
+        ([0, 30, 10, 40, 30, 60, 50, 80, 70], True),
+        ([0, 90, 10, 80, 20, 70, 30, 90, 40], False),  # wavers
+        ([0, 0, 0, 0, 0, 0, 0, 90, 90], False),  # has jumped just now
+        ([0, 90, 90, 90, 90, 90, 90, 90, 90], False),  # has jumped long ago
+        ([0, 0, 0, 0, 90, 80, 70, 60, 0], False),  # is worked off
+        ([90, 80, 70, 60, 50, 40, 30, 20, 10], False),
+    ],
+)
+def test_a_gauge_that_wavers_or_jumps_does_not_rise(values: Iterable[float], rises: bool) -> None:
+    """It has to lie higher in all of the last third than in all of the first."""
+    series, now = course(*values)
+    found = rising("pending", series, 80.0, now).value
+    assert isinstance(found, float)
+    assert (found > 0) is rises
 
 
 def test_a_share_that_grows_has_a_time_ahead() -> None:
