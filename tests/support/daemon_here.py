@@ -20,7 +20,7 @@ from semsupervisor.kit.clock import SystemClock
 from semsupervisor.kit.systemd import Notifier
 from tests.support.waiting import eventually
 
-ENDED_SECONDS = 10.0
+ENDED_SECONDS = 30.0
 
 Received = list[dict[str, Any]]
 

@@ -76,9 +76,13 @@ class NatsServer:
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         written = self.folder / f"nats-server_{self._process.pid}.ports"
-        eventually_sync(lambda: self._told(written))
-        self._ports = self._read(written)
-        eventually_sync(self._answers)
+        try:
+            eventually_sync(lambda: self._told(written))
+            self._ports = self._read(written)
+            eventually_sync(self._answers)
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """End it, stopped or not."""

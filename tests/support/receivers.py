@@ -22,7 +22,7 @@ from tests.support.mail import Mail, MailServer, mail_server
 LOOPBACK = "127.0.0.1"
 TAKEN = 204
 CLONE_NEWNET = 0x40000000
-START_SECONDS = 10.0
+START_SECONDS = 30.0
 
 
 @dataclass(frozen=True)

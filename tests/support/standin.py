@@ -38,7 +38,11 @@ class StandIn:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "semstreams_standin"], env=environment, stdout=log, stderr=log
             )
-        eventually_sync(self._is_ready, within_seconds=20)
+        try:
+            eventually_sync(self._is_ready, within_seconds=60)
+        except BaseException:
+            self.stop()
+            raise
 
     @property
     def health(self) -> str:

@@ -27,6 +27,7 @@ from tests.support.small_images import SmallImages
 from tests.support.waiting import eventually
 
 SETTLE_SECONDS = 2.0
+LISTED_SECONDS = 30.0
 ENGINE = Subject(SubjectKind.ENGINE, "docker")
 
 
@@ -83,26 +84,29 @@ class Watcher:
         watched = Watched(project=project, boot_id=boot_id, settle_seconds=SETTLE_SECONDS, ping_interval_seconds=1.0)
         self.watching = Watching(self.docker, watched, self._clock, self.record.sink, memory, self.record.note)
         self._probe = ContainersProbe(self.watching, self.docker, self._clock)
-        self._ending = asyncio.Event()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        self._stack.push_async_callback(self._store.close)
+        self._stack.push_async_callback(self.docker.close)
         await self.docker.open()
+        self._stack.push_async_callback(self.watching.save)
         self._owner = TaskOwner(await self._stack.enter_async_context(asyncio.TaskGroup()), self._clock)
+        self._stack.push_async_callback(self._owner.stop)
         self._owner.loop("watching.follow", self.watching.follow)
         self._owner.loop("watching.look", self.watching.look)
-        await eventually(lambda: self.watching.listed)
+        try:
+            await eventually(lambda: self.watching.listed, within_seconds=LISTED_SECONDS)
+        except BaseException:
+            await self._stack.aclose()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         failures = {name: loop.last_error for name, loop in self._owner.loops.items() if loop.failures_total}
-        await self._owner.stop()
         await self._stack.aclose()
-        await self.watching.save()
-        await self.docker.close()
-        await self._store.close()
         assert not failures
 
     async def probe(self) -> Sequence[Observation]:
@@ -111,7 +115,7 @@ class Watcher:
         await self.record.sink(seen)
         return seen
 
-    async def until(self, subject: str | Subject, fact: str, value: FactValue, within_seconds: float = 15.0) -> None:
+    async def until(self, subject: str | Subject, fact: str, value: FactValue, within_seconds: float = 30.0) -> None:
         """Wait until a fact has last been told to have a value."""
         await eventually(lambda: self.record.last(subject, fact) == value, within_seconds)
 
