@@ -115,6 +115,7 @@ FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
     SubjectKind.NATS: {
         "reachable": bool,
         "healthy": bool,
+        "full_check_passed": bool,
         "version": str,
         "server_id": str,
         "started_at": str,

@@ -55,6 +55,7 @@ WORDS: Mapping[str, str] = {
     "flows_slow": "Flows that run and do not keep up.",
     "flows_stopped": "Whether it says of its flows together that they do not run.",
     "free_bytes": "Space that is free for the supervisor's user.",
+    "full_check_passed": "Whether its full check of itself, all streams included, found no fault.",
     "health": "What its own health check says, 1 for what holds.",
     "healthy": "Whether it says that it is healthy.",
     "http_status": "The status of its last answer.",

@@ -178,6 +178,7 @@ def _nats(one: SubjectAnswer, now: datetime) -> Row:
     healthy = one.facts.get("healthy")
     words = [f"{one.facts['connections']} connected"] if "connections" in one.facts else []
     words += [f"{one.facts['slow_consumers_total']} slow consumers"] if one.facts.get("slow_consumers_total") else []
+    words += ["its full check finds fault"] if one.facts.get("full_check_passed") is False else []
     return _endpoint(one, "unknown" if healthy is None else "healthy" if healthy else "unhealthy", words, now)
 
 

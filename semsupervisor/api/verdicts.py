@@ -172,6 +172,7 @@ _FAULTS: Mapping[SubjectKind, Words] = {
     SubjectKind.NATS: {
         ("reachable", False): "does not answer",
         ("healthy", False): "says that it is not healthy",
+        ("full_check_passed", False): "finds fault with itself",
     },
     SubjectKind.SEMSTREAMS: {
         ("reachable", False): "does not answer",

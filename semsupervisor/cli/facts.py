@@ -34,7 +34,8 @@ def add_parser(subparsers: Any) -> None:
     which.add_argument(
         "--raw",
         metavar="SOURCE",
-        help="the last answer of varz, jsz, connz, healthz, metrics or health instead, with its age on stderr",
+        help="the last answer of varz, jsz, connz, healthz (the full check), healthz-live, metrics or health instead, "
+        "with its age on stderr",
     )
 
 

@@ -128,6 +128,7 @@ def _nats(one: Mapping[str, Any], now: str, alerts: Iterable[Facts], paper: Pape
     state = _NATS_STATES[facts.get("healthy")] if facts.get("reachable") is not False else "unreachable"
     words = [str(facts["version"])] if "version" in facts else []
     words += [counted(facts["connections"], "connection")] if "connections" in facts else []
+    words += [paper.paint("its full check finds fault", "bad")] if facts.get("full_check_passed") is False else []
     return [one["name"], paper.word(state), ago(one["seen_at"], now), ", ".join([*words, *_error(one, alerts)])]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from semsupervisor.health import targets
-from semsupervisor.health.last_answers import LastAnswers
+from semsupervisor.health.last_answers import NO_NAMES, LastAnswers
 from semsupervisor.health.masking import masked
 from semsupervisor.health.probes.certificates import Certificates, Watched
 from semsupervisor.health.probes.filesystems import Filesystems
@@ -37,6 +37,7 @@ from semsupervisor.systems.containers import Container
 from semsupervisor.systems.http import HttpClient
 from semsupervisor.systems.nats_client import Login, NatsClient
 from semsupervisor.systems.nats_jsz import LARGEST_ANSWER_BYTES
+from semsupervisor.systems.nats_monitor import LIVENESS_PATH
 from semsupervisor.systems.semstreams_flows import PATHS as FLOW_PATHS
 
 ENGINE_ROOT = "/var/lib/docker"
@@ -49,6 +50,7 @@ CERTIFICATE_TIMES = 6
 METRICS_PATH = "/metrics"
 METRICS_PORT = 9090
 USUAL_FLOWS = "usual-flows"
+LIVENESS = "healthz-live"
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -106,11 +108,13 @@ def _usual(settings: Settings, means: Means) -> list[Probe]:
     checks, stack = settings.checks, settings.stack
     timeout = checks.timeout_seconds
     monitor = _endpoint(checks.nats.monitor, means, means.http.get)
+    # What an operator means by /healthz is all that the server can check.
+    healthz = _endpoint(checks.nats.monitor, means, means.http.get, {LIVENESS_PATH: LIVENESS})
     return [
         HostProbe(means.clock, timeout),
         Filesystems(means.clock, lambda: paths(settings, means.engine_root(), means.containers().values()), timeout),
         *_semstreams(settings, means),
-        NatsHealth(means.clock, monitor, stack.nats_service, timeout),
+        NatsHealth(means.clock, healthz, stack.nats_service, timeout),
         NatsVarz(means.clock, monitor, stack.nats_service, timeout, lambda: _began(means, stack.nats_service)),
     ]
 
@@ -241,8 +245,8 @@ def _run(means: Means, service: str) -> object:
     return (container.id, container.started_at) if container else None
 
 
-def _endpoint(target: str, means: Means, get: Get) -> Endpoint:
-    recorded = means.last_answers.recording(get, target)
+def _endpoint(target: str, means: Means, get: Get, names: Mapping[str, str] = NO_NAMES) -> Endpoint:
+    recorded = means.last_answers.recording(get, target, names)
     return Endpoint(
         means.clock, recorded, targets.parse(target), means.address_of, lag_since=means.lag_since, mask=masked
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 import msgspec
@@ -23,6 +24,7 @@ LARGEST_KEPT_BYTES = 2**20
 MOST_KEPT = 32
 ROOT = "root"
 NOT_FOUND = 404
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 _FASTEST = 1
 
@@ -57,27 +59,34 @@ class LastAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LastAnswers:
-    """The last answer of each endpoint, by the last part of its path: `varz`, `jsz`, `health`, `metrics`."""
+    """The last answer of each endpoint, by the last part of its path: `varz`, `jsz`, `health`, `metrics`.
+
+    One that is asked in several ways has a name for each other way, which is given with it.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._kept: dict[Place, LastAnswer] = {}
         self._targets: dict[str, int] = {}
 
-    def recording(self, get: Get, target: str) -> Get:
-        """Return what asks like `get`, for one target of the settings, and keeps what it answers."""
+    def recording(self, get: Get, target: str, names: Mapping[str, str] = NO_NAMES) -> Get:
+        """Return what asks like `get`, for one target of the settings, and keeps what it answers.
+
+        `names` are those of questions, by their path and query, that are not to be called by the end of their path.
+        Where one question gets no answer the others at that path would get none either.
+        """
         shown = mask_target(target)
         self._targets.setdefault(shown, len(self._targets))
 
         async def ask(url: str, timeout_seconds: float) -> Answer:
-            place = (_name(url), shown)
+            place = (_name(url, names), shown)
             try:
                 answer = await get(url, timeout_seconds)
             except BodyTooLarge as error:
                 self._keep(place, url, error.answer, str(error))
                 raise
             except SupervisorError as error:
-                self._fail(place, str(error))
+                self._fail(shown, url, str(error))
                 raise
             self._keep(place, url, answer)
             return answer
@@ -113,14 +122,18 @@ class LastAnswers:
         while len(self._kept) > MOST_KEPT:
             del self._kept[next(iter(self._kept))]
 
-    def _fail(self, place: Place, failure: str) -> None:
-        known = self._kept.get(place)
-        if known is not None:
-            self._kept[place] = msgspec.structs.replace(known, failure=masked(failure))
+    def _fail(self, target: str, url: str, failure: str) -> None:
+        path = urlsplit(mask_url(url)).path
+        for place, known in self._kept.items():
+            if place[1] == target and urlsplit(known.url).path == path:
+                self._kept[place] = msgspec.structs.replace(known, failure=masked(failure))
 
 
-def _name(url: str) -> str:
-    return urlsplit(url).path.rstrip("/").rpartition("/")[2] or ROOT
+def _name(url: str, names: Mapping[str, str]) -> str:
+    """Return what the answer of a URL is called."""
+    asked = urlsplit(url)
+    given = next((name for end, name in names.items() if f"{asked.path}?{asked.query}".endswith(end)), "")
+    return given or asked.path.rstrip("/").rpartition("/")[2] or ROOT
 
 
 def _masked_json(text: str) -> str | None:

@@ -73,6 +73,7 @@ EXPECTED = [
     "semstreams_restarted",
     "nats_unreachable",
     "nats_unhealthy",
+    "nats_full_check_failed",
     "nats_client_not_let_in",
     "nats_expected_client_missing",
     "nats_restarted",
@@ -179,6 +180,7 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
     SubjectKind.NATS: {
         "reachable": True,
         "healthy": True,
+        "full_check_passed": True,
         "client_connected": True,
         "expected_clients_missing": 0,
         "restarted": False,
@@ -373,7 +375,7 @@ def test_every_summary_can_be_filled() -> None:
     """Placeholders are facts of the rule's kind, or words that its observations carry as evidence."""
     evidence = {"error", "unhealthy_parts", "loops", "direction", "moved_to", "path"}
     evidence |= {"slow_flows", "names", "wanted_name", "issuer", "chain_problem", "said"}
-    evidence |= {"effect", "still", "why", "memory_account", "storage_account", "client_error", "missing_clients"}
+    evidence |= {"effect", "still", "why", "full_check", "memory_account", "storage_account", "client_error", "missing_clients"}
     for rule in ruleset.defaults():
         names = set(re.findall(r"\{(\w+)\}", rule.summary))
         course = {"rate", "over"} if rule.over_seconds else set()

@@ -91,6 +91,7 @@ def test_a_stack_that_is_known_to_be_good_is_healthy() -> None:
         (SubjectKind.SERVICE, "restarting", True, "service:nats restarts again and again"),
         (SubjectKind.NATS, "reachable", False, "nats:nats does not answer"),
         (SubjectKind.NATS, "healthy", False, "nats:nats says that it is not healthy"),
+        (SubjectKind.NATS, "full_check_passed", False, "nats:nats finds fault with itself"),
         (SubjectKind.SEMSTREAMS, "reachable", False, "semstreams:nats does not answer"),
         (SubjectKind.SEMSTREAMS, "status", "unhealthy", "semstreams:nats says that it is unhealthy"),
         (SubjectKind.SEMSTREAMS, "nats_connected", False, "semstreams:nats is not connected to NATS"),

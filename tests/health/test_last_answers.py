@@ -108,6 +108,20 @@ async def test_names_are_the_ends_of_paths(answers: LastAnswers) -> None:
     assert answers.sources()["health"].url == "http://s:8080/health/"
 
 
+async def test_an_endpoint_that_is_asked_in_two_ways_has_two_names(answers: LastAnswers) -> None:
+    """So that one answer does not stand for the other; what gets no answer leaves both old, and each says so."""
+    outcomes = (answer(b"full"), answer(b"live"), Refused("gone"), answer(b"live"))
+    ask = answers.recording(giving(*outcomes), MONITOR, {"/healthz?js-enabled-only=true": "healthz-live"})
+    await ask("http://h:8222/healthz?details=true", 1.0)
+    await ask("http://h:8222/healthz?js-enabled-only=true", 1.0)
+    assert {name: one.text() for name, one in answers.sources().items()} == {"healthz": "full", "healthz-live": "live"}
+    with pytest.raises(Refused):
+        await ask("http://h:8222/healthz?js-enabled-only=true", 1.0)
+    assert [one.failure for one in answers.sources().values()] == ["gone", "gone"]
+    await ask("http://h:8222/healthz?js-enabled-only=true", 1.0)
+    assert [one.failure for one in answers.sources().values()] == ["gone", ""]
+
+
 async def test_a_name_belongs_to_who_offers_it(answers: LastAnswers) -> None:
     """Of two places where there may be metrics the one that has them, and goes on so while it is ill or silent."""
     first = answers.recording(

@@ -373,6 +373,7 @@ def test_every_fact_of_a_real_stack_has_an_age(healthy: Supervised) -> None:
     [
         ("varz", '"server_id"'),
         ("healthz", '"status"'),
+        ("healthz-live", '"status"'),
         ("jsz", '"memory"'),
         ("connz", '"connections"'),
         ("health", '"status"'),

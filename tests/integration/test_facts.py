@@ -277,6 +277,7 @@ READINGS: Mapping[SubjectKind, Mapping[str, Theirs | Reason]] = {
     SubjectKind.NATS: {
         "reachable": is_(True),
         "healthy": is_(True),
+        "full_check_passed": is_(True),
         "version": varz("version"),
         "server_id": varz("server_id"),
         "started_at": Theirs(lambda around, _: around.varz()["start"][:19]),

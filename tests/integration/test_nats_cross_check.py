@@ -142,6 +142,7 @@ def of_server(varz: Any, jsz: Any, connz: Any, account: Any) -> Facts:
     return {
         "reachable": True,
         "healthy": True,
+        "full_check_passed": True,
         "restarted": False,
         "client_connected": True,
         "jetstream_enabled": not jsz.get("disabled", False),

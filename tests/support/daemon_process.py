@@ -89,6 +89,7 @@ semstreams_health_not_offered.for = "2s"
 semstreams_nats_disconnected.for = "2s"
 nats_unreachable.for = "2s"
 nats_unhealthy.for = "2s"
+nats_full_check_failed.for = "2s"
 observation_stale.above = 12
 """
 

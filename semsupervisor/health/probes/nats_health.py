@@ -1,4 +1,4 @@
-"""The probe of a NATS server's /healthz: is it up, and does it find fault with itself."""
+"""The probe of a NATS server's /healthz: is it alive, and does it find fault with itself."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class NatsHealth:
     """Asks for liveness each time, and now and then for the server's full check of itself.
 
     A full check that fails writes a warning into the server's log, so it is asked for once a minute; after one that
-    failed sooner at first, as a server that just started has to recover its streams. Its verdict holds in between,
-    until several in a row have come to nothing: then health is unknown.
+    failed sooner at first, as a server that just started has to recover its streams, and at once when it has come to
+    life or ceased to be. Its verdict holds in between, until several in a row have come to nothing: then it is unknown.
     """
 
     name = "nats_health"
@@ -34,6 +34,7 @@ class NatsHealth:
         self._endpoint = endpoint
         self._subject = Subject(SubjectKind.NATS, service)
         self._timeout_seconds = timeout_seconds
+        self._alive: bool | None = None
         self._full: Healthz | None = None
         self._full_error = ""
         self._unanswered = 0
@@ -57,13 +58,13 @@ class NatsHealth:
             return [self._unseen(Outcome.NOT_OFFERED, str(error), answer, reachable=True)]
         except Unreadable as error:
             return [self._unseen(Outcome.UNKNOWN, str(error), answer, reachable=True)]
-        if not live.healthy:
+        if live.healthy is not self._alive:
             self._forget()
-            return [self._seen(live)]
+        self._alive = live.healthy
         if self._clock.monotonic() >= self._full_due:
             spent = self._clock.monotonic() - began
             await self._check_fully(max(SHORTEST_TIMEOUT_SECONDS, self._timeout_seconds - spent))
-        return [self._seen(self._full or live)]
+        return [self._seen(live)]
 
     async def _check_fully(self, timeout_seconds: float) -> None:
         """Ask for the full check; when nothing comes of it, the last verdict stays."""
@@ -82,23 +83,33 @@ class NatsHealth:
 
     def _forget(self) -> None:
         """Ask for a full check as soon as the server is up again: it may be another one."""
-        self._full, self._full_error, self._unanswered = None, "", 0
+        self._alive, self._full, self._full_error, self._unanswered = None, None, "", 0
         self._full_due, self._pause_seconds = 0.0, FIRST_PAUSE_SECONDS
 
-    def _seen(self, healthz: Healthz) -> Observation:
-        texts = {"error": healthz.error, "full_check": self._full_error}
+    def _seen(self, live: Healthz) -> Observation:
+        found = self._full.error if self._full else ""
+        texts = {"error": live.error, "full_check": found, "full_check_unanswered": self._full_error}
         evidence = self._endpoint.evidence({name: text for name, text in texts.items() if text})
-        healthy: FactValue = healthz.healthy
-        if self._unanswered >= MOST_UNANSWERED:
-            healthy = Unknown(f"its full check gave no result {self._unanswered} times in a row: {self._full_error}")
-        return self._observation(Outcome.OK, {"reachable": True, "healthy": healthy}, evidence)
+        facts: dict[str, FactValue] = {
+            "reachable": True,
+            "healthy": live.healthy,
+            "full_check_passed": self._full_check_passed(),
+        }
+        return self._observation(Outcome.OK, facts, evidence)
+
+    def _full_check_passed(self) -> FactValue:
+        if self._full is not None and self._unanswered < MOST_UNANSWERED:
+            return self._full.healthy
+        times = f"{self._unanswered} times in a row" if self._unanswered > 1 else "yet"
+        return Unknown(f"its full check gave no result {times}: {self._full_error}")
 
     def _unseen(
         self, outcome: Outcome, error: str, answer: Answer | None = None, *, reachable: FactValue
     ) -> Observation:
         self._forget()
         evidence = self._endpoint.evidence({"error": error}, answer)
-        return self._observation(outcome, {"reachable": reachable, "healthy": Unknown(error)}, evidence)
+        unknown = dict.fromkeys(("healthy", "full_check_passed"), Unknown(error))
+        return self._observation(outcome, {"reachable": reachable, **unknown}, evidence)
 
     def _observation(
         self, outcome: Outcome, facts: Mapping[str, FactValue], evidence: Mapping[str, str]

@@ -15,6 +15,7 @@ from tests.support.asked import ELAPSED_SECONDS, Answering, answer
 
 WELL = answer({"status": "ok"})
 LOST = answer({"status": "error", "errors": [{"error": "stream S could not be recovered"}]}, 503)
+ALL_WELL = {"reachable": True, "healthy": True, "full_check_passed": True}
 OFF = answer({"status": "unavailable", "error": "JetStream not enabled"}, 503)
 
 
@@ -51,7 +52,7 @@ async def test_a_healthy_server_is_seen() -> None:
     stage = Stage()
     observation = await stage.look()
     assert (observation.outcome, observation.evidence) == (Outcome.OK, {})
-    assert observation.facts == {"reachable": True, "healthy": True}
+    assert observation.facts == ALL_WELL
     assert stage.answering.paths == [LIVENESS_PATH, FULL_CHECK_PATH]
     assert stage.answering.timeouts == [3.0, 3.0 - ELAPSED_SECONDS]
 
@@ -73,60 +74,63 @@ async def test_a_full_check_that_fails_is_repeated_sooner_at_first() -> None:
 
 
 async def test_the_verdict_of_the_full_check_holds_in_between() -> None:
-    """A fault stays true with the server's own words until a full check finds it gone."""
+    """A fault stays true in the server's own words until a full check finds it gone; the server is alive all along."""
     stage = Stage()
     stage.full = LOST
     first = await stage.look()
     held = await stage.look(1.0)
-    assert first.facts == held.facts == {"reachable": True, "healthy": False}
-    assert first.evidence == held.evidence == {"error": "stream S could not be recovered"}
+    assert first.facts == held.facts == {**ALL_WELL, "full_check_passed": False}
+    assert first.evidence == held.evidence == {"full_check": "stream S could not be recovered"}
     assert stage.answering.paths == [LIVENESS_PATH, FULL_CHECK_PATH, LIVENESS_PATH]
     stage.full = WELL
-    assert (await stage.look()).facts["healthy"] is True
+    assert (await stage.look()).facts == ALL_WELL
 
 
 async def test_a_server_that_is_not_alive_is_unhealthy() -> None:
-    """When liveness fails its error counts, no full check is asked for, and the next good look asks for one."""
+    """A full check is asked for at once when it ceases to be alive and when it is so again, and rarely in between."""
     stage = Stage()
     await stage.look()
-    stage.live = OFF
-    observation = await stage.look(60.0)
-    assert observation.facts == {"reachable": True, "healthy": False}
-    assert observation.evidence == {"error": "JetStream not enabled"}
-    assert stage.answering.paths[-1] == LIVENESS_PATH
-    stage.live = WELL
+    stage.live = stage.full = OFF
+    observation = await stage.look(1.0)
+    assert observation.facts == {"reachable": True, "healthy": False, "full_check_passed": False}
+    assert observation.evidence == {"error": "JetStream not enabled", "full_check": "JetStream not enabled"}
+    assert stage.answering.paths[-1] == FULL_CHECK_PATH
     await stage.look(1.0)
+    assert stage.answering.paths[-1] == LIVENESS_PATH
+    stage.live = stage.full = WELL
+    assert (await stage.look(1.0)).facts == ALL_WELL
     assert stage.answering.paths[-1] == FULL_CHECK_PATH
 
 
 @pytest.mark.parametrize("error", [TimedOut("no answer within 2 s"), Refused("refused"), Garbled("not HTTP")])
 async def test_a_full_check_without_a_result_changes_nothing(error: SupervisorError) -> None:
-    """The last verdict holds, evidence says that the full check gave none, and it is repeated sooner."""
+    """Before the first it is unknown, then the last verdict holds; evidence says why, and it is repeated sooner."""
     stage = Stage()
     stage.full = error
     first = await stage.look()
-    assert first.facts == {"reachable": True, "healthy": True}
-    assert first.evidence == {"full_check": str(error)}
+    nothing = Unknown(f"its full check gave no result yet: {error}")
+    assert first.facts == {**ALL_WELL, "full_check_passed": nothing}
+    assert first.evidence == {"full_check_unanswered": str(error)}
     stage.full = LOST
-    assert (await stage.look()).evidence == {"error": "stream S could not be recovered"}
+    assert (await stage.look()).evidence == {"full_check": "stream S could not be recovered"}
     stage.full = error
     later = await stage.look(60.0)
-    assert later.facts["healthy"] is False
-    assert later.evidence == {"error": "stream S could not be recovered", "full_check": str(error)}
+    assert later.facts["full_check_passed"] is False
+    assert later.evidence == {"full_check": "stream S could not be recovered", "full_check_unanswered": str(error)}
 
 
 @pytest.mark.parametrize("before", [WELL, LOST])
-async def test_full_checks_that_never_answer_make_health_unknown(before: Answer) -> None:
-    """After the third in a row nothing is known of the server's health, until one answers again."""
+async def test_full_checks_that_never_answer_are_unknown(before: Answer) -> None:
+    """After the third in a row their verdict does not hold any more, until one answers again."""
     stage = Stage()
     stage.full = before
-    verdict = (await stage.look()).facts["healthy"]
+    verdict = (await stage.look()).facts["full_check_passed"]
     stage.full = TimedOut("no answer within 2 s")
-    assert [(await stage.look(60.0)).facts["healthy"] for _ in range(2)] == [verdict] * 2
+    assert [(await stage.look(60.0)).facts["full_check_passed"] for _ in range(2)] == [verdict] * 2
     reason = "its full check gave no result 3 times in a row: no answer within 2 s"
-    assert (await stage.look(60.0)).facts == {"reachable": True, "healthy": Unknown(reason)}
+    assert (await stage.look(60.0)).facts == {**ALL_WELL, "full_check_passed": Unknown(reason)}
     stage.full = WELL
-    assert (await stage.look(60.0)).facts["healthy"] is True
+    assert (await stage.look(60.0)).facts == ALL_WELL
 
 
 @pytest.mark.parametrize(
@@ -149,10 +153,14 @@ async def test_what_is_not_seen_is_unknown(
     stage.live = live
     observation = await stage.look()
     assert observation.outcome is how
-    assert observation.facts == {"reachable": reachable, "healthy": Unknown(error)}
+    assert observation.facts == {
+        "reachable": reachable,
+        "healthy": Unknown(error),
+        "full_check_passed": Unknown(error),
+    }
     assert observation.evidence == ({"error": error} if body is None else {"error": error, "body": body})
     stage.live, stage.full = WELL, WELL
-    assert (await stage.look(0.1)).facts["healthy"] is True
+    assert (await stage.look(0.1)).facts == ALL_WELL
 
 
 async def test_a_service_that_is_not_there_is_not_looked_at() -> None:
