@@ -422,7 +422,7 @@ def test_a_crash_is_on_the_screen_and_in_the_timeline(healthy: Supervised) -> No
     pid = int(healthy.stack.inspect("nats")["State"]["Pid"])
     os.kill(pid, signal.SIGKILL)
     narrowed = ("timeline", "--kind", "alert.firing", "--subject", "service:nats")
-    eventually_sync(lambda: "service:nats" in healthy.says(*narrowed).stdout, within_seconds=20)
+    eventually_sync(lambda: "service:nats" in healthy.says(*narrowed).stdout, within_seconds=60)
     past = json.loads(healthy.says("alerts", "history", "--json").stdout)["alerts"]
     (death,) = [one for one in past if one["rule"] == "container_died"]
     assert (death["subject"], death["evidence"]["exit_code"]) == ("service:nats", "137")
@@ -432,7 +432,7 @@ def test_a_stop_by_hand_is_on_the_screen(healthy: Supervised) -> None:
     """A service that somebody stopped makes the exit code 1, and the screen says who or what did it."""
     healthy.stack.engine.docker("stop", "--time", "2", healthy.stack.container("nats"))
     assert healthy.says("status").returncode == 1
-    eventually_sync(lambda: "nats was stopped" in healthy.says("status").stdout, within_seconds=20)
+    eventually_sync(lambda: "nats was stopped" in healthy.says("status").stdout, within_seconds=60)
     done = healthy.says("status")
     assert done.returncode == 1
     assert "stack       unhealthy" in done.stdout
@@ -460,7 +460,7 @@ def test_one_look_agrees_about_a_stack_that_was_taken_down(healthy: Supervised) 
     """Without any container `check` is as critical as the daemon, which remembers them, is unhealthy."""
     healthy.stack.compose("down")
     try:
-        eventually_sync(lambda: healthy.verdict() == "unhealthy", within_seconds=20)
+        eventually_sync(lambda: healthy.verdict() == "unhealthy", within_seconds=60)
         done = check(healthy)
     finally:
         healthy.stack.compose("up", "--detach")

@@ -21,8 +21,8 @@ from tests.support.commands import REPOSITORY
 from tests.support.demo_stack import DemoStack
 from tests.support.waiting import eventually_sync
 
-START_SECONDS = 30.0
-STOP_SECONDS = 20.0
+START_SECONDS = 60.0
+STOP_SECONDS = 60.0
 LOG_SHOWN = 200
 
 SETTINGS = """
@@ -84,7 +84,7 @@ container_oom_killed.clear_for = "3s"
 semstreams_restarted.clear_for = "1s"
 semstreams_unreachable.for = "2s"
 semstreams_unhealthy.for = "2s"
-semstreams_degraded.for = "2s"
+semstreams_degraded.for = "4s"
 semstreams_health_not_offered.for = "2s"
 semstreams_nats_disconnected.for = "2s"
 nats_unreachable.for = "2s"
