@@ -196,6 +196,7 @@ FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
         "redelivered": float,
         "deliveries_total": float,
         "redeliveries_total": float,
+        "redelivering_seconds": float,
         "waiting_pulls": float,
         "paused": bool,
         "still_seconds": float,

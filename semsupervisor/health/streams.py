@@ -19,6 +19,8 @@ from semsupervisor.systems.limits import Bounded, Limit, Unread, ratio
 CEILING_RATIO = 0.75
 STUCK_SECONDS = 300.0
 ACK_WAITS = 2.0
+# Three looks: what is delivered again and again is not caught in each of them.
+QUIET_SECONDS = 90.0
 
 Facts = Mapping[str, FactValue]
 Evidence = Mapping[str, str]
@@ -36,11 +38,13 @@ class FollowedConsumer(msgspec.Struct, frozen=True):
 
     `still_since` is the monotonic time since when it has had something to do and has got nothing done; it moves along
     while that is not so. `redeliveries` is how many deliveries were repeated ones, as far as that can be told.
+    `again` are the times since when, and when last, messages were seen to be delivered again; None if they are not now.
     """
 
     state: ConsumerState
     still_since: float
     redeliveries: int = 0
+    again: tuple[float, float] | None = None
 
 
 def follow_stream(state: StreamState, before: FollowedStream | None) -> FollowedStream:
@@ -64,7 +68,27 @@ def follow_consumer(
     repeated = max(0, state.delivered - past.delivered - further)
     moved = further or state.ack_floor_sequence != past.ack_floor_sequence
     still = _has_work(state, stream) and not moved
-    return FollowedConsumer(state, before.still_since if still else at, before.redeliveries + repeated)
+    again = _again(before, repeated=repeated > 0 or _delivers_again(state, past), state=state, at=at)
+    return FollowedConsumer(state, before.still_since if still else at, before.redeliveries + repeated, again)
+
+
+def _delivers_again(state: ConsumerState, past: ConsumerState) -> bool:
+    """Tell whether some of what was delivered since the last look was so before, by how many messages that concerns.
+
+    Where a filter leaves gaps in the stream's numbers the deliveries themselves do not tell. Of messages that are given
+    up after some deliveries the number tells nothing as long as it stands still and others are acknowledged.
+    """
+    if state.delivered == past.delivered or not state.redelivered:
+        return False
+    goes_on = state.redelivered == past.redelivered and state.ack_floor_sequence != past.ack_floor_sequence
+    return not (goes_on and isinstance(state.max_deliver, Bounded))
+
+
+def _again(before: FollowedConsumer, *, repeated: bool, state: ConsumerState, at: float) -> tuple[float, float] | None:
+    if repeated:
+        return (before.again[0] if before.again else at, at)
+    quiet_seconds = max(QUIET_SECONDS, ACK_WAITS * state.ack_wait_seconds)
+    return before.again if before.again and at - before.again[1] < quiet_seconds else None
 
 
 def stream_facts(followed: FollowedStream) -> tuple[Facts, Evidence]:
@@ -104,6 +128,7 @@ def consumer_facts(followed: FollowedConsumer, at: float) -> tuple[Facts, Eviden
         "redelivered": state.redelivered,
         "deliveries_total": state.delivered,
         "redeliveries_total": followed.redeliveries,
+        "redelivering_seconds": round(at - followed.again[0], 1) if followed.again else 0.0,
         "paused": state.paused,
         "still_seconds": still_seconds,
         "stuck": is_stuck(followed, at),

@@ -29,7 +29,8 @@ class ConsumerState(msgspec.Struct, frozen=True, kw_only=True):
     """One consumer. `delivered` counts all deliveries, repeated ones as well; the other two are the stream's numbers.
 
     `pending` messages were never delivered, `ack_pending` are delivered and not acknowledged, `redelivered` of them
-    more than once. `waiting` is how many pulls wait for messages.
+    more than once: also those that were given up after `max_deliver` deliveries, which stay in that number for ever.
+    `waiting` is how many pulls wait for messages.
     """
 
     name: str
@@ -43,6 +44,7 @@ class ConsumerState(msgspec.Struct, frozen=True, kw_only=True):
     redelivered: int
     waiting: int
     max_ack_pending: Limit
+    max_deliver: Limit
     ack_wait_seconds: float
     paused: bool
 

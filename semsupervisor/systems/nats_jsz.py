@@ -49,6 +49,7 @@ class _ConsumerConfig(msgspec.Struct):
     deliver_subject: str = ""
     ack_wait: Duration = 0
     max_ack_pending: Told = None
+    max_deliver: Told = None
 
 
 class _Consumer(msgspec.Struct):
@@ -228,6 +229,7 @@ def _consumer(told: _Consumer) -> ConsumerState:
         redelivered=told.num_redelivered,
         waiting=told.num_waiting,
         max_ack_pending=_own_limit(config.max_ack_pending, "max_ack_pending"),
+        max_deliver=_own_limit(config.max_deliver, "max_deliver"),
         ack_wait_seconds=max(0, config.ack_wait) / NANOSECONDS,
         paused=told.paused,
     )

@@ -176,6 +176,7 @@ def test_the_figures_of_a_consumer_are_facts() -> None:
         "redelivered": 0,
         "deliveries_total": 50,
         "redeliveries_total": 0,
+        "redelivering_seconds": 0.0,
         "waiting_pulls": 0,
         "paused": False,
         "still_seconds": 0.0,
@@ -233,6 +234,47 @@ def test_first_deliveries_are_no_repeated_ones() -> None:
     """Messages of a filter leave gaps in the stream's numbers; what goes further is not a repetition."""
     after = consumer(delivered=60, delivered_sequence=200)
     assert told((0.0, consumer()), (1.0, after))["redeliveries_total"] == 0
+
+
+GIVES_UP = Bounded(5)
+
+
+@pytest.mark.parametrize(
+    ("changed", "again"),
+    [
+        ({"redelivered": 1}, True),  # behind a filter, others go on
+        ({"redelivered": 1, "step": 0}, False),  # it waits, and nothing is delivered
+        ({"redelivered": 0}, False),
+        ({"redelivered": 4, "max_deliver": GIVES_UP, "floor": 10}, False),  # given up long ago
+        ({"redelivered": 4, "max_deliver": GIVES_UP}, True),  # one holds up the rest
+        ({"redelivered": 4, "max_deliver": GIVES_UP, "floor": 10, "more": 1}, True),  # one after the other
+    ],
+)
+def test_what_is_delivered_again_and_again_is_seen_behind_a_filter(changed: dict[str, Any], again: bool) -> None:
+    """By the messages that were delivered before, unless they were given up, while there are deliveries."""
+    step, floor, more = (changed.get(name, default) for name, default in (("step", 10), ("floor", 0), ("more", 0)))
+    steady = {name: value for name, value in changed.items() if name in {"redelivered", "max_deliver"}}
+    looks = [
+        (
+            30.0 * n,
+            consumer(
+                delivered=50 + step * n,
+                delivered_sequence=50 + 5 * step * n,
+                ack_floor_sequence=20 + floor * n,
+                **{**steady, "redelivered": steady["redelivered"] + more * n},
+            ),
+        )
+        for n in range(5)
+    ]
+    assert told(*looks)["redelivering_seconds"] == (90.0 if again else 0.0)
+
+
+def test_a_look_that_finds_none_does_not_end_what_is_delivered_again() -> None:
+    """Only after some looks without any it is over."""
+    again, none = consumer(delivered=60, redelivered=1), consumer(delivered=60)
+    looks = [(0.0, consumer()), (30.0, again), (60.0, none), (119.0, none)]
+    assert told(*looks)["redelivering_seconds"] == 89.0
+    assert told(*looks, (121.0, none))["redelivering_seconds"] == 0.0
 
 
 def test_who_is_given_long_for_a_message_is_waited_for() -> None:

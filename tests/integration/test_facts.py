@@ -366,6 +366,7 @@ READINGS: Mapping[SubjectKind, Mapping[str, Theirs | Reason]] = {
         "redelivered": consumer(lambda info: info.num_redelivered, near=1),
         "deliveries_total": consumer(lambda info: info.delivered.consumer_seq, **MOVES),
         "redeliveries_total": is_(0),
+        "redelivering_seconds": is_(0.0),
         "waiting_pulls": consumer(lambda info: info.num_waiting, near=2),
         "paused": is_(False),
         "still_seconds": Theirs(lambda *_: 0.0, near=30),

@@ -256,6 +256,31 @@ async def test_a_loop_of_redeliveries_is_counted(server: NatsServer, http: HttpC
     assert int(str(after["deliveries_total"])) - int(str(before["deliveries_total"])) == 20
 
 
+@pytest.mark.parametrize("gives_up", [False, True])
+async def test_what_is_delivered_again_is_seen_behind_a_filter(
+    gives_up: bool, server: NatsServer, http: HttpClient
+) -> None:
+    """While other messages come between; a server goes on counting those that it gave up, which are not such."""
+    eye, again, redelivered = Eye(http, server), list[FactValue](), list[FactValue]()
+    async with jetstream(server.url) as js:
+        await js.add_stream(name="LOOP", subjects=["good", "bad", "other"])
+        config = ConsumerConfig(max_deliver=2 if gives_up else -1)
+        subscription = await js.pull_subscribe("bad", durable="again", config=config)
+        await js.publish("bad", b"1")
+        for look in range(5):
+            for _ in range(30):
+                await js.publish("other", b"1")
+            if gives_up and look >= 2:
+                await js.publish("bad", b"1")
+            (message,) = await subscription.fetch(1, timeout=5)
+            await (message.ack_sync() if gives_up and look >= 2 else message.nak())
+            facts = of_consumer(await eye.look(), "LOOP/again").facts
+            again.append(facts["redelivering_seconds"])
+            redelivered.append(facts["redelivered"])
+    assert redelivered == [0, 1, 1, 1, 1]
+    assert again == ([0.0, 0.0, 30.0, 60.0, 0.0] if gives_up else [0.0, 0.0, 30.0, 60.0, 90.0])
+
+
 async def test_a_slow_client_is_counted(server_with: ServerWith, http: HttpClient) -> None:
     """A client that takes messages and never reads is cut off, which the total shows."""
     server = server_with("max_pending: 2M")

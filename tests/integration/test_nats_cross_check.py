@@ -221,6 +221,7 @@ def of_consumer(info: Any) -> Facts:
         "redelivered": info.num_redelivered,
         "deliveries_total": info.delivered.consumer_seq,
         "redeliveries_total": 0,  # those before the first look are not seen
+        "redelivering_seconds": 0.0,
         "waiting_pulls": info.num_waiting,
         "paused": False,
         "stuck": False,

@@ -160,7 +160,7 @@ ROWS = {
         one_after_another(nats(redeliver, "WORK", 1), idle(7.0), nats(redeliver, "WORK", 20)),
         both("consumer_redelivering", "consumer:WORK/again"),
         remove("WORK"),
-        rules=within_seconds("consumer_redelivering", 'over = "20s"'),
+        rules='consumer_redelivering.above = "5s"\nconsumer_redelivering.for = "1s"\n',
     ),
     "stopped-by-hand": Row(
         docker("stop", "nats", "--time", "2"),

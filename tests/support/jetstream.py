@@ -23,6 +23,7 @@ _CONSUMER = ConsumerState(
     redelivered=0,
     waiting=0,
     max_ack_pending=Bounded(1000),
+    max_deliver=Unbounded(),
     ack_wait_seconds=30.0,
     paused=False,
 )

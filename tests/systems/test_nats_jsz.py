@@ -63,6 +63,7 @@ def test_a_real_answer_is_read(version: str) -> None:
         redelivered=0,
         waiting=0,
         max_ack_pending=Bounded(1000),
+        max_deliver=Unbounded(),
         ack_wait_seconds=30.0,
         paused=False,
     )
