@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,7 +59,7 @@ class Scene:
         self.daemon = daemon
         self.hook = hook
         self.minded: set[str] = set()
-        """Subjects that count although they are the machine's."""
+        """Subjects, and rules, that count although they are the machine's."""
 
     @property
     def told(self) -> list[Told]:
@@ -121,7 +121,7 @@ class Scene:
             time.sleep(PAUSE_SECONDS)
 
     def _counts(self, rule: str, subject: str) -> bool:
-        return rule in OUR_DOING or subject in self.minded or not subject.startswith(MACHINE)
+        return rule in OUR_DOING or not self.minded.isdisjoint((rule, subject)) or not subject.startswith(MACHINE)
 
     def _until(self, look: Callable[[], bool], within_seconds: float) -> None:
         def seen() -> bool:
@@ -177,15 +177,17 @@ def begun(
     settle: str = "500ms",
     state: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    enter: Sequence[str] = (),
 ) -> Iterator[Scene]:
     """Start a daemon in a folder, with more settings and environment if given, whatever it finds.
 
+    `enter` are words before its command, which have it see another world than the test does.
     With a private engine the daemon and its receiver are in that one's network namespace.
     """
     private = stack.engine if isinstance(stack.engine, PrivateEngine) else None
     with WebhookServer(private.namespace if private else None) as hook:
         text = settings(folder, webhook(hook.url), *more, stack=stack, settle=settle, state=state)
-        with DaemonProcess(folder, text, private.enter if private else (), environment) as daemon:
+        with DaemonProcess(folder, text, (*(private.enter if private else ()), *enter), environment) as daemon:
             yield Scene(daemon, hook)
 
 
