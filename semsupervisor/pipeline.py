@@ -18,7 +18,7 @@ from semsupervisor.alerts.book import Book, TimelineLine
 from semsupervisor.alerts.histories import Histories
 from semsupervisor.alerts.judging import Key
 from semsupervisor.alerts.lifecycle import Alert, AlertState
-from semsupervisor.alerts.muting import Ended
+from semsupervisor.alerts.muting import Ended, Hold
 from semsupervisor.alerts.notification import Notification, OutboxEntry
 from semsupervisor.alerts.outbox import Outbox
 from semsupervisor.alerts.retelling import retold
@@ -73,6 +73,7 @@ class Pipeline:
         self._ended_without: dict[str, Alert] = {}
         self._loaded = False
         self._began = clock.monotonic()
+        self.hold: Callable[[], Hold | None] = lambda: None
         self._named: set[Subject] = set()
         journal.keeps(self._whole)
 
@@ -194,7 +195,7 @@ class Pipeline:
         return any(value is not False and not isinstance(value, Unknown) for value in facts)
 
     def _turn(self) -> Turn:
-        return Turn(self.policy, self._alerts, self._ended, self._clock.instant(), self.histories)
+        return Turn(self.policy, self._alerts, self._ended, self._clock.instant(), self.histories, self.hold())
 
     def _remember(self, observation: Observation) -> None:
         key = (observation.subject, observation.source)

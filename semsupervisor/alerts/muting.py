@@ -15,6 +15,8 @@ from semsupervisor.alerts.rules import Rule
 from semsupervisor.health.observation import ENGINE, HOST, Subject, SubjectKind
 
 SETTLE_SECONDS = 30.0
+# What is so of a service while and because somebody stops it.
+_OF_A_STOP = ("stopped_on_request", "undecided")
 
 
 class Topology(msgspec.Struct, frozen=True):
@@ -31,8 +33,17 @@ class Ended(msgspec.Struct, frozen=True):
     monotonic: float
 
 
+class Hold(msgspec.Struct, frozen=True):
+    """A job that has stopped services and brings them back: its id, a sentence about it, and since when."""
+
+    job_id: str
+    reason: str
+    services: frozenset[str]
+    since_monotonic: float
+
+
 class Mute(msgspec.Struct, frozen=True):
-    """Why an alert is not told now: the alert that causes it, and a sentence for people."""
+    """Why an alert is not told now: the alert or the job that causes it, and a sentence for people."""
 
     cause_id: str
     reason: str
@@ -126,6 +137,23 @@ def mute(
         if past.alert.subject in chain and rules[past.alert.rule].cause:
             return Mute(past.alert.id, f"{past.alert.subject} has just come back")
     return None
+
+
+def held(alert: Alert, rule: Rule, hold: Hold, topology: Topology) -> Mute | None:
+    """Return why an alert is not told while a job holds the stack, or None.
+
+    What the job causes is that its services are stopped on request, and what follows from that; what began before, or
+    happens to them beside it, such as a crash, is told.
+    """
+    if alert.muted_by != hold.reason and (alert.since_monotonic or 0.0) < hold.since_monotonic:
+        return None
+    subject = alert.subject
+    stopped = subject.kind is SubjectKind.SERVICE and subject.name in hold.services
+    if stopped and (rule.fact in _OF_A_STOP or rule.consequence):
+        return Mute(hold.job_id, hold.reason)
+    chain = upstream(subject, topology) if rule.consequence else ()
+    follows = any(one.kind is SubjectKind.SERVICE and one.name in hold.services for one in chain)
+    return Mute(hold.job_id, hold.reason) if follows else None
 
 
 def leads_back(mutes: Mapping[str, Mute | None], alert_id: str) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 from semsupervisor.alerts.histories import Histories
 from semsupervisor.alerts.judging import Change, Key, index, judge
 from semsupervisor.alerts.lifecycle import Alert, AlertState, resolve
-from semsupervisor.alerts.muting import SETTLE_SECONDS, Ended, Mute, Topology, expected, leads_back, mute
+from semsupervisor.alerts.muting import SETTLE_SECONDS, Ended, Hold, Mute, Topology, expected, held, leads_back, mute
 from semsupervisor.alerts.notification import Notification, NotificationKind
 from semsupervisor.alerts.routing import Route, names, receivers
 from semsupervisor.alerts.rules import Rule, Severity, Verdict
@@ -45,7 +45,8 @@ class Note(msgspec.Struct, frozen=True):
 class Turn:
     """What changes at one instant, on top of the alerts that were open before it.
 
-    `histories` hold the courses of the facts with what is to be judged; without them no rule sees a course.
+    `histories` hold the courses of the facts with what is to be judged; without them no rule sees a course. `hold` is
+    what a job has stopped.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Turn:
         ended: Iterable[Ended],
         at: Instant,
         histories: Histories | None = None,
+        hold: Hold | None = None,
     ) -> None:
         self.at = at
         self.alerts = dict(alerts)
@@ -65,6 +67,7 @@ class Turn:
         self.messages: list[tuple[str, Notification]] = []
         self.told: list[Alert] = []
         self._policy = policy
+        self._hold = hold
         self._histories = Histories() if histories is None else histories
 
     @property
@@ -203,7 +206,8 @@ class Turn:
 
     def _mute_of(self, alert: Alert) -> Mute | None:
         policy = self._policy
-        return mute(alert, policy.by_name, self.alerts.values(), self.ended, policy.topology, self.at.monotonic)
+        job = held(alert, policy.by_name[alert.rule], self._hold, policy.topology) if self._hold else None
+        return job or mute(alert, policy.by_name, self.alerts.values(), self.ended, policy.topology, self.at.monotonic)
 
     def _mute(self, key: Key, alert: Alert, muted: Mute) -> None:
         if (alert.muted_by, alert.caused_by) == (muted.reason, muted.cause_id):

@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
+# Whoever is never left waits for something that comes back, such as an engine that is started again.
+LONGEST_TIRELESS_PAUSE_SECONDS = 5.0
 UNDO_TRIES = 6
 CHECK_TRIES = 6
 
@@ -183,22 +185,29 @@ class Carrier:
         if act.undo is not None:
             await self._change(steps.undo_begun(self.job, index))
             reach(f"job.undoing.{act.name}")
-            error = await self._tried(act.undo, act, act.undo_limit_seconds, UNDO_TRIES)
+            error = await self._tried(act.undo, act, act.undo_limit_seconds, None if act.tireless else UNDO_TRIES)
             reach(f"job.undone.{act.name}")
             if error is not None:
                 await self._change(steps.undo_failed(self.job, index, error))
                 return
         await self._change(steps.undo_done(self.job, index, self._clock.now()))
 
-    async def _tried(self, act: Act, step: Step, limit_seconds: float, tries: int) -> str | None:
-        """Call it until it succeeds, with growing pauses; return what went wrong at last, None if it went well."""
-        for count in range(1, tries):
-            error = await self._once(act, step, limit_seconds, interruptible=False)
-            if error is None:
-                return None
+    async def _tried(self, act: Act, step: Step, limit_seconds: float, tries: int | None) -> str | None:
+        """Call it until it succeeds, with growing pauses; return what went wrong at last, None if it went well.
+
+        With None for `tries` it is tried for ever, and the record says so after a while.
+        """
+        count = 0
+        while (error := await self._once(act, step, limit_seconds, interruptible=False)) is not None:
+            count += 1
+            if count == tries:
+                return error
             log.warning("job.trying_again", job=self.job.id, step=step.name, error=error, tries=count)
-            await self._pause(backoff.pause_seconds(count, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, lambda: 1.0))
-        return await self._once(act, step, limit_seconds, interruptible=False)
+            if tries is None and count == UNDO_TRIES:
+                await self._change(steps.with_note(self.job, f"undoing {step.title}: {error}; it is tried on"))
+            longest = LONGEST_PAUSE_SECONDS if tries else LONGEST_TIRELESS_PAUSE_SECONDS
+            await self._pause(backoff.pause_seconds(count, FIRST_PAUSE_SECONDS, longest, lambda: 1.0))
+        return None
 
     async def _once(self, act: Act, step: Step, limit_seconds: float, *, interruptible: bool) -> str | None:
         """Call it once, cut off at its limit; return what went wrong, None if it went well."""

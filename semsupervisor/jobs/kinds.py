@@ -48,7 +48,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     `do` and `undo` may be called again after they were interrupted anywhere, and must then come to the same end.
     `is_done` is asked after an interruption; without it `do` is called again. Each is cut off at its limit, which
     counts as a failure. A step without `undo` leaves nothing behind that would have to be taken back. One that is
-    not `interruptible` is carried out to its end, or its limit, before a cancellation counts.
+    not `interruptible` is carried out to its end, or its limit, before a cancellation counts. The undoing of one that
+    is `tireless` is tried until it succeeds: nothing would be served by leaving it.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     commits: bool = False
     optional: bool = False
     interruptible: bool = True
+    tireless: bool = False
 
     @property
     def plan(self) -> StepPlan:

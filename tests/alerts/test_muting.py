@@ -8,7 +8,18 @@ from hypothesis import strategies as st
 
 from semsupervisor.alerts import ruleset
 from semsupervisor.alerts.lifecycle import LONGEST_COUNTED_GAP_SECONDS, Alert, AlertState
-from semsupervisor.alerts.muting import SETTLE_SECONDS, Ended, Mute, Topology, expected, leads_back, mute, upstream
+from semsupervisor.alerts.muting import (
+    SETTLE_SECONDS,
+    Ended,
+    Hold,
+    Mute,
+    Topology,
+    expected,
+    held,
+    leads_back,
+    mute,
+    upstream,
+)
 from semsupervisor.alerts.rules import Rule
 from semsupervisor.health.observation import Subject, SubjectKind
 from tests.support.alerting import (
@@ -213,3 +224,37 @@ def test_what_is_no_cause_announces_nothing() -> None:
     """A filling disk, and an alert whose rule is gone, have no consequences to expect."""
     assert expected(alert(FILLING, DISK), [FILLING, DOWN], TOPOLOGY) == ()
     assert expected(alert(DIED, SERVICE), [DOWN], TOPOLOGY) == ()
+
+
+HOLD = Hold("j1", "cold backup (job j1) holds the stack", frozenset(("nats",)), AT.monotonic)
+STOPPED = changed(DIED, name="container_stopped", fact="stopped_on_request")
+
+
+@pytest.mark.parametrize(
+    ("rule", "subject", "is_muted"),
+    [
+        (STOPPED, NATS_SERVICE, True),
+        (STOPPED, SERVICE, False),
+        (DIED, NATS_SERVICE, False),
+        (changed(DIED, consequence=True), NATS_SERVICE, True),
+        (NATS_DOWN, NATS, True),
+        (DOWN, SEMSTREAMS, True),
+        (changed(DOWN, consequence=False), SEMSTREAMS, False),
+        (changed(DOWN, kind=SubjectKind.PROBE), probe("nats_health"), True),
+        (changed(DOWN, kind=SubjectKind.PROBE), probe("host"), False),
+        (FULL, DISK, False),
+    ],
+)
+def test_what_a_job_causes_is_not_told(rule: Rule, subject: Subject, *, is_muted: bool) -> None:
+    """That is the stop itself and what follows from it; a crash of what it holds is told, and so is all else."""
+    about = alert(rule, subject, since_monotonic=AT.monotonic)
+    assert held(about, rule, HOLD, TOPOLOGY) == (Mute(HOLD.job_id, HOLD.reason) if is_muted else None)
+
+
+def test_what_began_before_a_job_is_told() -> None:
+    """It is no consequence of it, unless a run before this one knew it for one."""
+    before = alert(STOPPED, NATS_SERVICE, since_monotonic=AT.monotonic - 1)
+    assert held(before, STOPPED, HOLD, TOPOLOGY) is None
+    assert held(alert(STOPPED, NATS_SERVICE, since_monotonic=None), STOPPED, HOLD, TOPOLOGY) is None
+    known = alert(STOPPED, NATS_SERVICE, since_monotonic=None, muted_by=HOLD.reason)
+    assert held(known, STOPPED, HOLD, TOPOLOGY) is not None

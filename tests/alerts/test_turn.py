@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from semsupervisor.alerts.judging import Key
 from semsupervisor.alerts.lifecycle import Alert, AlertState
-from semsupervisor.alerts.muting import SETTLE_SECONDS, Ended
+from semsupervisor.alerts.muting import SETTLE_SECONDS, Ended, Hold
 from semsupervisor.alerts.notification import Notification, NotificationKind
 from semsupervisor.alerts.routing import Route
 from semsupervisor.alerts.rules import Rule, Severity
@@ -19,6 +19,7 @@ from semsupervisor.alerts.turn import Policy, Turn
 from semsupervisor.health.observation import FactValue, Observation, SubjectKind
 from semsupervisor.kit.clock import Instant
 from tests.support.alerting import (
+    AT,
     DIED,
     DISK,
     DOWN,
@@ -515,3 +516,17 @@ def test_what_comes_again_leaves_a_trace() -> None:
     (update,) = run.messages[sent:]
     assert update.key.endswith("-update-2")
     assert update.alerts[0].summary.endswith("It has happened 2 times since it began.")
+
+
+def test_what_a_job_causes_is_shown_and_not_told() -> None:
+    """The reason is the job; what still holds once it has given the stack back is told then."""
+    stopped = changed(DIED, name="container_stopped", fact="stopped_on_request", severity=Severity.INFO)
+    hold = Hold("j1", "cold backup (job j1) holds the stack", frozenset(("nats",)), AT.monotonic)
+    seen = [saw(NATS_SERVICE, {"stopped_on_request": True})]
+    held = Turn(policy(stopped), {}, (), AT, hold=hold)
+    held.take(seen, ids())
+    (muted,) = held.alerts.values()
+    assert (muted.muted_by, muted.told, held.messages) == (hold.reason, (), [])
+    free = Turn(policy(stopped), held.alerts, (), moment(60))
+    free.take(seen, ids())
+    assert [receiver for receiver, _ in free.messages] == ["hook"]
