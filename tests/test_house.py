@@ -54,6 +54,8 @@ PURE = {
 # What writes an entry of the timeline, whose kind is its first argument.
 NOTING = {"Note", "note", "_note"}
 
+LOOPS_OWN_THREADS = {"to_thread", "run_in_executor"}
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -185,6 +187,17 @@ async def test_a_call_that_blocks_the_loop_fails_its_test(tmp_path: Path) -> Non
     """Code of the package that writes a file within the event loop raises in every async test."""
     with pytest.raises(BlockingError):
         write_atomically(tmp_path / "file", b"content")
+
+
+def test_what_blocks_gets_threads_of_its_own() -> None:
+    """The loop's own threads are few, shared, and waited for at the end: one disk that hangs would hold up all."""
+    using = {
+        path
+        for path, tree in in_package().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and called(node) in LOOPS_OWN_THREADS and not path.startswith("kit/")
+    }
+    assert using == set()
 
 
 def test_every_kind_of_timeline_entry_is_listed() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import Annotated
 
 from msgspec import Meta
 
 from semsupervisor.api import facts
 from semsupervisor.api.asking import Ask, Params, Refused, Reply
+from semsupervisor.kit.blocking import BlockingCalls
 from semsupervisor.kit.text import did_you_mean
+
+UNPACK_SECONDS = 5.0
 
 
 class FactsParams(Params, frozen=True, kw_only=True):
@@ -37,4 +40,6 @@ async def raw_answer(ask: Ask[RawParams]) -> Reply:
     if source not in known:
         there = f"there are: {', '.join(known)}" if known else "no endpoint has answered yet"
         raise Refused(404, f"there is no answer of {source!r}", did_you_mean(source, known) or there)
-    return Reply(body=await asyncio.to_thread(facts.raw, ask.readings, source, known[source]))
+    return Reply(
+        body=await BlockingCalls().run(source, partial(facts.raw, ask.readings, source, known[source]), UNPACK_SECONDS)
+    )

@@ -5,8 +5,8 @@ It has registries of its own: the process-wide one of prometheus-client is neith
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 from prometheus_client import CollectorRegistry
@@ -18,8 +18,10 @@ from prometheus_client.registry import Collector
 from semsupervisor.api import fact_metrics, own_metrics
 from semsupervisor.api.families import Rendering
 from semsupervisor.api.readings import Readings
+from semsupervisor.kit.blocking import BlockingCalls
 
 OPENMETRICS = "application/openmetrics-text"
+PROCESS_SECONDS = 5.0
 _END = b"# EOF\n"
 
 
@@ -54,12 +56,13 @@ class _Form:
         self._own = Rendering(encode)
         self._kept = b""
         self._kept_version: int | None = None
+        self._calls = BlockingCalls()
         self._process = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self._process)
 
     async def body(self) -> bytes:
         """Put the page together; the process's numbers come from files of the kernel, so a thread reads them."""
-        process = await asyncio.to_thread(self._encode, self._process)
+        process = await self._calls.run_in_turn("the process", partial(self._encode, self._process), PROCESS_SECONDS)
         version = self._readings.facts_version()
         if self._kept_version != version:
             self._kept, self._kept_version = self._facts.render(fact_metrics.families(self._readings)), version

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -17,12 +19,17 @@ from semsupervisor.api.readings import Readings
 from semsupervisor.api.sockets import ControlSocket, group_id, open_control_socket
 from semsupervisor.errors import PermanentError
 from semsupervisor.health.setup import SetupFinding
+from semsupervisor.kit.blocking import BlockingCalls, Hanging
 from semsupervisor.settings.model import ApiSettings
 
 log = structlog.get_logger(__name__)
 
 GRACE_SECONDS = 0.5
 RETRY_SECONDS = 60.0
+GROUP_SECONDS = 30.0
+SOCKET = "the control socket"
+SOCKET_SECONDS = 30.0
+CLOSE_SECONDS = 2.0
 TCP_FIX = (
     "free the port (`ss -tlnp` shows who has it), or set api.listen to another address, "
     'or to "" for the control socket alone'
@@ -41,12 +48,13 @@ class Server:
         self._settings = settings
         self._runner: web.AppRunner | None = None
         self._control: ControlSocket | None = None
+        self._calls = BlockingCalls()
         self.tcp_addresses: tuple[str, ...] = ()
         self.problem = ""
 
     async def start(self) -> None:
         """Open both doors. Raises: PermanentError when the control socket cannot be opened, and then none is open."""
-        gid = await asyncio.to_thread(group_id, self._settings.group)
+        gid = await self._calls.run_in_turn("the group", partial(group_id, self._settings.group), GROUP_SECONDS)
         policy = Policy(
             own_uid=os.geteuid(), group=self._settings.group, group_gid=gid, hosts=_own_names(self._settings)
         )
@@ -73,8 +81,9 @@ class Server:
             await self._runner.cleanup()
             self._runner = None
         if self._control is not None:
-            await asyncio.to_thread(self._control.close)
-            self._control = None
+            control, self._control = self._control, None
+            with suppress(Hanging):
+                await self._calls.run_in_turn(SOCKET, control.close, CLOSE_SECONDS)
         self.tcp_addresses = ()
         self.problem = ""
 
@@ -88,7 +97,8 @@ class Server:
         return [SetupFinding("tcp_unavailable", self.problem, TCP_FIX)] if self.problem else []
 
     async def _open_control(self, runner: web.AppRunner, gid: int | None) -> None:
-        self._control = await asyncio.to_thread(open_control_socket, Path(self._settings.socket), gid)
+        opening = partial(open_control_socket, Path(self._settings.socket), gid)
+        self._control = await self._calls.run_in_turn(SOCKET, opening, SOCKET_SECONDS)
         await web.SockSite(runner, self._control.listening).start()
 
     async def _open_tcp(self, runner: web.AppRunner) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -15,6 +16,7 @@ from semsupervisor.alerts.sending import Sender
 from semsupervisor.daemon.configuration import Configuration, configure, policy
 from semsupervisor.errors import SettingsError
 from semsupervisor.health.observation import Observation, Subject, SubjectKind
+from semsupervisor.kit.blocking import BlockingCalls
 from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.ids import new_id
 from semsupervisor.kit.logging import configure as configure_logging
@@ -25,6 +27,7 @@ from semsupervisor.systems.http import HttpClient
 log = structlog.get_logger(__name__)
 
 DAEMON = Subject(SubjectKind.SUPERVISOR, "daemon")
+SETTINGS_SECONDS = 10.0
 SETTINGS = Subject(SubjectKind.SUPERVISOR, "settings")
 
 
@@ -80,6 +83,7 @@ class Reloading:
         self._plan = plan
         self._started_with = in_force.configuration.settings
         self._asked = asyncio.Event()
+        self._calls = BlockingCalls()
 
     def ask(self) -> None:
         """Ask for a reload; it comes as soon as the loop turns."""
@@ -101,7 +105,9 @@ class Reloading:
         """
         self._notifier.reloading("reading the settings")
         try:
-            fresh = await asyncio.to_thread(configure, self._path, started=self._started_with)
+            fresh = await self._calls.run_in_turn(
+                "the settings", partial(configure, self._path, started=self._started_with), SETTINGS_SECONDS
+            )
             await self._take(fresh)
         except SettingsError as error:
             await self._tell("; ".join(error.problems))

@@ -43,6 +43,7 @@ from semsupervisor.health.runs import Runs
 from semsupervisor.health.watching import Watching
 from semsupervisor.jobs import book as job_book
 from semsupervisor.jobs.schedule import Job, Schedule
+from semsupervisor.kit.blocking import BlockingCalls
 from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.looplag import LoopLag
 from semsupervisor.kit.systemd import Notifier
@@ -60,6 +61,7 @@ log = structlog.get_logger(__name__)
 CHAPTERS = (alert_book, alert_outbox, run_record, service_memory, job_book, verdicts)
 MIGRATIONS = tuple(migration for chapter in CHAPTERS for migration in chapter.MIGRATIONS)
 DAY_SECONDS = 86_400.0
+BOOT_ID_SECONDS = 5.0
 FIRST_LIST_SECONDS = 2.0
 STOP_PATIENCE_SECONDS = 1.0
 
@@ -86,7 +88,7 @@ class Daemon:
         """
         async with asyncio.TaskGroup() as group:
             self._owner = TaskOwner(group, self._clock)
-            self._boot_id = await asyncio.to_thread(host.boot_id)
+            self._boot_id = await BlockingCalls().run("the boot id", host.boot_id, BOOT_ID_SECONDS)
             self._build_book()
             self._build_watch()
             self._build_doors()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import structlog
 
+from semsupervisor.kit.blocking import BlockingCalls, Hanging
 from semsupervisor.kit.files import write_atomically
 
 log = structlog.get_logger(__name__)
 
 RISE_SECONDS = 600.0
 FALL_SECONDS = 86_400.0
+FILE_SECONDS = 2.0
 
 
 class Usual(msgspec.Struct, frozen=True):
@@ -42,14 +44,25 @@ class UsualNumber:
     def __init__(self, file: Path | None) -> None:
         self._file = file
         self._usual: Usual | None = None
+        self._calls = BlockingCalls()
 
     async def learn(self, seen: float, now: float) -> float | None:
-        """Take a look in, and return the usual number; None while there is none."""
-        before = self._usual or Usual(await asyncio.to_thread(self._read))
+        """Take a look in, and return the usual number; None while there is none, or its disk does not answer."""
+        try:
+            before = self._usual or Usual(await self._calls.run(str(self._file), self._read, FILE_SECONDS))
+        except Hanging as error:
+            log.warning("usual.not_read", file=str(self._file), error=str(error))
+            return None
         self._usual = before.after(seen, now)
         if self._usual.number != before.number:
-            await asyncio.to_thread(self._write, self._usual.number)
+            await self._keep(self._usual.number)
         return self._usual.number
+
+    async def _keep(self, number: float | None) -> None:
+        try:
+            await self._calls.run(str(self._file), partial(self._write, number), FILE_SECONDS)
+        except Hanging as error:
+            log.warning("usual.not_kept", file=str(self._file), error=str(error))
 
     def _read(self) -> float | None:
         try:

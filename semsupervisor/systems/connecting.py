@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import ssl
+from functools import partial
 
 from semsupervisor.errors import TemporaryError
+from semsupervisor.kit.blocking import BlockingCalls, Hanging
 
 LONGEST_REASON = 200
+TRUST_SECONDS = 2.0
 
 
 class Unanswered(TemporaryError):
@@ -44,12 +46,16 @@ class Trust:
 
     def __init__(self) -> None:
         self._contexts: dict[str, ssl.SSLContext] = {}
+        self._files = BlockingCalls()
 
     async def context(self, ca_file: str = "") -> ssl.SSLContext:
         """Return what checks a server's certificate and host name; no file means the system's. Raises: TlsFailed."""
         if ca_file not in self._contexts:
+            read = partial(ssl.create_default_context, cafile=ca_file or None)
             try:
-                made = await asyncio.to_thread(ssl.create_default_context, cafile=ca_file or None)
+                made = await self._files.run_in_turn(trusted(ca_file), read, TRUST_SECONDS)
+            except Hanging as error:
+                raise TlsFailed(f"cannot read {error}") from error
             except OSError as error:
                 raise TlsFailed(f"cannot read the certificates to trust in {ca_file}: {reason(error)}") from error
             self._contexts[ca_file] = made
@@ -58,6 +64,11 @@ class Trust:
     def forget(self, ca_file: str = "") -> None:
         """Read the file again next time: after a failure, as it may have been renewed."""
         self._contexts.pop(ca_file, None)
+
+
+def trusted(ca_file: str) -> str:
+    """Return what to call the certificates of a file, or the system's."""
+    return f"the certificates to trust in {ca_file}" if ca_file else "the system's certificates"
 
 
 def reason(error: BaseException) -> str:

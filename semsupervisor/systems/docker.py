@@ -13,6 +13,7 @@ import struct
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import aiodocker
@@ -21,12 +22,14 @@ import msgspec
 import psutil
 
 from semsupervisor.errors import EngineError
+from semsupervisor.kit.blocking import BlockingCalls
 from semsupervisor.systems import docker_events, docker_stats, docker_wire
 from semsupervisor.systems.containers import Container, Engine, Event, ResourceUse
 from semsupervisor.systems.docker_errors import ContainerGone, of_status, translated
 from semsupervisor.systems.docker_events import EventStream
 
 ENGINE_PROCESS = "dockerd"
+READ_SECONDS = 5.0
 LONGEST_LINE = 4096
 LINES_PASSED_OVER = 200
 
@@ -49,6 +52,7 @@ class Docker:
         self._timeout_seconds = timeout_seconds
         self._vendor: aiodocker.Docker | None = None
         self._direct: aiohttp.ClientSession | None = None
+        self._files = BlockingCalls()
 
     async def open(self) -> None:
         """Prepare to ask; nothing is asked yet."""
@@ -203,7 +207,7 @@ class Docker:
             peer = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
             writer.close()
             pid: int = struct.unpack("3i", peer)[0]
-        started_at = await asyncio.to_thread(_started_at, pid)
+        started_at = await self._files.run_in_turn(f"process {pid}", partial(_started_at, pid), READ_SECONDS)
         if started_at is not None:
             return f"process {pid}", started_at
         try:

@@ -17,9 +17,11 @@ import msgspec
 from aiodocker.exceptions import DockerError
 
 from semsupervisor.errors import EngineError, EngineForbidden, SocketMissing, SupervisorError
+from semsupervisor.kit.blocking import BlockingCalls, Hanging
 
 SERVICE = "semsupervisor.service"
 LONGEST_ANSWER = 500
+NAMES_SECONDS = 2.0
 
 
 class ContainerGone(EngineError):
@@ -41,15 +43,14 @@ async def translated(what: str, socket: str, timeout_seconds: float) -> AsyncIte
             "if `docker info` hangs too, restart it: systemctl restart docker"
         ) from error
     except DockerError as error:
-        raise await asyncio.to_thread(_of_answer, what, socket, error) from error
+        raise await _of_answer(what, socket, error) from error
     except (aiohttp.ClientError, OSError) as error:
-        # Whose the socket is, and who we are, stands in files.
-        raise await asyncio.to_thread(_of_connection, what, socket, error) from error
+        raise await _of_connection(what, socket, error) from error
     except (msgspec.MsgspecError, ValueError) as error:
         raise EngineError(f"{what}: the answer from {socket} is none of a Docker engine: {error}") from error
 
 
-def _of_connection(what: str, socket: str, error: BaseException) -> SupervisorError:
+async def _of_connection(what: str, socket: str, error: BaseException) -> SupervisorError:
     """Return why there was no connection; what was to be asked matters only for one that came about."""
     cause: BaseException = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     code = cause.errno if isinstance(cause, OSError) else None
@@ -57,16 +58,16 @@ def _of_connection(what: str, socket: str, error: BaseException) -> SupervisorEr
         case errno.ENOENT | errno.ENOTDIR:
             return _missing(socket)
         case errno.EACCES | errno.EPERM:
-            return _forbidden(socket)
+            return await _forbidden(socket)
         case errno.ECONNREFUSED:
             return EngineError(f"nobody listens on {socket}; the Docker engine is not running: systemctl start docker")
         case _:
             return EngineError(f"the connection to {socket} broke off ({what}): {str(cause) or type(cause).__name__}")
 
 
-def _of_answer(what: str, socket: str, error: DockerError) -> SupervisorError:
+async def _of_answer(what: str, socket: str, error: DockerError) -> SupervisorError:
     if isinstance(error.__context__, aiohttp.ClientError):
-        return _of_connection(what, socket, error.__context__)
+        return await _of_connection(what, socket, error.__context__)
     return of_status(what, socket, error.status, error.message)
 
 
@@ -96,9 +97,8 @@ def _missing(socket: str) -> EngineForbidden:
     )
 
 
-def _forbidden(socket: str) -> EngineForbidden:
-    user = _user_name(os.geteuid())
-    group = _group_of(socket)
+async def _forbidden(socket: str) -> EngineForbidden:
+    user, group = await _who(socket)
     if group is None:
         return EngineForbidden(
             f"user {user} may not open {socket}",
@@ -110,6 +110,15 @@ def _forbidden(socket: str) -> EngineForbidden:
         f"grant access to the service: systemctl edit {SERVICE}, [Service] SupplementaryGroups={group}; "
         f"or to the user: usermod --append --groups {group} {user}; then systemctl restart {SERVICE}",
     )
+
+
+async def _who(socket: str) -> tuple[str, str | None]:
+    """Return who we are, and the group that may use the socket: names may be kept elsewhere, by who does not answer."""
+    uid = os.geteuid()
+    try:
+        return await BlockingCalls().run("names", lambda: (_user_name(uid), _group_of(socket)), NAMES_SECONDS)
+    except Hanging:
+        return str(uid), None
 
 
 def _user_name(uid: int) -> str:

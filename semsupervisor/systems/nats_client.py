@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from semsupervisor.errors import TemporaryError
-from semsupervisor.kit.blocking import BlockingCalls
+from semsupervisor.kit.blocking import BlockingCalls, Hanging
 from semsupervisor.kit.clock import Clock
 from semsupervisor.settings.forms import Secret
 from semsupervisor.systems import names
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 NAME = "semsupervisor"
 CLOSE_SECONDS = 1.0
+LIBRARY_SECONDS = 30.0
+CREDENTIALS_SECONDS = 2.0
 # A server writes each login that it refuses into its log.
 FIRST_PAUSE_SECONDS = 60.0
 LONGEST_PAUSE_SECONDS = 600.0
@@ -104,7 +106,7 @@ class NatsClient:
         """Connect unless that connection is there and alive; of two who ask at once the second waits for the first.
 
         A login that was refused is tried again after a pause, and in it refused as it was.
-        Raises: Unanswered (Refused, TimedOut, TlsFailed, Broken); LoginRefused; LoginUnusable.
+        Raises: Unanswered (Refused, TimedOut, TlsFailed, Broken); LoginRefused; LoginUnusable; Hanging.
         """
         async with self._connecting:
             if self._made_for == (address, login) and self._client is not None and self._client.is_connected:
@@ -123,9 +125,9 @@ class NatsClient:
 
     async def _connect(self, address: Address, login: Login, timeout_seconds: float) -> None:
         await self.close()
+        library: Any = await self._files.run_in_turn("the client of NATS", _library, LIBRARY_SECONDS)
+        options = await self._options(library, login, timeout_seconds)
         async with self._translated(f"connecting to {address}", timeout_seconds, login):
-            library: Any = await asyncio.to_thread(importlib.import_module, "nats.aio.client")
-            options = await self._options(library, login, timeout_seconds)
             host = (await names.lookup(address.host, address.port))[0].host
             self._client, self._trouble = library.Client(), None
             await self._client.connect(
@@ -176,7 +178,7 @@ class NatsClient:
         options: dict[str, Any] = {"connect_timeout": max(1, round(timeout_seconds))}
         options["tls"] = await self._trust.context(login.ca_file)
         if login.credentials_file:
-            text = await self._credentials(login.credentials_file, timeout_seconds)
+            text = await self._credentials(login.credentials_file)
             options["user_credentials"] = library.RawCredentials(text)
         if login.username:
             options |= {"user": login.username, "password": login.password.value if login.password else ""}
@@ -184,7 +186,7 @@ class NatsClient:
             options["token"] = login.token.value
         return options
 
-    async def _credentials(self, file: str, timeout_seconds: float) -> str:
+    async def _credentials(self, file: str) -> str:
         """Read the file anew for each connection: credentials are renewed."""
 
         def read() -> str:
@@ -192,7 +194,9 @@ class NatsClient:
                 return opened.read(LARGEST_CREDENTIALS_BYTES).decode()
 
         try:
-            return await self._files.run(file, read, timeout_seconds)
+            return await self._files.run(f"the credentials in {file}", read, CREDENTIALS_SECONDS)
+        except Hanging as error:
+            raise LoginUnusable(f"cannot read {error}") from error
         except (OSError, UnicodeDecodeError) as error:
             raise LoginUnusable(f"cannot read the credentials in {file}: {reason(error)}") from error
 
@@ -243,3 +247,8 @@ class NatsClient:
         """Return what the server said if it did not allow something: the request itself is never answered then."""
         trouble = str(self._trouble or "")
         return f": {trouble.removeprefix('nats: ')}" if "permission" in trouble.lower() else ""
+
+
+def _library() -> Any:
+    """Return the library, which is not wanted in the memory before there is something to do."""
+    return importlib.import_module("nats.aio.client")

@@ -10,17 +10,28 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
 
+from semsupervisor.kit.blocking import BlockingCalls
 from semsupervisor.kit.text import shortened
 from semsupervisor.settings.allowed import is_ip
 from semsupervisor.systems.bodies import excerpt, json_object, one_line
-from semsupervisor.systems.connecting import Broken, Garbled, Refused, TimedOut, TlsFailed, reason
+from semsupervisor.systems.connecting import (
+    TRUST_SECONDS,
+    Broken,
+    Garbled,
+    Refused,
+    TimedOut,
+    TlsFailed,
+    reason,
+    trusted,
+)
 from semsupervisor.systems.names import lookup
 
 LONGEST_GREETING_BYTES = 64 * 1024
@@ -66,20 +77,24 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
         return any(_matches(pattern, name) for pattern in self.names)
 
 
-async def certificate_of(endpoint: Endpoint, now: datetime | None, timeout_seconds: float) -> Certificate:
+async def certificate_of(
+    endpoint: Endpoint, now: datetime | None, timeout_seconds: float, files: BlockingCalls
+) -> Certificate:
     """Fetch a server's certificate. Without a time that can be believed (None) no date in the chain is checked.
 
-    Raises: Refused, TimedOut, Broken, Garbled, Unreadable, TlsFailed (also for a `ca_file` that cannot be read).
+    `files` read what is trusted, which does not count for the server's time.
+    Raises: Refused, TimedOut, Broken, Garbled, Unreadable; TlsFailed (also for a `ca_file` that cannot be read);
+    Hanging when that file does not come.
     """
+    trusting = await _trusting(endpoint, files)
     try:
         async with asyncio.timeout(timeout_seconds):
-            return await _fetched(endpoint, now)
+            return await _fetched(endpoint, now, trusting)
     except TimeoutError as error:
         raise TimedOut(f"TLS to {endpoint}: no answer within {timeout_seconds:g} s") from error
 
 
-async def _fetched(endpoint: Endpoint, now: datetime | None) -> Certificate:
-    trusting = await _made(endpoint, lambda: _trusting(endpoint.ca_file))
+async def _fetched(endpoint: Endpoint, now: datetime | None, trusting: ssl.SSLContext) -> Certificate:
     distrust: ssl.SSLCertVerificationError | None = None
     if now is not None:
         try:
@@ -102,16 +117,14 @@ def _is_about_itself(distrust: ssl.SSLCertVerificationError, found: Certificate,
     return distrust.verify_code in OUT_OF_DATE and not found.starts <= now <= found.ends
 
 
-async def _made(endpoint: Endpoint, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
-    try:
-        return await asyncio.to_thread(make)
-    except OSError as error:
-        raise TlsFailed(f"cannot read the certificates to trust in {endpoint.ca_file}: {reason(error)}") from error
-
-
-def _trusting(ca_file: str) -> ssl.SSLContext:
+async def _trusting(endpoint: Endpoint, files: BlockingCalls) -> ssl.SSLContext:
     """Return what checks the chain; the name is looked at apart, to tell the two faults from each other."""
-    context = ssl.create_default_context(cafile=ca_file or None)
+    file = endpoint.ca_file
+    read = partial(ssl.create_default_context, cafile=file or None)
+    try:
+        context = await files.run_in_turn(trusted(file), read, TRUST_SECONDS)
+    except OSError as error:
+        raise TlsFailed(f"cannot read the certificates to trust in {file}: {reason(error)}") from error
     context.check_hostname = False
     return context
 

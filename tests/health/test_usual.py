@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semsupervisor.health.usual import FALL_SECONDS, RISE_SECONDS, Usual, UsualNumber
+from tests.support.pipes import pipe
+from tests.support.waiting import eventually
 
 
 def test_a_number_that_holds_is_learned() -> None:
@@ -58,6 +60,20 @@ async def test_a_file_that_cannot_be_read_is_none(tmp_path: Path, content: bytes
     assert await usual.learn(3, 0.0) is None
     assert await usual.learn(3, RISE_SECONDS) == 3
     assert file.read_bytes() == b"3"
+
+
+async def test_a_file_that_hangs_costs_no_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is usual is not known until its disk answers; what is learned by then is kept in mind."""
+    monkeypatch.setattr("semsupervisor.health.usual.FILE_SECONDS", 0.05)
+    with pipe(tmp_path / "flows") as hanging:
+        usual = UsualNumber(hanging)
+        assert await usual.learn(3, 0.0) is None
+        assert await usual.learn(3, RISE_SECONDS) is None
+
+    async def learned() -> bool:
+        return await usual.learn(3, 0.0) is None and await usual.learn(3, RISE_SECONDS) == 3
+
+    await eventually(learned)
 
 
 async def test_it_is_known_even_where_it_cannot_be_kept(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from semsupervisor.errors import TemporaryError
 from semsupervisor.systems.connecting import LONGEST_REASON, TlsFailed, Trust, reason
 from tests.support.certificates import self_signed
+from tests.support.pipes import pipe
 
 
 async def test_a_server_must_prove_its_name() -> None:
@@ -36,6 +37,17 @@ async def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(TlsFailed, match=r"missing\.crt: No such file or directory") as got:
         await Trust().context(str(tmp_path / "missing.crt"))
     assert isinstance(got.value, TemporaryError)
+
+
+async def test_a_file_that_hangs_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is given up in time, and what else is trusted can be had meanwhile."""
+    monkeypatch.setattr("semsupervisor.systems.connecting.TRUST_SECONDS", 0.05)
+    trust = Trust()
+    with pipe(tmp_path / "ca.crt") as hanging:
+        with pytest.raises(TlsFailed, match=r"cannot read the certificates to trust in .*ca\.crt: no answer within"):
+            await trust.context(str(hanging))
+        monkeypatch.setattr("semsupervisor.systems.connecting.TRUST_SECONDS", 30.0)
+        await trust.context(str(self_signed(tmp_path).file))
 
 
 @pytest.mark.parametrize(

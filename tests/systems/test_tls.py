@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from semsupervisor.kit.blocking import BlockingCalls, Hanging
 from semsupervisor.systems.connecting import Garbled, Refused, TimedOut, TlsFailed
 from semsupervisor.systems.tls import Certificate, Endpoint, certificate_of
 from tests.support.authority import Authority, serving
 from tests.support.certificates import self_signed
+from tests.support.pipes import pipe
 from tests.support.talking import free_port
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -65,7 +67,7 @@ async def seen(
     """Return what is seen of a server's certificate."""
     async with server(context, greeting) as port:
         endpoint = Endpoint(host="127.0.0.1", port=port, name="localhost", ca_file=str(ca_file), starttls=starttls)
-        return await certificate_of(endpoint, now, timeout_seconds)
+        return await certificate_of(endpoint, now, timeout_seconds, BlockingCalls())
 
 
 async def test_a_trusted_certificate_is_read(authority: Authority) -> None:
@@ -128,7 +130,7 @@ async def test_what_is_no_tls_is_told(tmp_path: Path, authority: Authority) -> N
     """Refused, silent, another protocol, an unreadable file of certificates: each has its error."""
     endpoint = Endpoint(host="127.0.0.1", port=free_port(), name="localhost")
     with pytest.raises(Refused, match="refused"):
-        await certificate_of(endpoint, NOW, TIMEOUT_SECONDS)
+        await certificate_of(endpoint, NOW, TIMEOUT_SECONDS, BlockingCalls())
     with pytest.raises(TimedOut, match="no answer within"):
         await seen(None, authority.file, starttls="nats", greeting=b"INFO", timeout_seconds=0.3)
     with pytest.raises(TlsFailed, match="no TLS connection"):
@@ -137,6 +139,13 @@ async def test_what_is_no_tls_is_told(tmp_path: Path, authority: Authority) -> N
         await seen(None, authority.file, starttls="nats", greeting=b'INFO {"tls_required":false}\r\n')
     with pytest.raises(TlsFailed, match="cannot read the certificates"):
         await seen(None, tmp_path / "missing.crt")
+
+
+async def test_a_file_that_hangs_is_not_the_servers_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing follows from it for the server, which is not asked."""
+    monkeypatch.setattr("semsupervisor.systems.tls.TRUST_SECONDS", 0.05)
+    with pipe(tmp_path / "ca.crt") as hanging, pytest.raises(Hanging, match=r"ca\.crt: no answer within 0\.05 s"):
+        await seen(None, hanging)
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ class _Eye:
             engine = await self._docker.engine()
             asked = self._clock.monotonic()
             listed = await self._docker.containers(self._settings.stack.project)
-            uses = await measure(self._docker, listed)
+            uses = await measure(self._docker, listed, self._calls)
         except (EngineError, EngineForbidden) as error:
             self._trouble = error
             return [await self._without_engine(error)]

@@ -12,6 +12,7 @@ from semsupervisor.errors import SupervisorError
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.reaching import Unreachable, reached
 from semsupervisor.health.targets import AddressOf, TargetAbsent, TargetStopped, place
+from semsupervisor.kit.blocking import BlockingCalls
 from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.text import shortened
 from semsupervisor.systems import tls
@@ -63,6 +64,7 @@ class Certificates:
         self._address_of = address_of
         self._lag_since = lag_since
         self._timeout_seconds = timeout_seconds
+        self._files = BlockingCalls()
 
     async def observe(self) -> Sequence[Observation]:
         """Look once. Nothing is raised: what could not be seen is an observation as well."""
@@ -91,7 +93,7 @@ class Certificates:
     async def _certificate(self, one: Watched, now: datetime | None) -> Certificate:
         host, port = place(one.address, self._address_of)
         endpoint = tls.Endpoint(host=host, port=port, name=one.wanted_name, ca_file=one.ca_file, starttls=one.starttls)
-        look = tls.certificate_of(endpoint, now, self._timeout_seconds)
+        look = tls.certificate_of(endpoint, now, self._timeout_seconds, self._files)
         return await reached(look, self._clock, self._lag_since, self._timeout_seconds)
 
     def _unseen(self, one: Watched, outcome: Outcome, error: SupervisorError, *, reachable: FactValue) -> Observation:

@@ -10,11 +10,13 @@ from semsupervisor.health import usage
 from semsupervisor.health.observation import Observation
 from semsupervisor.health.usage import Courses, Measured
 from semsupervisor.health.watching import PROBE_SOURCE, Watching
+from semsupervisor.kit.blocking import BlockingCalls
 from semsupervisor.kit.clock import Clock
 from semsupervisor.systems import cgroups
 from semsupervisor.systems.containers import Container, ContainerState, ResourceUse
 from semsupervisor.systems.docker import Docker
 
+READ_SECONDS = 5.0
 WITH_PROCESSES = (ContainerState.RUNNING, ContainerState.PAUSED)
 
 
@@ -27,12 +29,13 @@ class ContainersProbe:
         self._watching = watching
         self._docker = docker
         self._clock = clock
+        self._files = BlockingCalls()
         self._courses = Courses(os.cpu_count() or 1)
 
     async def observe(self) -> Sequence[Observation]:
         """Return the facts of every service. Raises: EngineError, EngineForbidden."""
         listed = await self._watching.reconcile()
-        uses = await measure(self._docker, listed)
+        uses = await measure(self._docker, listed, self._files)
         found = {one.id: self._measured(one, uses[one.id]) for one in listed if one.id in uses}
         self._courses.keep_only(found)
         return await self._watching.measured(found)
@@ -43,15 +46,15 @@ class ContainersProbe:
         return Measured(use.memory.oom_kills, {**usage.facts_of(use, container), **lately})
 
 
-async def measure(docker: Docker, listed: Sequence[Container]) -> Mapping[str, ResourceUse]:
+async def measure(docker: Docker, listed: Sequence[Container], files: BlockingCalls) -> Mapping[str, ResourceUse]:
     """Return what containers use, by their ids; one that has no processes uses nothing.
 
     Reads the control groups; where that is not possible, asks the engine, which is slower and counts no kills.
-    Raises: EngineError, EngineForbidden.
+    Raises: EngineError, EngineForbidden; Hanging when the control groups do not answer.
     """
     containers = [one for one in listed if one.state in WITH_PROCESSES]
     pids = [container.pid for container in containers]
-    read = await asyncio.to_thread(lambda: [cgroups.read_use(pid) for pid in pids])
+    read = await files.run_in_turn("the control groups", lambda: [cgroups.read_use(pid) for pid in pids], READ_SECONDS)
     known = dict(zip((container.id for container in containers), read, strict=True))
     unread = [container_id for container_id, use in known.items() if use is None]
     asked = await asyncio.gather(*(docker.use(container_id) for container_id in unread))
