@@ -20,10 +20,11 @@ _OF_A_STOP = ("stopped_on_request", "undecided")
 
 
 class Topology(msgspec.Struct, frozen=True):
-    """Which services of the stack are SemStreams and NATS."""
+    """Which services of the stack are SemStreams and NATS, and which show the certificates of these names."""
 
     semstreams_service: str
     nats_service: str
+    certificates: Mapping[str, str] = {}
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -71,7 +72,7 @@ def upstream(subject: Subject, topology: Topology) -> tuple[Subject, ...]:
         case SubjectKind.PROBE:
             return _upstream_of_probe(subject, topology, nats_chain)
         case _:
-            return ()
+            return _upstream_of_certificate(subject, topology, nats_chain)
 
 
 def _semstreams(topology: Topology) -> tuple[Subject, ...]:
@@ -88,6 +89,17 @@ def _upstream_of_service(subject: Subject, topology: Topology, nats_chain: tuple
         if subject.name == topology.nats_service
         else (ENGINE, HOST)
     )
+
+
+def _upstream_of_certificate(
+    subject: Subject, topology: Topology, nats_chain: tuple[Subject, ...]
+) -> tuple[Subject, ...]:
+    """Return what a certificate depends on if a service of the stack shows it; of anything else nothing is known."""
+    name = topology.certificates.get(subject.name) if subject.kind is SubjectKind.CERTIFICATE else None
+    if name is None:
+        return ()
+    service = Subject(SubjectKind.SERVICE, name)
+    return (service, *_upstream_of_service(service, topology, nats_chain))
 
 
 def _upstream_of_probe(subject: Subject, topology: Topology, nats_chain: tuple[Subject, ...]) -> tuple[Subject, ...]:

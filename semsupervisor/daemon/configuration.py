@@ -15,6 +15,7 @@ from semsupervisor.alerts.rules import Rule, Severity
 from semsupervisor.alerts.sending import Fanout, Sender
 from semsupervisor.alerts.turn import Policy
 from semsupervisor.errors import SettingsError
+from semsupervisor.health.targets import service_of
 from semsupervisor.settings.load import DEFAULT_PATH, Loaded, load_collecting
 from semsupervisor.settings.model import Settings, WebhookReceiver
 from semsupervisor.settings.problems import told
@@ -61,8 +62,14 @@ def host_name(settings: Settings) -> str:
 def policy(configuration: Configuration, senders: Mapping[str, Sender]) -> Policy:
     """Return what the settings say of judging and telling; a route for each queue that messages may go into."""
     settings = configuration.settings
-    topology = Topology(settings.stack.semstreams_service, settings.stack.nats_service)
-    return Policy(host_name(settings), configuration.rules, _routes(settings, senders), topology)
+    return Policy(host_name(settings), configuration.rules, _routes(settings, senders), topology(settings))
+
+
+def topology(settings: Settings) -> Topology:
+    """Return what depends on what, as far as the settings say it."""
+    shown_by = {name: service_of(one.address) for name, one in settings.checks.certificates.items()}
+    certificates = {name: service for name, service in shown_by.items() if service}
+    return Topology(settings.stack.semstreams_service, settings.stack.nats_service, certificates)
 
 
 def _routes(settings: Settings, senders: Mapping[str, Sender]) -> list[Route]:

@@ -1,4 +1,4 @@
-"""What became of the host's clocks between two looks: set, or stood still while the host slept. Pure.
+"""What became of the host's clocks between two looks, set or stood still in sleep, and what follows from it. Pure.
 
 Linux stops the monotonic clock while the host sleeps, and what is measured by it (`for`, staleness, pauses) stops with
 it: nothing was seen meanwhile. The clock since the boot goes on, so that a sleep is no jump of the wall clock.
@@ -16,6 +16,11 @@ from semsupervisor.kit.text import duration_text
 TOLERATED_SECONDS = 2.0
 # A host whose clock has no battery starts in 1970: any time before there was this program is none.
 OLDEST_PLAUSIBLE = datetime(2026, 1, 1, tzinfo=UTC)
+# And no program is used for so long after it was written.
+LATEST_PLAUSIBLE = datetime(2050, 1, 1, tzinfo=UTC)
+# A clock that was set by so much may have been set wrong: for a while nothing is concluded from the date alone.
+DOUBTED_STEP_SECONDS = 60.0
+DOUBTED_SECONDS = 900.0
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -59,3 +64,34 @@ def change(before: Reading, now: Reading) -> Change:
         slept_seconds=slept if slept > TOLERATED_SECONDS else 0.0,
         first_set=was_set and before.wall < OLDEST_PLAUSIBLE <= now.wall,
     )
+
+
+def implausible(wall: datetime) -> str:
+    """Return why a time of the wall clock cannot be right, empty when it can."""
+    if OLDEST_PLAUSIBLE <= wall < LATEST_PLAUSIBLE:
+        return ""
+    return f"this host's clock says {wall:%Y-%m-%d}, which cannot be right"
+
+
+class Doubts:
+    """Whether the date can be believed: not while it is none, nor just after it was set by more than a minute.
+
+    A clock that is set from a time that is none to one that may be right is believed at once.
+    """
+
+    def __init__(self) -> None:
+        self._last: Reading | None = None
+        self._until = 0.0
+        self._why = ""
+
+    def why(self, now: Reading) -> str:
+        """Take a reading in, and return why its date is not to be believed; empty when it is."""
+        before, self._last = self._last, now
+        if before is not None:
+            found = change(before, now)
+            if implausible(before.wall):
+                self._until = now.monotonic
+            elif abs(found.set_seconds) > DOUBTED_STEP_SECONDS:
+                self._until = now.monotonic + DOUBTED_SECONDS
+                self._why = f"this host's clock was just set {found.words}"
+        return implausible(now.wall) or (self._why if now.monotonic < self._until else "")

@@ -23,6 +23,10 @@ class Unreachable(TemporaryError):
     """The target is down: it refuses, hangs up or says nothing in time, or its container is known not to run."""
 
 
+class NotRunning(Unreachable):
+    """The target's container is known not to run, which is told where containers are watched."""
+
+
 class OwnLoopLags(TemporaryError):
     """The target did not answer while our own loop lagged: nothing follows from it."""
 
@@ -77,7 +81,7 @@ class Endpoint:
         try:
             url = resolve(self._target, self._address_of, path)
         except TargetStopped as error:
-            raise Unreachable(str(error)) from error
+            raise NotRunning(str(error)) from error
         return await reached(self._get(url, timeout_seconds), self._clock, self._lag_since, timeout_seconds)
 
     def evidence(self, texts: Mapping[str, str], answer: Answer | None = None) -> Mapping[str, str]:

@@ -91,6 +91,12 @@ def resolve(target: Target, address_of: AddressOf, path: str = "") -> str:
     return base.rstrip("/") + path if path else base
 
 
+def service_of(text: str) -> str:
+    """Return the service that an address `container:<service>:<port>` or a target is of; empty for another one."""
+    match = _CONTAINER.match(text)
+    return match["service"] if match else ""
+
+
 def place(text: str, address_of: AddressOf) -> tuple[str, int]:
     """Return host and port that `host:port` or `container:<service>:<port>` stands for now.
 

@@ -97,6 +97,19 @@ def test_services_may_have_other_names() -> None:
     assert upstream(SERVICE, renamed) == (ENGINE, HOST)
 
 
+def test_a_certificate_depends_on_the_service_that_shows_it() -> None:
+    """And on what that depends on; one that something else shows depends on nothing that is known."""
+    topology = Topology("semstreams", "nats", {"broker": "nats", "web": "grafana"})
+    broker, web, other = (Subject(SubjectKind.CERTIFICATE, name) for name in ("broker", "web", "other"))
+    assert upstream(broker, topology) == (NATS_SERVICE, NATS, ENGINE, HOST)
+    assert upstream(web, topology) == (Subject(SubjectKind.SERVICE, "grafana"), ENGINE, HOST)
+    assert upstream(other, topology) == ()
+    died, away = alert(DIED, NATS_SERVICE), alert(DOWN, broker)
+    assert mute(away, RULES, [away, died], (), topology, AT.monotonic) == Mute(
+        died.id, "consequence of container_died of service:nats"
+    )
+
+
 def test_a_consequence_is_muted_by_its_cause() -> None:
     """With the container dead, its unreachable endpoint is not told, and the reason names the cause."""
     cause = alert(DIED, SERVICE)

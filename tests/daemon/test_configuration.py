@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from semsupervisor.alerts import receivers
-from semsupervisor.daemon.configuration import configure, host_name, policy
+from semsupervisor.alerts.muting import Topology
+from semsupervisor.daemon.configuration import configure, host_name, policy, topology
 from semsupervisor.errors import SettingsError
 from semsupervisor.kit.clock import SystemClock
-from semsupervisor.settings.model import HostSettings, Settings
+from semsupervisor.settings.checks import CertificateCheck, CheckSettings
+from semsupervisor.settings.model import HostSettings, Settings, StackSettings
 from semsupervisor.systems.http import HttpClient
 
 RECEIVERS = """
@@ -82,3 +84,10 @@ def test_host_name_is_the_one_that_was_set() -> None:
     """A name in the settings goes before the host's own, which is used without one."""
     assert host_name(Settings(host=HostSettings(name="edge-7"))) == "edge-7"
     assert host_name(Settings())
+
+
+def test_a_certificate_belongs_to_the_service_that_it_is_looked_at_in() -> None:
+    """One that is looked at by an address belongs to none."""
+    watched = {"broker": CertificateCheck(address="container:bus:4222"), "web": CertificateCheck(address="edge:443")}
+    settings = Settings(checks=CheckSettings(certificates=watched), stack=StackSettings(nats_service="bus"))
+    assert topology(settings) == Topology("semstreams", "bus", {"broker": "bus"})

@@ -11,7 +11,6 @@ from typing import TypeVar
 import msgspec
 
 from semsupervisor.alerts.lifecycle import Alert, AlertState
-from semsupervisor.alerts.muting import Topology
 from semsupervisor.alerts.routing import Route
 from semsupervisor.alerts.rules import Rule, Severity
 from semsupervisor.alerts.turn import Policy, Turn
@@ -19,6 +18,7 @@ from semsupervisor.api import verdicts
 from semsupervisor.api.knowledge import Known, merged
 from semsupervisor.api.verdicts import Verdict
 from semsupervisor.daemon import parts
+from semsupervisor.daemon.configuration import topology
 from semsupervisor.errors import EngineError, EngineForbidden, SupervisorError
 from semsupervisor.health import describing, predecessors, setup, usage
 from semsupervisor.health.headroom import overcommitted
@@ -166,6 +166,8 @@ class _Eye:
         if known is not None and not known.lives:
             raise TargetStopped(f"the container of {service} does not run: {known.cause or known.state.value}")
         container = self._roster.containers.get(service)
+        if known is None and container is None:
+            raise TargetAbsent(f"there is no container of the service {service}")
         return next(iter(container.addresses.values()), None) if container else None
 
     async def _without_engine(self, error: SupervisorError) -> Observation:
@@ -204,8 +206,7 @@ def _judged(settings: Settings, rules: Sequence[Rule], seen: Sequence[Observatio
     """
     short = (rule for rule in rules if rule.for_seconds <= LONGEST_SECONDS)
     at_once = [msgspec.structs.replace(rule, for_seconds=0.0) for rule in short]
-    topology = Topology(settings.stack.semstreams_service, settings.stack.nats_service)
-    turn = Turn(Policy(settings.host.name, at_once, [NOBODY], topology), {}, [], clock.instant())
+    turn = Turn(Policy(settings.host.name, at_once, [NOBODY], topology(settings)), {}, [], clock.instant())
     numbers = itertools.count(1)
     turn.take(seen, lambda: str(next(numbers)))
     return tuple(alert for alert in turn.alerts.values() if alert.state is AlertState.FIRING and alert.told)

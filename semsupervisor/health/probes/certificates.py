@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
 from semsupervisor.errors import SupervisorError
+from semsupervisor.health.clocks import Doubts, Reading
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.reaching import Unreachable, reached
 from semsupervisor.health.targets import AddressOf, TargetAbsent, TargetStopped, place
@@ -18,8 +19,6 @@ from semsupervisor.kit.text import shortened
 from semsupervisor.systems import tls
 from semsupervisor.systems.tls import Certificate
 
-# Before this no certificate that is looked at was made: a host without a clock of its own starts in 1970.
-EARLIEST = datetime(2025, 1, 1, tzinfo=UTC)
 OF_DATES = ("lifetime_left_ratio", "reserve_ratio", "time_left_seconds")
 # Nobody renews a certificate of ten years three years before its end: what is left is held against this at most.
 LONGEST_COUNTED_SECONDS = 90 * 86_400.0
@@ -64,17 +63,19 @@ class Certificates:
         self._address_of = address_of
         self._lag_since = lag_since
         self._timeout_seconds = timeout_seconds
+        self._doubts = Doubts()
         self._files = BlockingCalls()
 
     async def observe(self) -> Sequence[Observation]:
         """Look once. Nothing is raised: what could not be seen is an observation as well."""
-        return await asyncio.gather(*map(self._look, self._watched))
+        at = self._clock.instant()
+        doubt = self._doubts.why(Reading(at.wall, at.monotonic, self._clock.since_boot()))
+        return await asyncio.gather(*(self._look(one, doubt) for one in self._watched))
 
-    async def _look(self, one: Watched) -> Observation:
+    async def _look(self, one: Watched, doubt: str) -> Observation:
         now = self._clock.now()
-        believed = now if now >= EARLIEST else None
         try:
-            found = await self._certificate(one, believed)
+            found = await self._certificate(one, None if doubt else now)
         except Unreachable as error:
             return self._unseen(one, Outcome.DOWN, error, reachable=False)
         except (TargetAbsent, TargetStopped) as error:
@@ -83,7 +84,7 @@ class Certificates:
             return self._unseen(one, Outcome.UNKNOWN, error, reachable=Unknown(str(error)))
         facts: dict[str, FactValue] = {
             "reachable": True,
-            **_of_dates(found, now),
+            **_of_dates(found, now, doubt),
             "expires_at": found.ends.isoformat(),
             "name_valid": found.is_for(one.wanted_name),
             "chain_valid": not found.chain_problem,
@@ -107,10 +108,10 @@ class Certificates:
         return Observation(self.name, subject, self._clock.instant(), facts, evidence, outcome)
 
 
-def _of_dates(found: Certificate, now: datetime) -> Mapping[str, FactValue]:
-    """Return how much is left of a certificate's life, unless this host's clock cannot be right."""
-    if now < EARLIEST:
-        return dict.fromkeys(OF_DATES, Unknown(f"this host's clock says {now:%Y-%m-%d}"))
+def _of_dates(found: Certificate, now: datetime, doubt: str) -> Mapping[str, FactValue]:
+    """Return how much is left of a certificate's life, unless there is a doubt about this host's clock."""
+    if doubt:
+        return dict.fromkeys(OF_DATES, Unknown(doubt))
     if now < found.starts:
         return dict.fromkeys(
             OF_DATES, Unknown(f"it begins at {found.starts:%Y-%m-%d %H:%M}: is this host's clock right?")

@@ -9,9 +9,10 @@ from enum import StrEnum
 import msgspec
 
 from semsupervisor.errors import SupervisorError, TemporaryError
+from semsupervisor.health.clocks import Doubts, Reading
 from semsupervisor.health.masking import masked
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
-from semsupervisor.health.reaching import Endpoint, Unreachable, reached
+from semsupervisor.health.reaching import Endpoint, NotRunning, Unreachable, reached
 from semsupervisor.health.targets import AddressOf, TargetAbsent, TargetStopped, place
 from semsupervisor.kit.clock import Clock
 from semsupervisor.systems.bodies import excerpt
@@ -26,7 +27,7 @@ SEARCHED_BYTES = 64 * 1024  # a search holds the whole supervisor up
 
 
 class Undecided(TemporaryError):
-    """A program says that it does not know how it is."""
+    """A program says that it does not know how it is, or this host is in no state to say."""
 
 
 class CheckState(StrEnum):
@@ -51,7 +52,7 @@ class Result(msgspec.Struct, frozen=True):
 
 
 Look = Callable[[], Awaitable[Result]]
-"""Looks once. Raises: TargetStopped, TargetAbsent; another SupervisorError when nothing can be said."""
+"""Looks once. Raises: TargetStopped, NotRunning, TargetAbsent; another SupervisorError when nothing can be said."""
 
 
 class OwnCheck:
@@ -68,7 +69,7 @@ class OwnCheck:
         """Look once. Nothing is raised: what could not be seen is an observation as well."""
         try:
             result = await self._look()
-        except (TargetAbsent, TargetStopped) as error:
+        except (TargetAbsent, TargetStopped, NotRunning) as error:
             return [self._unseen(Outcome.NOT_OFFERED, error)]
         except SupervisorError as error:
             return [self._unseen(Outcome.UNKNOWN, error)]
@@ -104,13 +105,21 @@ class HttpLook:
         self._status = status
         self._pattern = re.compile(pattern)
         self._timeout_seconds = timeout_seconds
+        self._doubts = Doubts()
 
     async def __call__(self) -> Result:
-        """Look once."""
-        began = self._clock.monotonic()
+        """Look once. A certificate may be refused for its dates, of which a wrong clock can say nothing."""
+        at = self._clock.instant()
+        began, doubt = at.monotonic, self._doubts.why(Reading(at.wall, at.monotonic, self._clock.since_boot()))
         try:
             answer = await self._endpoint.ask(self._timeout_seconds)
-        except (Unreachable, TlsFailed, BadRedirect, BodyTooLarge) as error:
+        except NotRunning:
+            raise
+        except TlsFailed as error:
+            if doubt:
+                raise Undecided(f"{error}; {doubt}") from error
+            return Result(CheckState.CRITICAL, str(error), self._clock.monotonic() - began)
+        except (Unreachable, BadRedirect, BodyTooLarge) as error:
             return Result(CheckState.CRITICAL, str(error), self._clock.monotonic() - began)
         facts: dict[str, FactValue] = {"http_status": answer.status}
         body = {"body": excerpt(answer.body)}

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from semsupervisor.errors import EngineError, SupervisorError
+from semsupervisor.health.clocks import DOUBTED_SECONDS
 from semsupervisor.health.observation import Observation, Outcome, Unknown
 from semsupervisor.health.probes.certificates import FACTS, Certificates, Watched
 from semsupervisor.health.targets import TargetAbsent, TargetStopped
@@ -117,14 +118,34 @@ async def test_a_long_life_is_held_against_90_days(
     assert seen.facts["lifetime_left_ratio"] == pytest.approx(days_left / 365)
 
 
-@pytest.mark.parametrize("now", [datetime(1970, 1, 1, 0, 5, tzinfo=UTC), NOW - 48 * HOUR])
+@pytest.mark.parametrize(
+    "now",
+    [datetime(1970, 1, 1, 0, 5, tzinfo=UTC), NOW - 48 * HOUR, NOW + 50 * 365 * 24 * HOUR],
+)
 async def test_a_clock_that_cannot_be_right_expires_nothing(authority: Authority, serve: Serve, now: datetime) -> None:
-    """In 1970, or before the certificate begins, nothing is said of what is left; name and chain are what they are."""
+    """In 1970, fifty years ahead, or before the certificate begins, nothing is said of what is left; the rest is."""
     port = await serve(serving(authority.issue(NOW - HOUR, NOW + HOUR)))
     (seen,) = await look(Watched(name="web", address=f"localhost:{port}", ca_file=str(authority.file)), now=now)
     assert isinstance(seen.facts["lifetime_left_ratio"], Unknown)
     assert isinstance(seen.facts["time_left_seconds"], Unknown)
     assert (seen.facts["name_valid"], seen.facts["chain_valid"]) == (True, True)
+
+
+async def test_a_clock_that_was_just_set_expires_nothing(authority: Authority, serve: Serve) -> None:
+    """For a while what is left is unknown; then the date is believed."""
+    port = await serve(serving(authority.issue(NOW - HOUR, NOW + HOUR)))
+    watched = Watched(name="web", address=f"localhost:{port}", ca_file=str(authority.file))
+    clock = ManualClock(wall=NOW)
+    probe = Certificates(clock, [watched], lambda _: None, lambda _: 0.0, 10.0)
+    (before,) = await probe.observe()
+    clock.jump(24 * 3600.0)
+    (doubted,) = await probe.observe()
+    clock.advance(DOUBTED_SECONDS)
+    (after,) = await probe.observe()
+    assert before.facts["reserve_ratio"] == pytest.approx(0.5)
+    assert doubted.facts["reserve_ratio"] == Unknown("this host's clock was just set forward by 1 d")
+    assert doubted.facts["chain_valid"] is True
+    assert after.facts["reserve_ratio"] == 0.0
 
 
 async def test_all_are_looked_at_and_a_dead_one_harms_no_other(authority: Authority, serve: Serve) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
 from semsupervisor.errors import EngineError, SupervisorError
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Unknown
 from semsupervisor.health.probes.own_checks import CommandLook, HttpLook, Look, OwnCheck, TcpLook
-from semsupervisor.health.targets import AddressOf, TargetAbsent, TargetStopped
+from semsupervisor.health.reaching import Endpoint
+from semsupervisor.health.targets import AddressOf, ContainerTarget, TargetAbsent, TargetStopped
 from semsupervisor.kit.clock import SystemClock
 from semsupervisor.systems.connecting import Garbled, Refused, TlsFailed
 from semsupervisor.systems.http import Answer, BadRedirect, BodyTooLarge
@@ -50,6 +52,31 @@ async def test_http(outcome: Answer | SupervisorError, status: int, pattern: str
     assert (seen.facts["state"], seen.evidence["said"]) == (state, said)
     assert seen.facts["latency_seconds"] == ELAPSED_SECONDS
     assert seen.outcome is (Outcome.OK if state == "ok" else Outcome.DOWN)
+
+
+@pytest.mark.parametrize("year", [1970, 2076])
+async def test_a_certificate_is_not_held_against_a_clock_that_is_wrong(year: int) -> None:
+    """In 1970 none is valid yet, and fifty years ahead none any more: that says nothing of the server."""
+    answering = Answering(TlsFailed("certificate is not yet valid"))
+    answering.clock.jump((datetime(year, 1, 1, tzinfo=UTC) - answering.clock.now()).total_seconds())
+    seen = await found(HttpLook(answering.clock, answering.endpoint, 200, "", 3.0))
+    why = f"certificate is not yet valid; this host's clock says {year}-01-01, which cannot be right"
+    assert (seen.outcome, seen.facts["state"]) == (Outcome.UNKNOWN, Unknown(why))
+
+
+async def test_a_container_that_does_not_run_is_no_failure_of_the_check() -> None:
+    """That it does not run is told by itself; what was stopped on request is not told as a failure."""
+
+    def stopped(_: str) -> str | None:
+        raise TargetStopped("the container of app does not run")
+
+    async def get(url: str, timeout_seconds: float) -> Answer:
+        return answer(b"")
+
+    clock = SystemClock()
+    endpoint = Endpoint(clock, get, ContainerTarget("app", 80), stopped, lag_since=lambda _: 0.0, mask=str)
+    seen = await found(HttpLook(clock, endpoint, 200, "", 3.0))
+    assert (seen.outcome, seen.facts["state"]) == (Outcome.NOT_OFFERED, Unknown("the container of app does not run"))
 
 
 async def test_what_failed_is_shown_without_secrets() -> None:
