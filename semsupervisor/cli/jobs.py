@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from semsupervisor.cli import following, job_rendering
@@ -25,7 +26,8 @@ def add_parser(subparsers: Any) -> None:
         "show": "show a job with its steps; exits 1 if it did not go well",
         "follow": "follow a job to its end; exits 1 if it did not go well",
         "cancel": "end a job as soon as its present step allows, and undo it",
-        "settle": "try a stuck job once more, or give it up",
+        "settle": "try a stuck job once more, or give it up; without JOB, and where no daemon runs that would do it: "
+        "finish or undo what one that was killed has left open",
     }
     for name, text in described.items():
         command = commands.add_parser(name, help=text, description=text)
@@ -35,10 +37,13 @@ def add_parser(subparsers: Any) -> None:
                 "--limit", type=limit, default=DEFAULT_LIMIT, help=f"at most so many ({DEFAULT_LIMIT})"
             )
         else:
-            command.add_argument("job", metavar="JOB", help="its id in the list")
+            optional = {"nargs": "?"} if name == "settle" else {}
+            command.add_argument("job", metavar="JOB", help="its id in the list", **optional)
         if name == "settle":
             text = "do not try: end it, and leave what it had begun as it is"
             command.add_argument("--give-up", action="store_true", help=text)
+            text = "without JOB, where no daemon runs: the settings file that says where the state is"
+            command.add_argument("--settings", metavar="FILE", type=Path, help=text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -48,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
             return _show(arguments)
         case "follow":
             return _follow(arguments)
+        case "settle" if arguments.job is None:
+            return _settle_all(arguments)
         case "cancel" | "settle":
             return _act(arguments)
         case _:
@@ -79,6 +86,13 @@ def _follow(arguments: argparse.Namespace) -> int:
     answer = following.follow(client, arguments.job, Follower())
     _print(arguments, answer)
     return following.code(answer["job"])
+
+
+def _settle_all(arguments: argparse.Namespace) -> int:
+    """Settle what was left open where no daemon runs; only that needs more than the client."""
+    from semsupervisor.cli.local import settle
+
+    return settle.run(arguments)
 
 
 def _act(arguments: argparse.Namespace) -> int:

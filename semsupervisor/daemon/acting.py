@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 import structlog
@@ -14,7 +16,7 @@ from semsupervisor.health.observation import FactValue, Observation, Subject, Su
 from semsupervisor.jobs.book import JobBook, trim
 from semsupervisor.jobs.kinds import AnyKind
 from semsupervisor.jobs.record import JobRecord, JobState
-from semsupervisor.jobs.runner import Asked, Runner
+from semsupervisor.jobs.runner import Asked, Runner, Wanted
 from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.tasks import TaskOwner
 from semsupervisor.store.journal import Journal
@@ -62,10 +64,29 @@ class Acting:
         Raises: StoreError while it cannot be known.
         """
         if not self._taken_up:
+            await self._book.hold()
             await self._runner.take_up()
             self._taken_up = True
             ended = [job for job in await self._book.newest(LAST_SHOWN) if not job.is_open]
             self._last.extend(reversed(ended))
+
+    async def settle(self, wanted: Wanted, limit_seconds: float) -> Sequence[JobRecord]:
+        """Finish or undo what is wanted of all that was left open, and return it as it is after that, or in the end.
+
+        Raises: JobsHeld; StoreError.
+        """
+        await self._book.hold()
+        await self._runner.load(wanted)
+        await self._runner.take_up()
+        found = {job.id: job for job in self._runner.open_jobs}
+
+        async def follow(job: JobRecord) -> None:
+            found[job.id] = await self._runner.wait(job.id)
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit_seconds):
+                await asyncio.gather(*(follow(job) for job in found.values() if job.state is not JobState.STUCK))
+        return list(found.values())
 
     async def try_to_take_up(self) -> None:
         """Take up what is open unless that was done; what cannot be read now is tried again by whoever calls again."""
@@ -73,6 +94,18 @@ class Acting:
             await self.take_up()
         except StoreError as error:
             log.error("jobs.not_taken_up", error=str(error))
+
+    async def try_to_load(self) -> None:
+        """Learn what is open and begin nothing yet; what cannot be read now is read when it is to be taken up."""
+        try:
+            await self._book.hold()
+            await self._runner.load()
+        except StoreError as error:
+            log.error("jobs.not_loaded", error=str(error))
+
+    def holder(self) -> JobRecord | None:
+        """Return the job that holds the stack now."""
+        return self._runner.holder
 
     async def submit(self, kind: str, parameters: msgspec.Struct, by: str) -> Asked:
         """Take a request for a job. Raises: NotTakenUp; StoreError."""
@@ -83,7 +116,10 @@ class Acting:
     async def stop(self) -> None:
         """Begin nothing more, and give the stack back if a job holds it."""
         holds = self._runner.holder is not None
-        await self._runner.stop(PATIENCE_WITH_THE_STACK_SECONDS if holds else PATIENCE_SECONDS)
+        try:
+            await self._runner.stop(PATIENCE_WITH_THE_STACK_SECONDS if holds else PATIENCE_SECONDS)
+        finally:
+            self._book.release()
 
     async def observe(self) -> Sequence[Observation]:
         """Return how many jobs are stuck, and which; nothing before it is known what an earlier run left."""

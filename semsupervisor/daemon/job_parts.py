@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -12,11 +13,11 @@ from semsupervisor.backup.verdicts import Verdicts
 from semsupervisor.daemon import parts
 from semsupervisor.daemon.acting import Acting, trim_jobs
 from semsupervisor.daemon.backups import LOOK_SECONDS, Backups
+from semsupervisor.health.observation import FactValue, Observation, Subject
 from semsupervisor.jobs.book import JobBook
 from semsupervisor.jobs.mirror import Mirror
 from semsupervisor.jobs.schedule import Job
 from semsupervisor.kit.tasks import TaskOwner
-from semsupervisor.pipeline import Pipeline
 from semsupervisor.settings.model import Settings
 from semsupervisor.store.database import Store
 from semsupervisor.store.journal import Journal
@@ -41,10 +42,23 @@ class JobParts(msgspec.Struct, frozen=True):
         )
 
 
+class Heart(Protocol):
+    """What jobs need of the pipeline: what was seen last, and the timeline."""
+
+    @property
+    def latest(self) -> Mapping[tuple[Subject, str], Observation]:
+        """Return the last observation of each subject by each source."""
+        ...
+
+    async def note(self, kind: str, subject: Subject, text: str, facts: Mapping[str, FactValue]) -> None:
+        """Write a line into the timeline."""
+        ...
+
+
 def build(
     settings: Callable[[], Settings],
     means: parts.Means,
-    pipeline: Pipeline,
+    pipeline: Heart,
     store: Store,
     journal: Journal,
     owner: TaskOwner,

@@ -49,6 +49,14 @@ class JobBook:
         self._mirror = mirror
         self._calls = BlockingCalls()
 
+    async def hold(self) -> None:
+        """Keep every other process from carrying out jobs. Raises: JobsHeld; StoreError."""
+        await self._mirrored("hold", self._mirror.hold)
+
+    def release(self) -> None:
+        """Let others carry out jobs."""
+        self._mirror.release()
+
     async def write(self, job: JobRecord) -> None:
         """Put a record on the disk; what follows from it may be done when this returns.
 

@@ -6,6 +6,8 @@ database's row follows it, and serves those who ask what happened.
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,11 +23,42 @@ log = structlog.get_logger(__name__)
 SUFFIX = ".json"
 
 
+class JobsHeld(StoreError):
+    """Another process carries out the jobs of this state."""
+
+
 class Mirror:
     """The folder of the open jobs. Its calls block: they are for a thread."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._held: int | None = None
+
+    def hold(self) -> None:
+        """Keep every other process from carrying out jobs, until `release` or the end of this one.
+
+        Raises: JobsHeld; StoreError.
+        """
+        if self._held is not None:
+            return
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            held = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise StoreError(f"cannot hold the open jobs in {self._folder}: {error.strerror}") from error
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(held)
+            advice = "it looks after them itself, and tries one once more by semsupervisor jobs settle ID"
+            raise JobsHeld(f"another semsupervisor carries out the jobs in {self._folder}: {advice}") from error
+        self._held = held
+
+    def release(self) -> None:
+        """Let others carry out jobs."""
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
     def write(self, job: JobRecord) -> None:
         """Put a job's record on the disk. Raises: StoreError."""

@@ -7,7 +7,7 @@ run of the daemon left open is taken up before anything else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -25,6 +25,13 @@ from semsupervisor.kit.ids import new_id
 from semsupervisor.kit.tasks import TaskOwner
 
 log = structlog.get_logger(__name__)
+
+
+Wanted = Callable[[JobRecord], bool]
+
+
+def _all(_: JobRecord) -> bool:
+    return True
 
 
 class UnknownJob(PermanentError):
@@ -55,6 +62,7 @@ class Runner:
         self._strangers: dict[str, JobRecord] = {}
         self._order = asyncio.Lock()
         self._ending = False
+        self._loaded = False
 
     @property
     def open_jobs(self) -> Sequence[JobRecord]:
@@ -72,14 +80,25 @@ class Runner:
         carrier = self._open.get(job_id)
         return carrier.progress if carrier else None
 
+    async def load(self, wanted: Wanted = _all) -> None:
+        """Learn what an earlier run left open, and begin nothing yet.
+
+        Of the jobs whose kinds are known only those that are `wanted` are touched. Raises: StoreError when it cannot
+        be read.
+        """
+        async with self._order:
+            if not self._loaded:
+                for job in await self._book.open_jobs():
+                    await self._take_up(job, wanted)
+                self._loaded = True
+
     async def take_up(self) -> None:
         """Finish or undo what an earlier run left open; to be called once, before anything else is asked for.
 
         Raises: StoreError when it cannot be read what is open.
         """
+        await self.load()
         async with self._order:
-            for job in await self._book.open_jobs():
-                await self._take_up(job)
             self._start_what_may()
 
     async def submit(self, kind_name: str, parameters: msgspec.Struct, asked_by: str) -> Asked:
@@ -169,7 +188,7 @@ class Runner:
         for carrier in self._open.values():
             carrier.abandon()
 
-    async def _take_up(self, job: JobRecord) -> None:
+    async def _take_up(self, job: JobRecord, wanted: Wanted) -> None:
         if not job.accepted:
             await self._end_refused(job)
             return
@@ -180,6 +199,8 @@ class Runner:
             log.error("jobs.not_understood", job=job.id, kind=job.kind, error=str(error))
             self._strangers[job.id] = steps.foreign(job, str(error))
             await self._tell(self._strangers[job.id])
+            return
+        if not wanted(job):
             return
         self._open[job.id] = carrier
         await carrier.take_up(finishes=kind.finishes)

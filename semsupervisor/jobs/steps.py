@@ -173,6 +173,17 @@ def interrupt(job: JobRecord, *, finishes: bool) -> JobRecord:
     return _changed(job, state=JobState.UNDOING, cause=cause, error="")
 
 
+def is_left_behind(job: JobRecord, *, ended_well: bool) -> bool:
+    """Tell whether somebody has to settle a job when no daemon takes it up: it holds the stack, or left what is half.
+
+    A daemon that ended well has left on purpose what does not hold the stack.
+    """
+    if job.state is JobState.QUEUED or not job.is_open:
+        return False
+    made = any(step.plan.undoable and step.state is not StepState.WAITING for step in job.steps)
+    return job.exclusive or (made and not job.is_committed and not ended_well)
+
+
 def settle(job: JobRecord) -> JobRecord:
     """Return a stuck job as it is to be tried once more, in the direction in which it was stuck."""
     if job.state is not JobState.STUCK:

@@ -29,6 +29,8 @@ pytestmark = pytest.mark.integration
 
 MESSAGES = 500
 STEPS = ("begin", "streams", "buckets", "files", "manifest", "publish", "verify")
+# In the middle, and where nobody knows whether the point of no return was passed.
+SETTLED = ("job.acted.streams", "job.begun.publish")
 WHOLE = {"job.begun.publish", "job.acted.publish", "job.begun.verify", "job.acted.verify"}
 KILLED = [f"job.{when}.{step}" for step in STEPS for when in ("begun", "acted")]
 
@@ -203,6 +205,27 @@ def test_a_power_cut_leaves_nothing_half(newest: NatsServer, tmp_path: Path, fai
         assert job["state"] == ("done" if failpoint in WHOLE else "undone")
         assert_nothing_half(daemon, tmp_path, 1 if failpoint in WHOLE else 0)
         assert backed_up(daemon)["fine"]
+    finally:
+        daemon.kill()
+
+
+@pytest.mark.parametrize("failpoint", SETTLED)
+def test_nothing_half_is_left_where_no_daemon_comes_back(newest: NatsServer, tmp_path: Path, failpoint: str) -> None:
+    """What systemd has done when the daemon is gone undoes the backup, or finishes what may have its name already."""
+    daemon = daemon_for(newest, tmp_path)
+    try:
+        brought_up(daemon, f"{failpoint}:1")
+        begun(daemon)
+        assert daemon.wait_for_its_end() == -signal.SIGKILL
+        code, said = commanded(daemon, "jobs", "settle", "--settings", str(daemon.settings))
+        whole = failpoint in WHOLE
+        assert (code, said.startswith("hot backup ("), "): done\n" in said) == (0, True, whole), said
+        there = [file.name for file in (tmp_path / "backup").iterdir()] if (tmp_path / "backup").exists() else []
+        assert (len(there), [name for name in there if name.startswith(".")]) == (int(whole), [])
+        brought_up(daemon)
+        eventually_sync(lambda: not any(job["open"] for job in daemon.get("/v1/jobs")["jobs"]), within_seconds=60)
+        assert_nothing_half(daemon, tmp_path, int(whole))
+        assert commanded(daemon, "jobs", "settle", "--settings", str(daemon.settings))[0] == 0
     finally:
         daemon.kill()
 

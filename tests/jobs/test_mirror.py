@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from semsupervisor.errors import StoreError
-from semsupervisor.jobs.mirror import Mirror
+from semsupervisor.jobs.mirror import JobsHeld, Mirror
 from semsupervisor.jobs.record import JobRecord, JobState
 from semsupervisor.kit.files import UNFINISHED_SUFFIX
 from tests.jobs.test_steps import ONE, a_job
@@ -58,3 +58,19 @@ def test_a_folder_that_takes_nothing_is_an_error(tmp_path: Path) -> None:
         mirror.write(named("1"))
     with pytest.raises(StoreError, match=r"cannot remove .*1\.json"):
         mirror.remove("1")
+
+
+def test_one_process_at_a_time_holds_the_open_jobs(tmp_path: Path) -> None:
+    """Again is no other one; whoever lets go leaves it to the next; a folder that cannot be made is an error."""
+    mirror, other = Mirror(tmp_path / "jobs"), Mirror(tmp_path / "jobs")
+    mirror.hold()
+    mirror.hold()
+    with pytest.raises(JobsHeld, match="another semsupervisor"):
+        other.hold()
+    mirror.release()
+    mirror.release()
+    other.hold()
+    other.release()
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match="cannot hold the open jobs"):
+        Mirror(tmp_path / "file").hold()

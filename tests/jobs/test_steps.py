@@ -268,3 +268,17 @@ def test_a_job_that_is_given_up_has_ended() -> None:
     assert ended.cause.endswith("it was stuck: no disk")
     assert steps.next_move(ended) == Rest()
     assert steps.cancel(ended, "root") is ended
+
+
+def test_what_holds_the_stack_or_is_half_is_settled_without_a_daemon() -> None:
+    """After an end in order only the former; what has not begun, is whole, or made nothing waits for the next one."""
+    for exclusive in (True, False):
+        queued = a_job(step("one", commits=True), StepPlan("two", "Two"), exclusive=exclusive)
+        running = steps.step_begun(steps.begin(queued, NOW), 0, NOW)
+        whole = steps.step_begun(steps.step_done(running, 0, NOW), 1, NOW)
+        looking = steps.step_begun(steps.begin(a_job(StepPlan("look", "Look"), exclusive=exclusive), NOW), 0, NOW)
+        assert steps.is_left_behind(running, ended_well=False)
+        for job, ended_well in ((running, True), (whole, False), (looking, False)):
+            assert steps.is_left_behind(job, ended_well=ended_well) is exclusive
+        for job in (queued, steps.end(running, JobState.DONE, NOW)):
+            assert not steps.is_left_behind(job, ended_well=False)
