@@ -27,6 +27,8 @@ pytest_plugins = [
     "tests.support.scene",
     "tests.support.rows",
     "tests.support.picking",
+    "tests.support.results",
+    "tests.support.left_open",
 ]
 
 

@@ -1,6 +1,6 @@
 """Hold the coverage that the design promises: all of what decides, nearly all of the rest.
 
-usage: python -m tests.support.coverage_gate JUNIT SKIPPED_PARTS
+usage: python -m tests.support.coverage_gate RESULTS SKIPPED_PARTS
 
 A run that skipped something shows its figures and holds nothing, since the skipped tests are missing in them.
 """
@@ -16,7 +16,8 @@ from pathlib import Path
 from coverage import Coverage
 
 from tests.support.commands import REPOSITORY
-from tests.support.results import read
+from tests.support.results import Outcome, count, read
+from tests.support.second_look import FIRST
 
 LEAST_PERCENT = 95.0
 
@@ -55,12 +56,12 @@ def shortfalls(coverage: Coverage) -> list[Shortfall]:
     return [part for part in (whole, *parts) if part.covered < part.promised]
 
 
-def main(junit: str, skipped_parts: str) -> int:
+def main(results: str, skipped_parts: str) -> int:
     """Print the coverage of every module that is not fully covered, and what falls short; return 0 if nothing does."""
     coverage = Coverage(config_file=str(REPOSITORY / "pyproject.toml"))
     coverage.load()
     coverage.report()
-    skipped = read(Path(junit)).skipped + int(skipped_parts)
+    skipped = count(read(Path(results, FIRST)), Outcome.SKIPPED) + int(skipped_parts)
     if skipped:
         print(f"coverage is shown and not held: {skipped} skipped")
         return 0
