@@ -16,7 +16,8 @@ from semsupervisor.settings.durations import parse_duration
 from tests.support.daemon_process import IMPATIENT
 from tests.support.demo_stack import DemoStack
 from tests.support.disks import SmallDisk, mounted
-from tests.support.scene import Scene, begun, both
+from tests.support.rows import files, fresh, restored
+from tests.support.scene import Scene, begun, both, watched
 from tests.support.waiting import eventually_sync
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -136,3 +137,33 @@ def test_a_disk_that_is_full_and_static_is_told_once(healthy_stack: DemoStack, t
             until = time.monotonic() + 8.0
             eventually_sync(lambda: time.monotonic() > until, pause_seconds=0.1)
             assert scene.told == [filling[0]]
+
+
+@pytest.mark.table
+def test_a_full_disk_under_the_store_is_told_as_that(healthy_stack: DemoStack, tmp_path: Path) -> None:
+    """The cause alone is told, though NATS refuses what SemStreams publishes; it ends once there is room again."""
+    compose = "volumes: {nats-data: {driver_opts: {type: none, o: bind, device: %s}}}\n"
+    with mounted(48 * MIB) as disk, restored(healthy_stack):
+        (healthy_stack.folder / "store.yml").write_text(compose % disk.folder)
+        # What cannot publish comes and goes: its container's own check is not to catch it three times in a row.
+        healthy_stack.environment["HEALTH_INTERVAL"] = "5s"
+        fresh(healthy_stack)
+        files("store.yml")(healthy_stack)
+        with watched(healthy_stack, tmp_path, '[rules]\nfilesystem_full.for = "1s"\n') as scene:
+            place = healthy_stack.inspect("nats")["Mounts"]
+            store = next(f"filesystem:{one['Source']}" for one in place if one["Destination"] == "/data")
+            scene.minded.add(store)
+            full = both("filesystem_full", store)
+            disk.fill()
+            scene.await_told(full[0])
+            eventually_sync(lambda: refused(healthy_stack) > 0, 60.0)
+            disk.free()
+            scene.await_told(*full)
+            scene.await_calm()
+            assert scene.told == [*full]
+
+
+def refused(stack: DemoStack) -> float:
+    """Return how many errors SemStreams has counted since it was started; what it may not publish is one."""
+    page = stack.ask("/metrics", port=9090).body.decode()
+    return sum(float(line.split()[-1]) for line in page.splitlines() if line.startswith("semstreams_errors_total"))

@@ -1,4 +1,4 @@
-"""Which rows of the whole table of faults a run plays: a part of them, other ones each time, or all."""
+"""Which of the tests marked `table`, rows most of them, a run plays: a part of them, other ones each time, or all."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.support.rows import Row
-
 WHOLE = "SEMSUPERVISOR_WHOLE_TABLE"
 PART = 12
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out all rows marked `table` but some, drawn by the seed that pytest-randomly prints."""
-    rows = [item for item in items if item.get_closest_marker("table") and row_of(item) is not None]
+    """Leave out all that is marked `table` but some, drawn by the seed that pytest-randomly prints."""
+    rows = [item for item in items if item.get_closest_marker("table")]
     if os.environ.get(WHOLE) or len(rows) <= PART:
         return
     left_out = set(rows) - drawn(rows, int(config.getoption("randomly_seed", 0) or 0))
@@ -24,13 +22,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in left_out]
 
 
-def row_of(item: pytest.Item) -> Row | None:
-    """Return the row that a test plays."""
-    parameters = getattr(item, "callspec", None)
-    return next((value for value in parameters.params.values() if isinstance(value, Row)), None) if parameters else None
-
-
 def drawn(rows: Sequence[pytest.Item], seed: int) -> set[pytest.Item]:
-    """Return the part of the rows that a seed draws, whatever order they come in."""
+    """Return the part of the tests that a seed draws, whatever order they come in."""
     ordered = sorted(rows, key=lambda item: item.nodeid)
     return set(random.Random(seed).sample(ordered, PART))
