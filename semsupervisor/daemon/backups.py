@@ -18,8 +18,9 @@ from semsupervisor.backup.checking import Checking
 from semsupervisor.backup.checking import Request as VerifyRequest
 from semsupervisor.backup.folders import Folders
 from semsupervisor.backup.hot import KIND as HOT
-from semsupervisor.backup.hot import HotBackup, Source
+from semsupervisor.backup.hot import HotBackup
 from semsupervisor.backup.hot import Request as HotRequest
+from semsupervisor.backup.taking import Source, Taking
 from semsupervisor.backup.verdicts import Look, Verdicts
 from semsupervisor.daemon import parts
 from semsupervisor.daemon.acting import Acting
@@ -60,8 +61,8 @@ class Backups:
 
     def kinds(self) -> Sequence[AnyKind]:
         """Return the kinds of job."""
-        hot = HotBackup(self._means.clock, self._directory, self._source(), self._verdicts.record)
-        return hot.kind(), Checking(self._directory, self._verdicts.record).kind()
+        taking = Taking(self._means.clock, self._directory, self._source(), self._verdicts.record)
+        return HotBackup(taking).kind(), Checking(self._directory, self._verdicts.record).kind()
 
     async def look(self) -> None:
         """See which snapshot is the newest good one; a folder that cannot be read leaves it as it was."""

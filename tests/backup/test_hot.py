@@ -19,7 +19,8 @@ from semsupervisor.backup import catalogue
 from semsupervisor.backup.copying import Known, Value, Write
 from semsupervisor.backup.disk import Disk
 from semsupervisor.backup.folders import Folders, TargetUnusable
-from semsupervisor.backup.hot import HotBackup, Request, Source
+from semsupervisor.backup.hot import HotBackup, Request
+from semsupervisor.backup.taking import Source, Taking
 from semsupervisor.backup.verify import Verdict, Verifier
 from semsupervisor.errors import TemporaryError
 from semsupervisor.jobs.record import JobRecord, JobState
@@ -119,7 +120,7 @@ async def a_workshop(folder: Path, stack: Stack) -> AsyncIterator[Workshop]:
     clock = ManualClock()
     async with asyncio.TaskGroup() as group:
         owner = TaskOwner(group, clock)
-        hot = HotBackup(clock, lambda: folder / "backup", stack.source(), stack.look)
+        hot = HotBackup(Taking(clock, lambda: folder / "backup", stack.source(), stack.look))
         shop = Workshop(folder, owner, [hot.kind()])
         await shop.runner.take_up()
         yield shop
@@ -258,49 +259,6 @@ async def test_a_bucket_that_cannot_be_read_as_text_is_no_fault(tmp_path: Path) 
         (one,) = await listed(tmp_path)
         assert (job.notes, one.complete, one.streams) == ((), True, 1)
         assert [left.what for left in one.left_out] == ["kv/settings.json, the bucket as text"]
-
-
-async def test_a_backup_stays_where_it_began(tmp_path: Path) -> None:
-    """Other settings change nothing for what is under way."""
-    stack = Stack(tmp_path / "stack")
-    stack.content, stack.names = FRAMES, [Known("EV", 8, False)]
-    where = ["first"]
-    clock = ManualClock()
-
-    async def take(name: str, write: Write, *, gently: bool) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        where[0] = "second"
-        await write(FRAMES)
-        return {"name": name}, {}
-
-    stack.take = take  # type: ignore[method-assign]
-    async with asyncio.TaskGroup() as group:
-        owner = TaskOwner(group, clock)
-        shop = Workshop(
-            tmp_path, owner, [HotBackup(clock, lambda: tmp_path / where[0], stack.source(), stack.look).kind()]
-        )
-        await shop.runner.take_up()
-        job = await backed_up(shop)
-        await owner.stop()
-        await shop.store.close()
-    assert job.state is JobState.DONE
-    assert await asyncio.to_thread(lambda: [file.name for file in (tmp_path / "first").iterdir()]) == [
-        job.data["snapshot"]
-    ]
-
-
-async def test_a_file_that_hangs_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rest is taken, and why it is not whole is said."""
-    stack = Stack(tmp_path / "stack")
-    stack.content, stack.names = FRAMES, [Known("EV", 8, False)]
-    pipe = tmp_path / "stack" / "docker-compose.yml"
-    await asyncio.to_thread(os.mkfifo, pipe)
-    monkeypatch.setattr("semsupervisor.backup.hot.ANSWER_SECONDS", 0.05)
-    async with a_workshop(tmp_path, stack) as shop:
-        job = await backed_up(shop)
-        assert job.notes == (f"file {pipe} is not in it: file {pipe}: no answer within 0.05 s",)
-        (one,) = await listed(tmp_path)
-        assert (one.streams, one.complete) == (1, False)
-        await asyncio.to_thread(pipe.write_bytes, b"")
 
 
 async def test_two_backups_follow_each_other(tmp_path: Path) -> None:
