@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from semsupervisor.errors import StoreError
@@ -251,6 +252,45 @@ async def test_what_cannot_be_undone_is_stuck_and_can_be_settled(world: World, t
         found = await shop.book.find(job.id)
         assert found is not None
         assert (found.state, found.cause) == (UNDONE, "Three: do three is broken")
+
+
+async def test_who_is_tireless_is_never_stuck(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has to come back is tried until it does, and the record says that it takes its time."""
+    monkeypatch.setattr(carrying, "LONGEST_TIRELESS_PAUSE_SECONDS", 0.001)
+    world.failing = {"do two", "undo one"}
+    one = msgspec.structs.replace(world.step("one"), tireless=True)
+    async with a_run(tmp_path, [kind("build", [one, world.step("two")])]) as shop:
+        job = await shop.ask()
+        await eventually(lambda: world.calls.count("undo one") > 2 * carrying.UNDO_TRIES)
+        (going,) = shop.runner.open_jobs
+        assert (going.state, going.notes) == (JobState.UNDOING, ("undoing One: undo one is broken; it is tried on",))
+        world.failing = set()
+        assert (await shop.runner.wait(job.id)).state is UNDONE
+    assert await world.made() == set()
+
+
+async def test_what_is_open_is_known_before_it_is_taken_up(world: World, tmp_path: Path) -> None:
+    """So what it holds is known before anything is looked at; nothing is done about it yet."""
+    steps = [world.step("one"), world.step("two")]
+    held = world.hold("do two")
+    async with a_run(tmp_path, [kind("build", steps)]) as shop:
+        await shop.ask()
+        await eventually(lambda: "do two" in world.calls)
+    world.held.clear()
+    held.set()
+    world.calls.clear()
+    async with asyncio.TaskGroup() as group:
+        owner = TaskOwner(group, ManualClock())
+        shop = Workshop(tmp_path, owner, [kind("build", steps)])
+        for _ in range(2):
+            await shop.runner.load()
+        assert shop.runner.holder is not None
+        assert (shop.runner.holder.state, world.calls) == (JobState.UNDOING, [])
+        waited = shop.runner.holder.id
+        await shop.runner.take_up()
+        assert (await shop.runner.wait(waited)).state is UNDONE
+        await owner.stop()
+        await shop.store.close()
 
 
 @pytest.mark.parametrize("finishes", [True, False])

@@ -8,7 +8,7 @@ import msgspec
 
 from semsupervisor.alerts.muting import SETTLE_SECONDS
 from semsupervisor.jobs.record import JobRecord, JobState
-from semsupervisor.operations.holding import BACK, HELD, LONGEST_WAY_BACK_SECONDS, Held, Holding, held
+from semsupervisor.operations.holding import HELD, LONGEST_WAY_BACK_SECONDS, Held, Holding, held
 from tests.support.clock import START, ManualClock
 
 DATA = {HELD: {"project": "demo", "semstreams": ["semstreams"], "nats": ["nats"]}}
@@ -50,7 +50,7 @@ BOTH = frozenset(("semstreams", "nats"))
 def test_what_a_job_tells() -> None:
     """It holds nothing before it has looked what runs, nor once all is back."""
     assert held(a_job()) == Held(project="demo", semstreams=("semstreams",), nats=("nats",))
-    assert held(a_job(**{BACK: True})) is None
+    assert held(a_job(back=True)) is None
     assert held(msgspec.structs.replace(a_job(), data={})) is None
 
 
@@ -62,7 +62,7 @@ def test_a_hold_lasts_a_moment_longer_than_the_job() -> None:
     assert (first.reason, first.services) == ("cold backup (job j1) holds the stack", BOTH)
     world.clock.advance(100.0)
     assert world.holding.now() is first
-    world.job = a_job(**{BACK: True})
+    world.job = a_job(back=True)
     world.clock.advance(SETTLE_SECONDS - 1)
     assert world.services() == BOTH
     world.job = None
