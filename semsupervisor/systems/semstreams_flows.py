@@ -18,6 +18,7 @@ SLOW = "slow"
 # How a flow that is not meant to run, or does not, says so in one version or another.
 AT_REST = frozenset({"not_deployed", "deployed_stopped", "stopped", "paused", "disabled", "inactive"})
 BROKEN = frozenset({"error", "failed", "unhealthy"})
+RUNNING = frozenset({"running", SLOW, "deployed_running", "active", "started", "healthy", "ok", "degraded"})
 STATES = ("status", "runtime_state", "state")
 NAMES = ("name", "id")
 
@@ -32,9 +33,9 @@ class Flow(msgspec.Struct, frozen=True):
     status: str
 
     @property
-    def is_active(self) -> bool:
-        """Tell whether it runs, slow or not."""
-        return self.status not in AT_REST | BROKEN
+    def is_active(self) -> bool | None:
+        """Tell whether it runs, slow or not; None for a state that is not known, or not said."""
+        return self.status in RUNNING if self.status in RUNNING | AT_REST | BROKEN else None
 
     @property
     def is_slow(self) -> bool:

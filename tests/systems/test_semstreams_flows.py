@@ -33,6 +33,13 @@ def test_lists_of_both_forms_are_read(body: object) -> None:
     assert [(flow.is_active, flow.is_slow) for flow in flows] == [(True, False), (True, True), (False, False)]
 
 
+def test_a_flow_without_a_state_that_is_known_may_or_may_not_run() -> None:
+    """A word of another version, or none, is not taken for running."""
+    flows = parse_flows(answer([{"name": "a", "status": "purple"}, {"name": "b"}, {"name": "c", "status": 3}]))
+    assert [flow.is_active for flow in flows] == [None, None, None]
+    assert [Flow("x", status).is_active for status in ("stopped", "running", "degraded")] == [False, True, True]
+
+
 @pytest.mark.parametrize("body", [b"", b"<", 5, {"flows": 3}, ["ingest"], {"error": "x"}])
 def test_what_is_no_list_of_flows_is_unreadable(body: object) -> None:
     """Nothing follows from it about any flow."""

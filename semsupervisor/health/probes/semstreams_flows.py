@@ -79,7 +79,7 @@ class SemstreamsFlows:
             return [self._unseen(Outcome.UNKNOWN, error)]
         active = self._active()
         if active is None and flows is not None:
-            active = float(sum(flow.is_active for flow in flows))
+            active = _active(flows)
         if active is None and strange is not None:
             return [self._unseen(Outcome.UNKNOWN, strange)]
         if active is None:
@@ -98,7 +98,7 @@ class SemstreamsFlows:
         expected, source = await self._expected(active)
         if expected is not None:
             facts["flows_expected"] = expected
-            facts["flows_missing"] = active if isinstance(active, Unknown) else max(0.0, expected - float(active))
+            facts["flows_missing"] = _missing(expected, active, flows)
             evidence["flows_expected_from"] = source
         self._known |= facts.keys()
         outcome = Outcome.OK if strange is None else Outcome.UNKNOWN
@@ -145,10 +145,31 @@ class SemstreamsFlows:
         return Observation(self.name, self._subject, self._clock.instant(), shown, evidence, outcome)
 
 
+def _active(flows: Sequence[Flow]) -> FactValue:
+    """Return how many flows run; unknown if one of them may as well not."""
+    unclear = _unclear(flows)
+    if unclear:
+        return Unknown(f"whether a flow runs is not clear of {shortened(', '.join(unclear), LONGEST_NAMES)}")
+    return float(sum(flow.is_active is True for flow in flows))
+
+
+def _missing(expected: float, active: FactValue, flows: Sequence[Flow] | None) -> FactValue:
+    """Return how many flows should run and do not; of a number that is unknown, how many at least, if there are any."""
+    if not isinstance(active, Unknown):
+        return max(0.0, expected - float(active))
+    at_least = 0.0 if flows is None else expected - sum(flow.is_active is not False for flow in flows)
+    return at_least if at_least > 0 else active
+
+
+def _unclear(flows: Sequence[Flow]) -> list[str]:
+    return [f"{flow.name} ({flow.status or 'no state'})" for flow in flows if flow.is_active is None]
+
+
 def _named(flows: Sequence[Flow]) -> dict[str, str]:
-    """Return the names of the flows that are slow, and of those that do not run."""
+    """Return the names of the flows that are slow, of those that do not run, and of those that may or may not."""
     lists = {
         "slow_flows": [flow.name for flow in flows if flow.is_slow],
-        "idle_flows": [f"{flow.name} ({flow.status})" for flow in flows if not flow.is_active],
+        "idle_flows": [f"{flow.name} ({flow.status})" for flow in flows if flow.is_active is False],
+        "unclear_flows": _unclear(flows),
     }
     return {name: shortened(", ".join(names), LONGEST_NAMES) for name, names in lists.items() if names}

@@ -64,6 +64,24 @@ async def test_flows_of_the_list_are_counted() -> None:
     }
 
 
+async def test_a_flow_of_which_nothing_is_known_is_not_counted_as_running() -> None:
+    """How many run is unknown then, and which is not clear is said; what is certainly missing is missing."""
+    looks = Looks(settings=2)
+    seen = await looks.see(listing(ingest="running", graph="purple", export=""))
+    why = Unknown("whether a flow runs is not clear of graph (purple), export (no state)")
+    assert seen.facts == {"flows_active": why, "flows_slow": 0, "flows_expected": 2.0, "flows_missing": why}
+    assert seen.evidence["unclear_flows"] == "graph (purple), export (no state)"
+    seen = await looks.see(listing(graph="purple", export="stopped"))
+    assert (isinstance(seen.facts["flows_active"], Unknown), seen.facts["flows_missing"]) == (True, 1.0)
+
+
+async def test_the_metrics_number_stands_beside_flows_that_are_not_clear() -> None:
+    """What is counted there needs no word of the list."""
+    seen = await Looks(settings=2, active=2.0).see(listing(ingest="running", graph="purple"))
+    assert (seen.facts["flows_active"], seen.facts["flows_missing"]) == (2.0, 0.0)
+    assert seen.evidence["unclear_flows"] == "graph (purple)"
+
+
 async def test_what_the_metrics_say_of_the_number_counts() -> None:
     """The runbook reads the number there; without a list nothing is said of slow ones."""
     seen = await Looks(settings=3, active=3.0).see()
