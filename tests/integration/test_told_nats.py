@@ -8,12 +8,14 @@ import pytest
 from nats.js import JetStreamContext
 from nats.js.api import StorageType
 
-from tests.support.nats_acts import PIECE, Crowd, nats, remove, slow_client, use
+from tests.support.nats_acts import PIECE, Crowd, Publisher, nats, remove, slow_client, use
 from tests.support.nats_faults import churn, fill_stream, redeliver, stick_consumer
 from tests.support.rows import (
     NATS,
     NATS_UNREACHABLE,
     SEMSTREAMS,
+    STOPPED,
+    UNREACHABLE,
     Act,
     Plays,
     Row,
@@ -73,6 +75,7 @@ FULL = "".join(f'jetstream_{tier}_full.for = "1s"\n' for tier in ("storage", "me
 LEDGER = "stream:LEDGER"
 WORKER = "consumer:WORK/stuck"
 many, nearly_all = Crowd(18), Crowd(22)
+others = Publisher("semstreams.entities")
 
 ROWS = {
     "connections-many": Row(
@@ -161,6 +164,13 @@ ROWS = {
         both("consumer_redelivering", "consumer:WORK/again"),
         remove("WORK"),
         rules='consumer_redelivering.above = "5s"\nconsumer_redelivering.for = "1s"\n',
+    ),
+    "taker-stopped-while-others-publish": Row(
+        one_after_another(docker("stop", "semstreams", "--time", "2"), others.begin),
+        STOPPED,
+        one_after_another(others.end, docker("start", "semstreams")),
+        muted=(UNREACHABLE, ("consumer_backlog_growing", "consumer:SEMSTREAMS/semstreams-flows")),
+        rules=within_seconds("consumer_backlog_growing", 'rate_above = "1/s"'),
     ),
     "stopped-by-hand": Row(
         docker("stop", "nats", "--time", "2"),

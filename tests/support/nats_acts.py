@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -15,6 +17,7 @@ from tests.support.demo_stack import DemoStack
 from tests.support.rows import Act
 
 WITHIN_SECONDS = 60.0
+PUBLISHING_SECONDS = 300.0
 PIECE = b"x" * 900_000
 
 
@@ -75,3 +78,34 @@ class Crowd:
     def leave(self, _: DemoStack) -> None:
         """Disconnect all of them."""
         self._open.close()
+
+
+class Publisher:
+    """Somebody who goes on publishing to a subject, whoever takes it, until told to end."""
+
+    def __init__(self, subject: str, pause_seconds: float = 0.05) -> None:
+        self._subject = subject
+        self._pause_seconds = pause_seconds
+        self._ended = threading.Event()
+        self._work: Future[None] | None = None
+
+    def begin(self, stack: DemoStack) -> None:
+        """Publish from now on, for a few minutes at most."""
+        self._ended.clear()
+        pool = ThreadPoolExecutor(1)
+        self._work = pool.submit(
+            lambda: asyncio.run(asyncio.wait_for(self._publish(client(stack)), PUBLISHING_SECONDS))
+        )
+        pool.shutdown(wait=False)
+
+    def end(self, _: DemoStack) -> None:
+        """Publish no more, and raise what went wrong meanwhile."""
+        self._ended.set()
+        assert self._work is not None
+        self._work.result(WITHIN_SECONDS)
+
+    async def _publish(self, url: str) -> None:
+        async with nats_faults.jetstream(url) as js:
+            while not self._ended.is_set():
+                await js.publish(self._subject, b"x")
+                await asyncio.sleep(self._pause_seconds)
