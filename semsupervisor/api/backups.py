@@ -18,8 +18,10 @@ class LeftOutAnswer(Answer, frozen=True, kw_only=True):
 
 
 class SnapshotAnswer(Answer, frozen=True, kw_only=True):
-    """One snapshot. `messages` are those that its streams hold at least. `good`: complete, and every
-    byte was read at level 1 or above without finding damage.
+    """One snapshot. `messages` are those that its streams hold at least.
+
+    It is `good` when it is complete and every byte was read, at level 1 or above, without finding damage. `suspicions`
+    are what may be damage of the source, beside the snapshot before.
 
     `kind` is hot, cold, or runbook for one that the runbook's script wrote. `problem` is why nothing more is known.
     `verified_level` and `verified_at` tell of the last look at it, null before the first, and `damage` what it found.
@@ -34,6 +36,7 @@ class SnapshotAnswer(Answer, frozen=True, kw_only=True):
     complete: bool
     good: bool
     left_out: tuple[LeftOutAnswer, ...]
+    suspicions: tuple[str, ...]
     note: str
     problem: str
     verified_level: int | None
@@ -123,6 +126,7 @@ def _snapshot(found: SnapshotReading) -> SnapshotAnswer:
         complete=entry.complete,
         good=found.good,
         left_out=tuple(LeftOutAnswer(what=left.what, why=left.why, fault=left.is_fault) for left in entry.left_out),
+        suspicions=entry.suspicions,
         note=entry.note,
         problem=entry.problem,
         verified_level=look.level if look else None,

@@ -28,8 +28,16 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     messages: int = 0
     complete: bool = False
     left_out: tuple[LeftOut, ...] = ()
+    suspicions: tuple[str, ...] = ()
     note: str = ""
     problem: str = ""
+
+
+class LastTwo(msgspec.Struct, frozen=True):
+    """The newest snapshot, whatever became of it, and the newest complete one, which may be the same."""
+
+    newest: Manifest | None
+    complete: Manifest | None
 
 
 def entries(folders: Folders) -> Sequence[Entry]:
@@ -46,6 +54,21 @@ def find(folders: Folders, snapshot_id: str) -> tuple[Entry, Manifest | None]:
     return _entry(folders, snapshot_id), found if isinstance(found, Manifest) else None
 
 
+def last_two(folders: Folders) -> LastTwo:
+    """Return the newest snapshot, and the newest one that is complete, as far as they have manifests. It blocks.
+
+    Raises: TargetUnusable.
+    """
+    newest: Manifest | None = None
+    for snapshot_id in reversed(folders.ids()):
+        found = read_manifest(folders.path(snapshot_id))
+        if isinstance(found, Manifest):
+            newest = newest or found
+            if found.is_complete:
+                return LastTwo(newest, found)
+    return LastTwo(newest, None)
+
+
 def _entry(folders: Folders, snapshot_id: str) -> Entry:
     folder = folders.path(snapshot_id)
     found = read_manifest(folder)
@@ -59,6 +82,7 @@ def _entry(folders: Folders, snapshot_id: str) -> Entry:
             messages=found.messages,
             complete=found.is_complete,
             left_out=found.left_out,
+            suspicions=found.suspicions,
             note=found.note,
         )
     archive = folder / RUNBOOK_ARCHIVE

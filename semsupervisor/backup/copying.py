@@ -18,12 +18,13 @@ from semsupervisor.backup.disk import SYNC_SECONDS, Disk
 from semsupervisor.backup.folders import TargetUnusable, Writer
 from semsupervisor.backup.framing import Malformed
 from semsupervisor.backup.manifest import FileEntry, LeftOut, StreamEntry
-from semsupervisor.errors import SupervisorError, TemporaryError
+from semsupervisor.backup.reckoning import Held
+from semsupervisor.errors import PermanentError, SupervisorError, TemporaryError
 from semsupervisor.jobs.kinds import At
+from semsupervisor.systems.jetstream_state import DEFAULT_ACCOUNT
 
 log = structlog.get_logger(__name__)
 
-ACCOUNT = "$G"
 BUCKET_PREFIX = "KV_"
 
 _SAFE_NAME = re.compile(r"[^./\\\x00][^/\\\x00]*")
@@ -54,6 +55,10 @@ class Content(Protocol):
         """Return the streams of the account that is logged in to."""
         ...
 
+    async def held(self) -> Held:
+        """Return what the server holds in all accounts, as far as that can be known."""
+        ...
+
     async def take(self, name: str, write: Write, *, gently: bool) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Hand a stream's snapshot to a writer; return its configuration, and its state at the beginning.
 
@@ -67,14 +72,15 @@ class Content(Protocol):
 
 
 class StreamCopier:
-    """Copies streams, one after the other."""
+    """Copies streams of one account, one after the other."""
 
-    def __init__(self, disk: Disk, folder: Path, content: Content, at: At, total_bytes: int) -> None:
+    def __init__(self, disk: Disk, folder: Path, content: Content, at: At, account: str, total_bytes: int) -> None:
         self.streams: list[StreamEntry] = []
         self.files: dict[str, FileEntry] = {}
         self.left_out: list[LeftOut] = []
         self._disk = disk
         self._folder = folder
+        self._account = account
         self._content = content
         self._at = at
         self._total_bytes = total_bytes
@@ -109,7 +115,7 @@ class StreamCopier:
             await self._taken(stream, gently=True)
 
     async def _taken(self, stream: Known, *, gently: bool) -> None:
-        name = f"streams/{stream.name}/stream.tar.s2"
+        name = f"{below(self._account)}streams/{stream.name}/stream.tar.s2"
         walk = ArchiveWalk()
         writer = Writer(self._folder / name)
 
@@ -126,7 +132,7 @@ class StreamCopier:
             entry = await self._disk.do(writer.finish, SYNC_SECONDS)
         finally:
             self._disk.leave(writer.close)
-        described = f"streams/{stream.name}/backup.json"
+        described = f"{below(self._account)}streams/{stream.name}/backup.json"
         content = msgspec.json.encode({"config": config, "state": state})
         self.files[described] = await self._disk.do(
             partial(write_whole, self._folder / described, content), SYNC_SECONDS
@@ -134,7 +140,7 @@ class StreamCopier:
         self.files[name] = entry
         self.streams.append(
             StreamEntry(
-                account=ACCOUNT,
+                account=self._account,
                 name=stream.name,
                 file=name,
                 config=config,
@@ -155,12 +161,24 @@ class StreamCopier:
             raise Malformed(f"{unpacked_bytes} bytes unpacked, for messages of {_bytes(state)} bytes")
 
     async def _forget(self, stream: Known) -> None:
-        folder = self._folder / "streams" / stream.name
+        folder = self._folder / f"{below(self._account)}streams" / stream.name
         await self._disk.do(partial(shutil.rmtree, folder, ignore_errors=True), SYNC_SECONDS)
 
 
+def below(account: str) -> str:
+    """Return what comes before the paths of an account's streams and buckets: nothing for the default account.
+
+    Raises: PermanentError for an account that no folder can be named after.
+    """
+    if account == DEFAULT_ACCOUNT:
+        return ""
+    if not _SAFE_NAME.fullmatch(account):
+        raise PermanentError(f"no folder can be named after the account {account!r}")
+    return f"accounts/{account}/"
+
+
 async def copy_buckets(
-    disk: Disk, folder: Path, content: Content, streams: Sequence[Known]
+    disk: Disk, folder: Path, content: Content, account: str, streams: Sequence[Known]
 ) -> tuple[Mapping[str, FileEntry], Sequence[LeftOut]]:
     """Write the buckets among the streams as text, for people; nothing is lost with one that cannot be.
 
@@ -172,7 +190,7 @@ async def copy_buckets(
         bucket = stream.name.removeprefix(BUCKET_PREFIX)
         if bucket == stream.name or not _SAFE_NAME.fullmatch(bucket):
             continue
-        name = f"kv/{bucket}.json"
+        name = f"{below(account)}kv/{bucket}.json"
         try:
             text = _as_text(await content.bucket(bucket))
         except SupervisorError as error:

@@ -12,8 +12,10 @@ from functools import partial
 
 import msgspec
 
+from semsupervisor.backup import reckoning
+from semsupervisor.backup.catalogue import last_two
 from semsupervisor.backup.copying import Known, StreamCopier, copy_buckets
-from semsupervisor.backup.disk import Disk
+from semsupervisor.backup.disk import SYNC_SECONDS, Disk
 from semsupervisor.backup.manifest import FileEntry, LeftOut, Manifest, StreamEntry
 from semsupervisor.backup.taking import Taking, growing, read
 from semsupervisor.errors import PermanentError
@@ -71,23 +73,30 @@ class HotBackup:
         """Copy each stream; one that cannot be had does not keep the others from being had."""
         await self._taking.make_folder(at)
         async with self._taking.source.opened() as content:
-            streams = await content.streams()
+            held, streams = await content.held(), await content.streams()
             total_bytes = sum(one.size_bytes for one in streams)
-            copier = StreamCopier(self._taking.disk(at), growing(at), content, at, total_bytes)
+            copier = StreamCopier(self._taking.disk(at), growing(at), content, at, held.account, total_bytes)
             for stream in streams:
                 await copier.copy(stream)
+            names = {one.name for one in (*streams, *await content.streams())}
+        before = await self._taking.disk(at).do(partial(last_two, self._taking.disk(at).folders), SYNC_SECONDS)
+        left_out = (*copier.left_out, *reckoning.not_included(held, names), *reckoning.emptied(before.complete, names))
+        now = self._taking.clock.now()
         await at.keep(
             {
+                "account": held.account,
                 "streams": msgspec.to_builtins(copier.streams),
                 "stream_files": msgspec.to_builtins(copier.files),
-                "left_out": msgspec.to_builtins(copier.left_out),
+                "left_out": msgspec.to_builtins(left_out),
+                "suspicions": list(reckoning.suspicions(before.newest, held.account, names, copier.streams, now)),
             }
         )
 
     async def _copy_buckets(self, at: At) -> None:
         async with self._taking.source.opened() as content:
             streams = await content.streams()
-            files, left_out = await copy_buckets(self._taking.disk(at), growing(at), content, streams)
+            account = str(at.data["account"])
+            files, left_out = await copy_buckets(self._taking.disk(at), growing(at), content, account, streams)
         await at.keep({"buckets": msgspec.to_builtins(files), "buckets_left_out": msgspec.to_builtins(left_out)})
 
 
@@ -100,6 +109,7 @@ def _described(request: Request, at: At, plain: Manifest) -> Manifest:
         files={**files, **plain.files},
         streams=tuple(read(at.data, "streams", list[StreamEntry])),
         left_out=(*left_out, *plain.left_out),
+        suspicions=tuple(read(at.data, "suspicions", list[str])),
         note=request.note,
     )
 

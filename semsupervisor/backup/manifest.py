@@ -52,7 +52,10 @@ class LeftOut(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known of a snapshot. `files` are by their path below its folder, with `/` between the parts."""
+    """All that is known of a snapshot. `files` are by their path below its folder, with `/` between the parts.
+
+    `suspicions` say in words what may be damage of the source, beside the snapshot before.
+    """
 
     version: int
     id: str
@@ -67,6 +70,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     images: Mapping[str, str] = {}
     nats_version: str = ""
     note: str = ""
+    suspicions: tuple[str, ...] = ()
     downtime_seconds: float = 0.0
 
     @property
@@ -82,7 +86,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def messages(self) -> int:
         """Return how many messages its streams hold at least."""
-        return sum(_count(stream.state.get("messages")) for stream in self.streams)
+        return sum(count(stream.state.get("messages")) for stream in self.streams)
 
 
 class Unusable(ValueError):
@@ -123,5 +127,6 @@ def differences(manifest: Manifest, sizes: Mapping[str, int]) -> Sequence[str]:
     return sorted(found)
 
 
-def _count(value: object) -> int:
+def count(value: object) -> int:
+    """Return a count that a server told, 0 for what is none."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0

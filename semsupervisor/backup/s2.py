@@ -45,20 +45,26 @@ def unpacked(block: bytes) -> bytes:
                 count, at = _literal(block, tag >> 2, at)
                 if at + count > len(block):
                     raise Undecodable("a literal beyond its end")
+                _expect_room(out, count, wanted)
                 out += block[at : at + count]
                 at += count
             else:
                 count, distance, at = _copy(block, tag, at, distance)
                 if not 0 < distance <= len(out):
                     raise Undecodable("a copy from before its beginning")
+                _expect_room(out, count, wanted)
                 _repeat(out, distance, count)
-            if len(out) > wanted:
-                raise Undecodable("more in it than it says")
     except IndexError as error:
         raise Undecodable("it ends within an element") from error
     if len(out) != wanted:
         raise Undecodable(f"{len(out)} bytes in it instead of {wanted}")
     return bytes(out)
+
+
+def _expect_room(out: bytearray, count: int, wanted: int) -> None:
+    """Raises: Undecodable before more is unpacked than the block says."""
+    if len(out) + count > wanted:
+        raise Undecodable("more in it than it says")
 
 
 def _literal(block: bytes, count: int, at: int) -> tuple[int, int]:

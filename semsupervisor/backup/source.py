@@ -9,7 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from semsupervisor.backup import monitor as monitoring
 from semsupervisor.backup.copying import Content, Known, Value, Write
+from semsupervisor.backup.monitor import Ask
+from semsupervisor.backup.reckoning import Held
+from semsupervisor.backup.stack_files import StackFiles
 from semsupervisor.errors import PermanentError
 from semsupervisor.health.probes.nats_client import Door
 from semsupervisor.health.targets import place
@@ -34,12 +38,12 @@ COMPOSE_FILES = (
 
 
 @asynccontextmanager
-async def opened(clock: Clock, door: Callable[[], Door]) -> AsyncIterator[Content]:
-    """Connect to the server, and leave it in the end.
+async def opened(clock: Clock, door: Callable[[], Door], monitor: Callable[[], Ask]) -> AsyncIterator[Content]:
+    """Connect to the server, and leave it in the end. `monitor` asks its monitoring port.
 
     Raises: PermanentError when the settings do not say where; TemporaryError when nobody is let in.
     """
-    server = _Server(clock, door())
+    server = _Server(clock, door(), monitor())
     try:
         await server.connect()
         yield server
@@ -50,7 +54,8 @@ async def opened(clock: Clock, door: Callable[[], Door]) -> AsyncIterator[Conten
 class _Server:
     """One server over a connection of its own, since it is held back while the target of a snapshot is slow."""
 
-    def __init__(self, clock: Clock, door: Door) -> None:
+    def __init__(self, clock: Clock, door: Door, ask: Ask) -> None:
+        self._ask = ask
         self._door = door
         self._client = NatsClient(clock)
         self._imports = BlockingCalls()
@@ -76,6 +81,11 @@ class _Server:
         found = await self._snapshots.streams(self._client.library)
         return [Known(one.name, one.size_bytes, one.in_memory) for one in found]
 
+    async def held(self) -> Held:
+        """Return what the server holds in all accounts, as its monitoring port tells."""
+        await self.connect()
+        return await monitoring.held(self._ask, self._client.library.client_id or 0)
+
     async def take(self, name: str, write: Write, *, gently: bool) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Hand a stream's snapshot to a writer; the second time over a new connection, in smaller pieces."""
         if gently:
@@ -95,18 +105,19 @@ class _Server:
         return await self._imports.run_in_turn(module, partial(importlib.import_module, module), IMPORT_SECONDS)
 
 
-def files(directory: Path, containers: Iterable[Container]) -> Mapping[str, Path]:
-    """Return the files of the stack by their names in a snapshot; those that are not there are left out later.
+def files(directory: Path, containers: Iterable[Container]) -> StackFiles:
+    """Return the files of the stack by their names in a snapshot; those that are not there are named later.
 
     The compose files are those that the containers were made from, wherever they are; where none says which, those in
     the folder that compose itself would take.
     """
     named = dict.fromkeys(file for one in containers for file in one.compose_files)
-    composed = [directory / file for file in named] or [directory / name for name in COMPOSE_FILES]
     found = {name: directory / name for name in OWN_FILES}
-    for file in composed:
-        found[_free_name(file.name, found)] = file
-    return found
+    if not named:
+        return StackFiles(found, {name: directory / name for name in COMPOSE_FILES})
+    for file in named:
+        found[_free_name(Path(file).name, found)] = directory / file
+    return StackFiles(found)
 
 
 def images(containers: Mapping[str, Container]) -> Mapping[str, str]:

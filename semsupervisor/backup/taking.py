@@ -15,13 +15,14 @@ import msgspec
 from semsupervisor import __version__
 from semsupervisor.backup import manifest as manifests
 from semsupervisor.backup.copying import Content, write_whole
-from semsupervisor.backup.disk import ANSWER_SECONDS, SYNC_SECONDS, Disk
+from semsupervisor.backup.disk import SYNC_SECONDS, Disk
 from semsupervisor.backup.folders import Folders
 from semsupervisor.backup.manifest import FileEntry, Kind, LeftOut, Manifest
+from semsupervisor.backup.stack_files import StackFiles, copy_files
 from semsupervisor.backup.verify import Verdict, Verifier
 from semsupervisor.errors import PermanentError
 from semsupervisor.jobs.kinds import At, Step
-from semsupervisor.kit.blocking import BlockingCalls, Hanging
+from semsupervisor.kit.blocking import BlockingCalls
 from semsupervisor.kit.clock import Clock
 
 BEGIN_LIMIT_SECONDS = 900.0
@@ -29,7 +30,6 @@ VERIFY_LIMIT_SECONDS = 3600.0
 FILES_LIMIT_SECONDS = 1800.0
 PUBLISH_LIMIT_SECONDS = 900.0
 DISCARD_LIMIT_SECONDS = 900.0
-LARGEST_FILE_BYTES = 16 * 2**20
 
 T = TypeVar("T")
 
@@ -37,12 +37,12 @@ T = TypeVar("T")
 class Source(msgspec.Struct, frozen=True):
     """Where a backup gets its content.
 
-    `opened` connects to the server, for as long as it is needed. `files` are the stack's own, by their names in the
-    snapshot. `images` are what its services run, by service.
+    `opened` connects to the server, for as long as it is needed. `files` are the stack's own. `images` are what its
+    services run, by service.
     """
 
     opened: Callable[[], AbstractAsyncContextManager[Content]]
-    files: Callable[[], Mapping[str, Path]]
+    files: Callable[[], StackFiles]
     images: Callable[[], Mapping[str, str]]
     nats_version: Callable[[], str]
     host: Callable[[], str]
@@ -130,21 +130,8 @@ class Taking:
             await self.disk(at).do(partial(_folders(at).discard, snapshot(at)), SYNC_SECONDS)
 
     async def _copy_files(self, at: At) -> None:
-        target = growing(at)
-        copied: dict[str, FileEntry] = {}
-        left_out: list[LeftOut] = []
-        for name, file in self.source.files().items():
-            try:
-                content = await self.calls.run(f"file {file}", partial(_content, file), ANSWER_SECONDS)
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                left_out.append(LeftOut(f"file {file}", error.strerror or str(error), is_fault=True))
-            except Hanging as error:
-                left_out.append(LeftOut(f"file {file}", str(error), is_fault=True))
-            else:
-                copied[name] = await self.disk(at).do(partial(write_whole, target / name, content), SYNC_SECONDS)
-        await at.keep({"files": msgspec.to_builtins(copied), "files_left_out": msgspec.to_builtins(left_out)})
+        done = await copy_files(self.source.files(), growing(at), self.disk(at), self.calls)
+        await at.keep({"files": msgspec.to_builtins(done.files), "files_left_out": msgspec.to_builtins(done.left_out)})
 
     async def _write_manifest(self, describe: Callable[[At, Manifest], Manifest], at: At) -> None:
         plain = Manifest(
@@ -166,6 +153,8 @@ class Taking:
         for one in written.left_out:
             if one.is_fault:
                 await at.note(f"{one.what} is not in it: {one.why}")
+        for text in written.suspicions:
+            await at.note(f"suspicious: {text}")
 
     async def _publish(self, at: At) -> None:
         await self.disk(at).do(partial(_folders(at).publish, snapshot(at)), SYNC_SECONDS)
@@ -195,12 +184,3 @@ def read(data: Mapping[str, Any], key: str, kind: type[T]) -> T:
 
 def _folders(at: At) -> Folders:
     return Folders(Path(str(at.data["directory"])))
-
-
-def _content(source: Path) -> bytes:
-    """Return a file of the stack as it is. Raises: OSError when it cannot be read."""
-    with source.open("rb") as opened:
-        content = opened.read(LARGEST_FILE_BYTES + 1)
-    if len(content) > LARGEST_FILE_BYTES:
-        raise OSError(0, f"it is larger than {LARGEST_FILE_BYTES // 2**20} MiB, which no configuration is")
-    return content

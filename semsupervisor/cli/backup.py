@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from semsupervisor.cli import backup_rendering, following, job_rendering
@@ -57,7 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _now(arguments: argparse.Namespace) -> int:
-    return _carry(arguments, ask(arguments).post("v1", "backups", query={"note": arguments.note}))
+    asked = ask(arguments).post("v1", "backups", query={"note": arguments.note})
+    return _carry(arguments, asked, partial(_print_left_out, arguments))
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -71,8 +74,8 @@ def _verify(arguments: argparse.Namespace) -> int:
     return max(codes, default=FINE)
 
 
-def _carry(arguments: argparse.Namespace, asked: Any) -> int:
-    """Wait for the end of a job that was asked for, unless nobody wants to, and say how it went."""
+def _carry(arguments: argparse.Namespace, asked: Any, then: Callable[[Any], None] | None = None) -> int:
+    """Wait for the end of a job that was asked for, unless nobody wants to, and say how it went; `then` says more."""
     paper, job = Paper(), cleaned(asked["job"])
     if arguments.no_wait:
         if arguments.json:
@@ -87,6 +90,8 @@ def _carry(arguments: argparse.Namespace, asked: Any) -> int:
         print_json_line({**answer, "joined": asked["joined"]})
     else:
         _print_end(cleaned(ended), paper)
+        if then is not None:
+            then(ended)
     return following.code(ended)
 
 
@@ -97,6 +102,15 @@ def _print_end(job: Any, paper: Paper) -> None:
     job_rendering.ending(job, paper)
     if job["snapshot"] and job["state"] == "done":
         paper.line(f"  semsupervisor backup show {job['snapshot']}")
+
+
+def _print_left_out(arguments: argparse.Namespace, job: Any) -> None:
+    """Say what is not in a snapshot that was taken, though nothing went wrong."""
+    if job["state"] == "done" and job["snapshot"]:
+        from urllib.parse import quote
+
+        answer = ask(arguments).get(f"/v1/backups/{quote(job['snapshot'], safe='')}")
+        backup_rendering.left_out(cleaned(answer)["snapshot"], Paper())
 
 
 def _list(arguments: argparse.Namespace) -> int:

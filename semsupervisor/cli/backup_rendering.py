@@ -26,8 +26,9 @@ def show_one(answer: Mapping[str, Any], paper: Paper) -> None:
     paper.line(f"{paper.paint(one['id'], 'strong')} in {answer['directory']}: {_judged(one, paper)}")
     for text in _facts(one, content, answer["now"]):
         paper.wrapped(text, 2)
-    for left in one["left_out"]:
-        paper.hanging("  - ", f"not in it{' and missed' if left['fault'] else ''}: {left['what']}: {left['why']}")
+    left_out(one, paper)
+    for text in one["suspicions"]:
+        paper.hanging("  - ", f"suspicious: {text}")
     for damage in one["damage"]:
         paper.hanging("  - ", f"damaged: {damage}")
     if content is None:
@@ -39,11 +40,18 @@ def show_one(answer: Mapping[str, Any], paper: Paper) -> None:
         paper.line(f"  ({len(content['streams']) - MOST_STREAMS} more: --json)")
 
 
+def left_out(one: Snapshot, paper: Paper) -> None:
+    """Write what is not in a snapshot, and why."""
+    for left in one["left_out"]:
+        paper.hanging("  - ", f"not in it{' and missed' if left['fault'] else ''}: {left['what']}: {left['why']}")
+
+
 def _row(one: Snapshot, now: str, paper: Paper) -> list[str]:
     when = ago(one["taken_at"], now) if one["taken_at"] else ""
     held = f"{counted(one['streams'], 'stream')}, {one['messages']}+ messages" if one["streams"] else ""
     note = f'"{one["note"]}"' if one["note"] else ""
-    last = ", ".join(word for word in (held, _verified(one, now), note) if word)
+    suspicious = paper.paint("suspicious", "bad") if one["suspicions"] else ""
+    last = ", ".join(word for word in (held, suspicious, _verified(one, now), note) if word)
     return [one["id"], one["kind"], when, amounts.size(one["size_bytes"]), _judged(one, paper), last]
 
 

@@ -20,6 +20,8 @@ from semsupervisor.backup.folders import Folders
 from semsupervisor.backup.hot import KIND as HOT
 from semsupervisor.backup.hot import HotBackup
 from semsupervisor.backup.hot import Request as HotRequest
+from semsupervisor.backup.monitor import Ask
+from semsupervisor.backup.stack_files import StackFiles
 from semsupervisor.backup.taking import Source, Taking
 from semsupervisor.backup.verdicts import Look, Verdicts
 from semsupervisor.daemon import parts
@@ -91,11 +93,14 @@ class Backups:
         def door() -> Door:
             return parts.door(self._settings().checks.nats, self._means)
 
-        def files() -> Mapping[str, Path]:
+        def ask() -> Ask:
+            return parts.monitor(self._settings().checks.nats, self._means).ask
+
+        def files() -> StackFiles:
             return source.files(Path(self._settings().stack.directory), self._means.containers().values())
 
         return Source(
-            opened=partial(source.opened, self._means.clock, door),
+            opened=partial(source.opened, self._means.clock, door, ask),
             files=files,
             images=lambda: source.images(self._means.containers()),
             nats_version=lambda: nats_version(self._latest().values()),

@@ -202,12 +202,11 @@ def _began(means: Means, service: str) -> datetime | None:
 def _slow(settings: Settings, means: Means) -> list[Probe]:
     """Return the checks whose looks are heavy for who is looked at, or for us."""
     checks, nats = settings.checks, settings.stack.nats_service
-    monitor = _endpoint(checks.nats.monitor, means, means.http.get)
-    large = _endpoint(checks.nats.monitor, means, partial(means.http.get, largest_bytes=LARGEST_ANSWER_BYTES))
+    small = _endpoint(checks.nats.monitor, means, means.http.get)
     inside = Inside(settings.stack.semstreams_service, nats, means.address_of, means.containers)
     probes: list[Probe] = [
-        NatsJetStream(means.clock, large, nats, checks.timeout_seconds),
-        NatsConnz(means.clock, monitor, nats, checks.timeout_seconds, checks.nats.expected_clients),
+        NatsJetStream(means.clock, monitor(checks.nats, means), nats, checks.timeout_seconds),
+        NatsConnz(means.clock, small, nats, checks.timeout_seconds, checks.nats.expected_clients),
         SemstreamsReach(means.clock, inside, means.lag_since, checks.timeout_seconds),
     ]
     if checks.nats.client:
@@ -237,6 +236,11 @@ def door(nats: NatsCheck, means: Means) -> Door:
         ca_file=nats.client_ca_file,
     )
     return Door(nats.client, means.address_of, login)
+
+
+def monitor(nats: NatsCheck, means: Means) -> Endpoint:
+    """Return the monitoring port of NATS, to be asked for as much as it may answer."""
+    return _endpoint(nats.monitor, means, partial(means.http.get, largest_bytes=LARGEST_ANSWER_BYTES))
 
 
 def _run(means: Means, service: str) -> object:

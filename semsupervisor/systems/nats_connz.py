@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from semsupervisor.systems.bodies import NotOffered, Unreadable, json_as
+from semsupervisor.systems.jetstream_state import DEFAULT_ACCOUNT
 
 OK = 200
 NOT_FOUND = 404
@@ -35,6 +36,17 @@ class _Connz(msgspec.Struct):
 _CONNZ = msgspec.json.Decoder(_Connz)
 
 
+class _Whose(msgspec.Struct):
+    account: str = ""
+
+
+class _WhoseList(msgspec.Struct):
+    connections: list[_Whose]
+
+
+_WHOSE = msgspec.json.Decoder(_WhoseList)
+
+
 class Connz(msgspec.Struct, frozen=True, kw_only=True):
     """One page of the clients: how many there are in all, and the names that those on the page gave themselves.
 
@@ -49,6 +61,26 @@ class Connz(msgspec.Struct, frozen=True, kw_only=True):
 def path(offset: int = 0, page: int = PAGE) -> str:
     """Return what to ask for: a page of the open connections."""
     return f"/connz?offset={offset}&limit={page}"
+
+
+def account_path(connection: int) -> str:
+    """Return what to ask for: one connection, with the account that it belongs to."""
+    return f"/connz?auth=true&cid={connection}"
+
+
+def parse_account(http_status: int, body: bytes) -> str:
+    """Return the account of the one connection that was asked for; of the default one servers do not tell it.
+
+    Raises: NotOffered; Unreadable.
+    """
+    if http_status == NOT_FOUND:
+        raise NotOffered("the server does not offer /connz (HTTP 404)")
+    if http_status != OK:
+        raise Unreadable(f"HTTP {http_status} in place of {OK}")
+    told = json_as(_WHOSE, body).connections
+    if len(told) != 1:
+        raise Unreadable(f"{len(told)} connections were told of in place of one")
+    return told[0].account or DEFAULT_ACCOUNT
 
 
 def parse_connz(http_status: int, body: bytes) -> Connz:

@@ -8,10 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from semsupervisor.backup.copying import Known, Value, Write, copy_buckets, write_whole
+import pytest
+
+from semsupervisor.backup.copying import Known, Value, Write, below, copy_buckets, write_whole
 from semsupervisor.backup.disk import Disk
 from semsupervisor.backup.folders import Folders
-from semsupervisor.errors import TemporaryError
+from semsupervisor.backup.reckoning import Held
+from semsupervisor.errors import PermanentError, TemporaryError
 from semsupervisor.kit.blocking import BlockingCalls
 
 
@@ -24,6 +27,10 @@ class Buckets:
     async def streams(self) -> Sequence[Known]:
         """Return none: they are given."""
         return ()
+
+    async def held(self) -> Held:
+        """Return that nothing is known."""
+        return Held(account="$G")
 
     async def take(self, name: str, write: Write, *, gently: bool) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Hand nothing over."""
@@ -40,7 +47,7 @@ async def test_buckets_are_written_as_text(tmp_path: Path) -> None:
     """Text as text, all else in base64; other streams are none, and one that does not answer is left out."""
     server = Buckets(a=[Value("k", 3, "é".encode()), Value("raw", 4, b"\xff")])
     known = [Known(name, 1, False) for name in ("EV", "KV_", "KV_..", "KV_a", "KV_b")]
-    files, left_out = await copy_buckets(Disk(Folders(tmp_path), BlockingCalls()), tmp_path, server, known)
+    files, left_out = await copy_buckets(Disk(Folders(tmp_path), BlockingCalls()), tmp_path, server, "$G", known)
     assert list(files) == ["kv/a.json"]
     written = await asyncio.to_thread((tmp_path / "kv/a.json").read_bytes)
     assert json.loads(written) == [
@@ -50,6 +57,13 @@ async def test_buckets_are_written_as_text(tmp_path: Path) -> None:
     assert [(one.what, one.why, one.is_fault) for one in left_out] == [
         ("kv/b.json, the bucket as text", "no answer", False)
     ]
+
+
+def test_each_account_has_a_place() -> None:
+    """The default one's is that of the official command; one that no folder can be named after has none."""
+    assert (below("$G"), below("OPS")) == ("", "accounts/OPS/")
+    with pytest.raises(PermanentError, match="no folder can be named after"):
+        below("../OPS")
 
 
 def test_a_file_is_written_anew(tmp_path: Path) -> None:

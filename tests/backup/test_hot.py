@@ -20,6 +20,8 @@ from semsupervisor.backup.copying import Known, Value, Write
 from semsupervisor.backup.disk import Disk
 from semsupervisor.backup.folders import Folders, TargetUnusable
 from semsupervisor.backup.hot import HotBackup, Request
+from semsupervisor.backup.reckoning import Held
+from semsupervisor.backup.stack_files import StackFiles
 from semsupervisor.backup.taking import Source, Taking
 from semsupervisor.backup.verify import Verdict, Verifier
 from semsupervisor.errors import TemporaryError
@@ -47,6 +49,7 @@ class Stack:
         self.mends: set[str] = set()
         self.content = b""
         self.holds = 0
+        self.holds_all = Held(account="$G")
         self.taken: list[tuple[str, bool]] = []
         self.connections = 0
         self.found: list[tuple[str, Verdict]] = []
@@ -60,6 +63,10 @@ class Stack:
             return self.names
         found = await snapshots.streams(self.client)
         return [Known(one.name, one.size_bytes, one.in_memory) for one in found]
+
+    async def held(self) -> Held:
+        """Return what the server holds in all accounts."""
+        return self.holds_all
 
     async def take(self, name: str, write: Write, *, gently: bool) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Take one."""
@@ -98,7 +105,7 @@ class Stack:
         """Return it as a backup asks for it."""
         return Source(
             opened=self.opened,
-            files=lambda: {name: self.folder / name for name in ("config.json", ".env", "docker-compose.yml")},
+            files=lambda: StackFiles({name: self.folder / name for name in ("config.json", ".env")}),
             images=lambda: {"nats": "nats:2.14"},
             nats_version=lambda: "2.14.0",
             host=lambda: "edge7",
@@ -298,6 +305,43 @@ async def test_an_archive_too_small_for_its_messages_is_a_fault(tmp_path: Path) 
         assert [left.what for left in one.left_out] == ["stream SHORT"]
         assert "bytes unpacked, for messages of 1000000 bytes" in one.left_out[0].why
         assert one.streams == 1
+
+
+async def test_what_is_not_in_it_is_named(tmp_path: Path) -> None:
+    """Other accounts, a stream that the login is not shown, files that are not there; the last two snapshots count."""
+    stack = Stack(tmp_path / "stack")
+    stack.content, stack.names = FRAMES, [Known("EV", 8, False), Known("OLD", 8, False)]
+    stack.holds_all = Held(account="OPS", streams={"OPS": ("EV", "OLD"), "B": ("X", "Y"), "$SYS": ()})
+    await asyncio.to_thread((stack.folder / ".env").unlink)
+    async with a_workshop(tmp_path, stack) as shop:
+        await backed_up(shop)
+        (one,) = await listed(tmp_path)
+        assert [(left.what, left.why) for left in one.left_out] == [
+            ("account B with 2 streams: X and Y", "the settings give no login for it"),
+            (f"file {stack.folder / '.env'}", "it is not there"),
+        ]
+        assert (one.complete, one.suspicions) == (True, ())
+        folder = tmp_path / "backup" / one.id
+        there = await asyncio.to_thread((folder / "accounts/OPS/streams/EV/stream.tar.s2").is_file)
+        assert there, "streams of another account than the default one have their place"
+
+        stack.names = [Known("EV", 8, False)]
+        job = await backed_up(shop)
+        (two, _) = await listed(tmp_path)
+        assert [left.what for left in two.left_out if left.is_fault] == ["stream OLD"]
+        assert two.suspicions == (f"stream OLD is gone: {one.id} holds 1 messages of it",)
+        assert [text for text in job.notes if "OLD" in text] == [
+            "stream OLD is not in it: the server has it and does not show it to the login",
+            f"suspicious: {two.suspicions[0]}",
+        ]
+
+        stack.names, stack.holds_all = [], Held(account="OPS", problem="no answer")
+        await backed_up(shop)
+        (three, *_) = await listed(tmp_path)
+        assert [(left.what, left.is_fault) for left in three.left_out if "file" not in left.what] == [
+            ("streams of other accounts, if there are any", False),
+            ("every stream", True),
+        ]
 
 
 async def test_without_room_nothing_is_begun(tmp_path: Path) -> None:

@@ -80,6 +80,7 @@ def test_each_element_is_unpacked(elements: bytes, expected: bytes) -> None:
         (sized(9) + literal(b"ab") + near(4, 0), "from before its beginning"),
         (sized(9) + literal(b"ab") + far(4, 0, 2), "from before its beginning"),
         (sized(2) + literal(b"abc"), "more in it than it says"),
+        (sized(9) + literal(b"ab") + far(2, 2, 2) + near(11, 0) + b"\xff\xff\xff", "more in it than it says"),
         (sized(4) + literal(b"abc"), "3 bytes in it instead of 4"),
     ],
 )

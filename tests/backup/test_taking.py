@@ -53,9 +53,10 @@ async def test_a_file_that_hangs_is_left_out(tmp_path: Path, monkeypatch: pytest
     """The rest is taken, and why it is not whole is said."""
     stack = Stack(tmp_path / "stack")
     stack.content, stack.names = FRAMES, [Known("EV", 8, False)]
-    pipe = tmp_path / "stack" / "docker-compose.yml"
+    pipe = tmp_path / "stack" / ".env"
+    await asyncio.to_thread(pipe.unlink)
     await asyncio.to_thread(os.mkfifo, pipe)
-    monkeypatch.setattr("semsupervisor.backup.taking.ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr("semsupervisor.backup.stack_files.ANSWER_SECONDS", 0.05)
     async with a_workshop(tmp_path, stack) as shop:
         job = await backed_up(shop)
         assert job.notes == (f"file {pipe} is not in it: file {pipe}: no answer within 0.05 s",)

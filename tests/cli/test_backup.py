@@ -18,17 +18,23 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_backup_is_taken_and_followed(command: CommandLine, world: World) -> None:
-    """It is waited for, and said how it went and where more is to be seen."""
+    """It is waited for, and said how it went, what is not in it, and where more is to be seen."""
+    world.work.snapshots = [snapshot()]
     world.work.courses = {"j1": [job("j1", JobState.RUNNING), job("j1")]}
     said = command("backup", "now", "--hot", "--note", "before v2")
     assert said.code == 0
-    assert said.lines == ["hot backup: done after 0 s", f"  semsupervisor backup show {SNAPSHOT}"]
+    assert said.lines == [
+        "hot backup: done after 0 s",
+        f"  semsupervisor backup show {SNAPSHOT}",
+        "  - not in it: stream MEM: it is kept in memory",
+    ]
     assert world.work.asked[0].startswith("back up 'before v2' by ")
     assert command("backup", "now", "--json").json["joined"] is False
 
 
 def test_a_backup_that_lacks_something_is_told(command: CommandLine, world: World) -> None:
     """Incomplete is exit code 1, with what is not in it; so is one that was undone."""
+    world.work.snapshots = [snapshot()]
     world.work.courses = {"j1": [job("j1", notes=("stream EV is not in it: it fell silent",))]}
     said = command("backup", "now")
     assert said.code == 1

@@ -41,6 +41,7 @@ def test_a_list() -> None:
     old = snapshot(
         "20250101-020000", kind="runbook", taken_at=None, complete=False, streams=0, problem="never verified"
     )
+    assert "suspicious" in " ".join(listed(snapshot(suspicions=("stream EV is gone",))))
     unread = msgspec.structs.replace(snapshot("20250102-020000"), look=None)
     lines = listed(looked, unread, old)
     assert any("not verified" in line for line in lines)
@@ -53,7 +54,8 @@ def test_a_list() -> None:
 
 def test_one_with_all_that_it_holds() -> None:
     """Its streams, and what is not in it."""
-    lines = shown(snapshot(note="before v2"))
+    lines = shown(snapshot(note="before v2", suspicions=("stream EV is gone",)))
+    assert "  - suspicious: stream EV is gone" in lines
     assert lines[0] == f"{SNAPSHOT} in /backup/semstreams: good"
     assert "  note: before v2" in lines
     assert "  - not in it: stream MEM: it is kept in memory" in lines

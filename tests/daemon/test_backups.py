@@ -37,6 +37,11 @@ async def ended(surroundings: Surroundings, asked: Any) -> Any:
     return await eventually(look)
 
 
+async def newest(surroundings: Surroundings, snapshot_id: str) -> bool:
+    """Tell whether that is the newest good snapshot, which is looked up after a job has ended."""
+    return bool((await surroundings.get("/v1/status"))["newest_snapshot"] == snapshot_id)
+
+
 def backup_in(folder: Path, client: str = "127.0.0.1:1") -> str:
     """Return the settings of backups of a server into a folder."""
     return f'[backup]\ndirectory = "{folder}"\n[checks.nats]\nclient = "{client}"\n'
@@ -51,7 +56,7 @@ async def test_a_snapshot_is_taken_listed_and_verified(surroundings: Surrounding
         assert (job["fine"], bool(job["asked_by"])) == (True, True), job
         (one,) = (await surroundings.get("/v1/backups"))["snapshots"]
         assert (one["note"], one["good"], one["verified_level"]) == ("first", True, 1)
-        assert (await surroundings.get("/v1/status"))["newest_snapshot"] == one["id"]
+        await eventually(lambda: newest(surroundings, one["id"]))
         job = await ended(surroundings, await surroundings.post(f"/v1/backups/{one['id']}/verify?level=0"))
         assert job["fine"], job
         (one,) = (await surroundings.get("/v1/backups"))["snapshots"]

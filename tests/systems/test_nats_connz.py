@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semsupervisor.systems.bodies import NotOffered, Unreadable
-from semsupervisor.systems.nats_connz import Connz, parse_connz, path
+from semsupervisor.systems.nats_connz import Connz, parse_account, parse_connz, path
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 GENERATIONS = ("2.9.10", "2.14.0")
@@ -86,3 +86,25 @@ def test_damage_is_refused_or_read(body: bytes, damage: list[tuple[int, bytes]])
         body = body[:at] + new + body[at + len(new) :]
     with suppress(Unreadable, NotOffered):
         assert len(parse_connz(200, body).names) <= 1
+
+
+@pytest.mark.parametrize(("told", "expected"), [({"account": "A"}, "A"), ({}, "$G")])
+def test_the_account_of_a_connection_is_told(told: dict[str, str], expected: str) -> None:
+    """That of the default one is left out by the servers."""
+    assert parse_account(200, json.dumps({"connections": [told]}).encode()) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (404, b"404 page not found", NotOffered),
+        (500, b"{}", Unreadable),
+        (200, b"{}", Unreadable),
+        (200, b'{"connections": []}', Unreadable),
+        (200, b'{"connections": [{}, {}]}', Unreadable),
+    ],
+)
+def test_an_account_that_is_not_told_is_none(status: int, body: bytes, error: type[Exception]) -> None:
+    """Nothing is guessed from another connection."""
+    with pytest.raises(error):
+        parse_account(status, body)
