@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.commands import DEFAULT_TIMEOUT_SECONDS, run
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+LISTINGS = {
+    "container": ("--all", "--format", "{{.Names}}"),
+    "volume": ("--format", "{{.Name}}"),
+    "network": ("--format", "{{.Name}}"),
+    "image": ("--format", "{{.Repository}}:{{.Tag}}"),
+}
+CERTAINLY_LATER = timedelta(minutes=1)
+RUN_PREFIX = re.compile(r"semt(?P<pid>\d+)x[0-9a-f]{4}-")
 
 
 class Engine:
@@ -75,15 +88,14 @@ class Engine:
             return f"no answer from {self.address} within 10 s"
         return "" if done.returncode == 0 else (done.stderr.strip() or f"docker version: code {done.returncode}")
 
+    def names(self, kind: str) -> Sequence[str]:
+        """Return the names of all containers, volumes, networks or image tags."""
+        return self.docker(kind, "ls", *LISTINGS[kind]).split()
+
     def remove_by_prefix(self, prefix: str) -> None:
         """Remove the containers, volumes, networks and image tags whose names begin with `prefix`, and nothing else."""
-        for kind, listing in (
-            ("container", ("container", "ls", "--all", "--format", "{{.Names}}")),
-            ("volume", ("volume", "ls", "--format", "{{.Name}}")),
-            ("network", ("network", "ls", "--format", "{{.Name}}")),
-            ("image", ("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")),
-        ):
-            names = [name for name in self.docker(*listing).split() if name.startswith(prefix)]
+        for kind in LISTINGS:
+            names = [name for name in self.names(kind) if name.startswith(prefix)]
             removal = ("rm", "--force", "--volumes") if kind == "container" else ("rm",)
             if names:
                 self.docker(kind, *removal, *names, check=False)
@@ -111,12 +123,53 @@ def engine(docker_client_config: Path) -> Engine:
     return found
 
 
+def dead_runs(engine: Engine) -> Sequence[str]:
+    """Return the prefixes of the runs that are certainly over, and have left something on the engine.
+
+    Their containers come back with the engine. Whoever sees other processes than the engine does can say of no run that
+    it is over.
+    """
+    if not _engine_pid(engine):
+        return ()
+    names = [name for kind in LISTINGS for name in engine.names(kind)]
+    found = {match.group(): int(match["pid"]) for name in names if (match := RUN_PREFIX.match(name))}
+    return [prefix for prefix, pid in sorted(found.items()) if _is_over(engine, prefix, pid)]
+
+
+def _engine_pid(engine: Engine) -> int:
+    """Return who listens at the engine's socket; 0 where that process cannot be seen from here."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.connect(str(engine.socket))
+        return int(struct.unpack("3i", asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0])
+
+
+def _is_over(engine: Engine, prefix: str, pid: int) -> bool:
+    """Tell whether the process of a run is gone, or another has its number."""
+    try:
+        began = datetime.fromtimestamp(psutil.Process(pid).create_time(), UTC)
+    except psutil.NoSuchProcess:
+        return True
+    containers = [name for name in engine.names("container") if name.startswith(prefix)]
+    made = engine.docker("inspect", "--format", "{{.Created}}", *containers, check=False).split() if containers else []
+    return is_anothers(began, [datetime.fromisoformat(one) for one in made])
+
+
+def is_anothers(began: datetime, made: Sequence[datetime]) -> bool:
+    """Tell whether a process began certainly after containers were made, and so has not made them.
+
+    When a process began is known to some seconds only.
+    """
+    return any(began - one > CERTAINLY_LATER for one in made)
+
+
 @pytest.fixture(scope="session")
 def run_prefix(engine: Engine) -> Iterator[str]:
     """Return what the names of all containers, volumes, networks and compose projects of this run begin with.
 
-    What is left of them at the end is removed.
+    What is left of them at the end is removed; what a run that was killed has left is removed before.
     """
+    for dead in dead_runs(engine):
+        engine.remove_by_prefix(dead)
     prefix = f"semt{os.getpid()}x{secrets.token_hex(2)}-"
     yield prefix
     engine.remove_by_prefix(prefix)
