@@ -28,6 +28,7 @@ FAILED_SERVICE = 4.0
 OPENMETRICS = "application/openmetrics-text"
 OPENMETRICS_END = b"# EOF"
 FAILURES = frozenset({"error", "errors", "failed", "failure"})
+BEGAN = "began"
 
 Fold = Callable[[Sequence[Sample]], float]
 
@@ -37,19 +38,35 @@ class Figures(msgspec.Struct, frozen=True):
 
     `values` are the figures by their name in the common vocabulary; one that the page does not have is missing.
     `sources` has for each the metric that it was taken from, and `strange` why a figure that is there is no use.
+    `counted` has for each counter what its values add up from, by the labels, and `began` when the process started, as
+    far as it says so.
     """
 
     values: Mapping[str, float]
     sources: Mapping[str, str]
     strange: Mapping[str, str]
+    counted: Mapping[str, Mapping[str, float]] = {}
+    began: float | None = None
 
 
 class _Rule(msgspec.Struct, frozen=True):
-    """How one figure comes from the samples of one metric, if any of them has the label that is needed."""
+    """How one figure comes from the samples of one metric.
+
+    With `label` only those are taken whose label has one of the `words`, if any sample has that label at all.
+    """
 
     metric: str
     fold: Fold
     label: str = ""
+    words: frozenset[str] = frozenset()
+
+    def applies(self, samples: Sequence[Sample]) -> bool:
+        """Tell whether a page with these samples of the metric has the figure."""
+        return any(not self.label or self.label in sample.labels for sample in samples)
+
+    def taken(self, samples: Sequence[Sample]) -> Sequence[Sample]:
+        """Return the samples that count."""
+        return [sample for sample in samples if not self.label or sample.labels.get(self.label) in self.words]
 
 
 def _total(samples: Sequence[Sample]) -> float:
@@ -68,14 +85,6 @@ def _failed(samples: Sequence[Sample]) -> float:
     return float(sum(sample.value == FAILED_SERVICE for sample in samples))
 
 
-def _failures(samples: Sequence[Sample]) -> float:
-    return _total([sample for sample in samples if sample.labels.get("status") in FAILURES])
-
-
-def _errors(samples: Sequence[Sample]) -> float:
-    return _total([sample for sample in samples if sample.labels.get("level") == "error"])
-
-
 def _milliseconds(samples: Sequence[Sample]) -> float:
     return _largest(samples) / 1000
 
@@ -90,12 +99,12 @@ _VOCABULARY: Mapping[str, tuple[_Rule, ...]] = {
     "errors_total": (
         _Rule("semstreams_messages_errors_total", _total),
         _Rule("semstreams_errors_total", _total),
-        _Rule("semstreams_messages_processed_total", _failures, "status"),
+        _Rule("semstreams_messages_processed_total", _total, "status", FAILURES),
     ),
     # An error need not be one of a message: the share of messages that failed is taken from these where they are told.
     "failed_total": (
         _Rule("semstreams_messages_errors_total", _total),
-        _Rule("semstreams_messages_processed_total", _failures, "status"),
+        _Rule("semstreams_messages_processed_total", _total, "status", FAILURES),
         _Rule("semstreams_errors_total", _total),
     ),
     "messages_pending": (_Rule("semstreams_messages_pending", _total),),
@@ -109,8 +118,9 @@ _VOCABULARY: Mapping[str, tuple[_Rule, ...]] = {
     "resident_memory_bytes": (_Rule("process_resident_memory_bytes", _total),),
     "storage_pressure": (_Rule("semstreams_storage_resource_pressure", _largest),),
     "storage_report_at": (_Rule("semstreams_storage_report_collected_timestamp_seconds", _largest),),
-    "log_errors_total": (_Rule("semstreams_log_entries_total", _errors),),
+    "log_errors_total": (_Rule("semstreams_log_entries_total", _total, "level", frozenset({"error"})),),
     "services_failed": (_Rule("semstreams_service_status", _failed),),
+    BEGAN: (_Rule("process_start_time_seconds", _largest),),
 }
 _METRICS = sorted({rule.metric for rules in _VOCABULARY.values() for rule in rules}, key=len, reverse=True)
 _WANTED = "|".join(_METRICS)
@@ -166,17 +176,26 @@ def _figures(samples: Mapping[str, Sequence[Sample]]) -> Figures:
     values: dict[str, float] = {}
     sources: dict[str, str] = {}
     strange: dict[str, str] = {}
+    counted: dict[str, Mapping[str, float]] = {}
     for name, rules in _VOCABULARY.items():
-        rule = next((rule for rule in rules if _applies(rule, samples.get(rule.metric, ()))), None)
+        rule = next((rule for rule in rules if rule.applies(samples.get(rule.metric, ()))), None)
         if rule is None:
             continue
-        value = rule.fold(samples[rule.metric])
-        if math.isfinite(value) and value >= 0:
-            values[name], sources[name] = value, rule.metric
-        else:
+        taken = rule.taken(samples[rule.metric])
+        value = rule.fold(taken)
+        if not math.isfinite(value) or value < 0:
             strange[name] = f"{rule.metric} is {value:g}"
-    return Figures(values, sources, strange)
+            continue
+        values[name], sources[name] = value, rule.metric
+        if name.endswith("_total"):
+            counted[name] = _by_labels(taken)
+    sources.pop(BEGAN, None)
+    return Figures(values, sources, strange, counted, values.pop(BEGAN, None))
 
 
-def _applies(rule: _Rule, samples: Sequence[Sample]) -> bool:
-    return any(not rule.label or rule.label in sample.labels for sample in samples)
+def _by_labels(samples: Sequence[Sample]) -> Mapping[str, float]:
+    found: dict[str, float] = {}
+    for sample in samples:
+        labels = str(sorted(sample.labels.items()))
+        found[labels] = found.get(labels, 0.0) + float(sample.value)
+    return found

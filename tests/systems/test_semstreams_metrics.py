@@ -91,6 +91,20 @@ def test_what_has_not_failed_yet_is_none() -> None:
     assert (values["failed_total"], values["errors_total"]) == (0, 3)
 
 
+def test_a_counter_is_there_in_its_parts() -> None:
+    """Those that count for it, by their labels in any order; gauges are not, and the run is told by its begin."""
+    body = b"""semstreams_messages_processed_total{flow="a",status="success"} 5
+semstreams_messages_processed_total{status="error",flow="a"} 1
+semstreams_messages_pending{flow="a"} 3
+process_start_time_seconds 1.7e9
+"""
+    figures = parse_metrics(page(body))
+    failed = {"[('flow', 'a'), ('status', 'error')]": 1.0}
+    assert (figures.counted["failed_total"], len(figures.counted["messages_total"])) == (failed, 2)
+    assert "messages_pending" not in figures.counted
+    assert (figures.began, "began" in figures.values, "began" in figures.sources) == (1.7e9, False, False)
+
+
 def test_openmetrics_is_read() -> None:
     """Exemplars and the end mark are OpenMetrics' own; a page without its end is not believed."""
     body = b"""# TYPE go_goroutines gauge

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from semsupervisor.errors import SupervisorError
+from semsupervisor.health.counting import Counted
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.offering import Offering, Strange
 from semsupervisor.health.reaching import Endpoint, Unreachable
@@ -43,6 +46,7 @@ class SemstreamsMetrics:
         self._offering = Offering(places, parse_metrics)
         self._subject = Subject(SubjectKind.SEMSTREAMS, service)
         self._timeout_seconds = timeout_seconds
+        self._counters: dict[tuple[str, str], Counted] = {}
         self._courses: dict[tuple[str, str], Series] = {}
         self._changes: dict[tuple[str, str], tuple[float, float | None]] = {}
         self._known: set[str] = set()
@@ -56,7 +60,7 @@ class SemstreamsMetrics:
     async def observe(self) -> Sequence[Observation]:
         """Ask once. Nothing is raised: what could not be seen is an observation as well."""
         try:
-            figures = await self._offering.ask(self._timeout_seconds)
+            figures = self._counted(await self._offering.ask(self._timeout_seconds))
         except NotOffered as error:
             return [self._unseen(Outcome.NOT_OFFERED, error, {"metrics_offered": False} if self._known else {})]
         except Unreachable as error:
@@ -69,6 +73,14 @@ class SemstreamsMetrics:
         self._flows = _fact(figures, "flows_active")
         self._known |= facts.keys()
         return [self._observation(Outcome.OK, facts, self._offering.shown.evidence({}))]
+
+    def _counted(self, figures: Figures) -> Figures:
+        """Return the figures with each counter as a whole, whichever of its parts the page shows now."""
+        values = dict(figures.values)
+        for name, parts in figures.counted.items():
+            counter = self._counters.setdefault((name, figures.sources[name]), Counted())
+            values[name] = counter.see(parts, figures.began)
+        return msgspec.structs.replace(figures, values=values)
 
     def _facts(self, figures: Figures) -> dict[str, FactValue]:
         now = self._clock.monotonic()

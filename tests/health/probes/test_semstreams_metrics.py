@@ -77,6 +77,20 @@ async def test_throughput_is_the_rise_of_the_messages() -> None:
     assert after_reset == pytest.approx(5.0)
 
 
+async def test_a_series_that_vanishes_is_no_reset() -> None:
+    """Neither when the flow that it is of is removed nor when it is back does anything seem to have been processed."""
+    looks = Looks()
+
+    def flows(number: int) -> Answer:
+        shown = [b'{flow="small"} %d' % number] + ([] if 8 <= number < 12 else [b'{flow="large"} 1000000'])
+        return answer(b"\n".join(b"semstreams_messages_total" + line for line in shown) + b"\n")
+
+    seen = [await looks.see(flows(number)) for number in range(20)]
+    rates = [one.facts.get("messages_per_second") for one in seen]
+    assert rates[8:] == [pytest.approx(1 / INTERVAL_SECONDS)] * 12
+    assert [one.facts["messages_total"] for one in seen] == [1_000_000.0 + number for number in range(20)]
+
+
 async def test_error_ratio_is_of_what_happened_lately() -> None:
     """A quarter of the messages of the last minutes failed, whatever the totals since the start."""
     looks = Looks()
