@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semsupervisor.systems.bodies import Unreadable
@@ -304,10 +304,25 @@ def all_healthy(item: Any) -> bool:
     """Tell, without the code under test, whether a JSON value says healthy and nothing else."""
     if not isinstance(item, dict) or str(item.get("status")).casefold() != "healthy":
         return False
-    if item.get("healthy", True) is not True:
+    if item.get("healthy", True) is not True or item.get("nats_connected", True) is not True:
         return False
-    below = item.get("sub_statuses") or []
-    return isinstance(below, list) and all(map(all_healthy, below))
+    below, components = item.get("sub_statuses") or [], item.get("components", {})
+    if not isinstance(below, list) or not isinstance(components, dict):
+        return False
+    return all(map(all_healthy, below)) and all(map(is_well, components.values()))
+
+
+def is_well(told: Any) -> bool:
+    """Tell, without the code under test, whether a component's word, if it is one, is a good one."""
+    if isinstance(told, dict):
+        return told.get("healthy", True) is True and is_well(told.get("status"))
+    if told is None or isinstance(told, str | bool):
+        return str(told).casefold() in WELL
+    return True
+
+
+WELL = {"connected", "running", "healthy", "ok", "up", "ready", "active", "started", "enabled", "true"}
+WELL |= {"idle", "none", "disabled", "not_configured"}
 
 
 def check(http_status: int, body: bytes) -> None:
@@ -321,9 +336,11 @@ def check(http_status: int, body: bytes) -> None:
         assert all_healthy(json.loads(body))
 
 
-WORDS = st.sampled_from(["healthy", "degraded", "unhealthy", "ok", "connected", "disconnected", "nats", ""])
+WORDS = st.sampled_from(
+    ["healthy", "degraded", "unhealthy", "ok", "connected", "disconnected", "running", "stopped", "error", "nats", ""]
+)
 KEYS = st.sampled_from(
-    ["status", "healthy", "component", "components", "sub_statuses", "nats", "nats_connected", "uptime"]
+    ["status", "healthy", "component", "components", "sub_statuses", "nats", "nats_connected", "uptime", "flows"]
 )
 VALUES = st.recursive(
     st.none()
@@ -336,8 +353,12 @@ VALUES = st.recursive(
     max_leaves=12,
 )
 HTTP = st.sampled_from([200, 503])
+MUTATIONS = 200
+TOLD = st.none() | st.booleans() | st.integers() | WORDS
+COMPONENTS = st.dictionaries(KEYS, TOLD | st.dictionaries(KEYS, TOLD, max_size=2), max_size=3)
 
 
+@settings(max_examples=MUTATIONS)
 @given(st.sampled_from(SAMPLES), st.lists(st.tuples(st.integers(0, 10_000), st.binary(max_size=4)), max_size=4), HTTP)
 def test_damaged_bytes_never_read_as_healthy(sample: Any, damage: list[tuple[int, bytes]], http_status: int) -> None:
     """However the bytes of an answer are damaged, it reads as healthy only if what is left says so throughout."""
@@ -356,6 +377,16 @@ def test_a_body_that_breaks_off_is_unreadable(sample: Any, whole: float) -> None
         parse_health(200, body[: int(len(body) * whole)])
 
 
+@settings(max_examples=MUTATIONS)
+@given(st.sampled_from(SAMPLES), st.dictionaries(KEYS, TOLD, max_size=2), COMPONENTS)
+def test_exchanged_components_never_read_as_healthy(
+    sample: Any, exchanged: dict[str, Any], components: dict[str, Any]
+) -> None:
+    """With any components in a body that calls itself healthy, it is so only if none of them says otherwise."""
+    check(200, json.dumps({**sample, "components": components, **exchanged, "status": "healthy"}).encode())
+
+
+@settings(max_examples=MUTATIONS)
 @given(st.sampled_from(SAMPLES), st.dictionaries(KEYS, VALUES, max_size=3), HTTP)
 def test_exchanged_values_never_read_as_healthy(sample: Any, exchanged: dict[str, Any], http_status: int) -> None:
     """With any values exchanged for others, it reads as healthy only if all of it says so."""
