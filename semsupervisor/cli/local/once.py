@@ -29,7 +29,7 @@ from semsupervisor.health.probes.containers import measure
 from semsupervisor.health.probing import ProbeRunner
 from semsupervisor.health.roster import Roster
 from semsupervisor.health.setup import SetupFinding, Surroundings
-from semsupervisor.health.targets import TargetStopped
+from semsupervisor.health.targets import TargetAbsent, TargetStopped
 from semsupervisor.kit.blocking import BlockingCalls, Hanging
 from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.looplag import LoopLag
