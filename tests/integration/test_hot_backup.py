@@ -58,11 +58,9 @@ group = ""
 @pytest.fixture(params=GENERATIONS, scope="module")
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
     """Return a running server of each generation, with streams, a bucket and a consumer."""
-    one = NatsServer(request.param, tmp_path_factory.mktemp("nats"))
-    one.start()
-    asyncio.run(fill(one.url))
-    yield one
-    one.stop()
+    with NatsServer(request.param, tmp_path_factory.mktemp("nats")) as one:
+        asyncio.run(fill(one.url))
+        yield one
 
 
 async def fill(url: str) -> None:
@@ -185,11 +183,9 @@ async def acknowledged(url: str) -> int:
 @pytest.fixture(scope="module")
 def newest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
     """Return a running server of the newer generation."""
-    one = NatsServer(GENERATIONS[-1], tmp_path_factory.mktemp("nats"))
-    one.start()
-    asyncio.run(fill(one.url))
-    yield one
-    one.stop()
+    with NatsServer(GENERATIONS[-1], tmp_path_factory.mktemp("nats")) as one:
+        asyncio.run(fill(one.url))
+        yield one
 
 
 @pytest.mark.parametrize("failpoint", KILLED)

@@ -72,23 +72,27 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NatsServe
 async def client(server: NatsServer) -> AsyncIterator[Client]:
     """Return a client of the server, with streams and consumers of which every figure is another."""
     one = await nats.connect(server.url, name="semstreams")
-    js = one.jetstream()
-    await js.add_stream(StreamConfig(name="ORDERS", subjects=["orders", "orders.>"], max_msgs=100, max_bytes=1_000_000))
-    for number in range(20):
-        await js.publish("orders", b"x" * number)
-    await js.delete_msg("ORDERS", 12)
-    await js.delete_msg("ORDERS", 1)
-    await js.add_stream(StreamConfig(name="COPY", mirror=StreamSource(name="ORDERS"), storage=StorageType.MEMORY))
-    await eventually(lambda: is_copied(js))
-    busy = await js.pull_subscribe("orders", durable="busy", config=ConsumerConfig(max_ack_pending=7))
-    for message in (await busy.fetch(5, timeout=5))[:2]:
-        await message.nak()
-    again = 0
-    while again < 2:
-        (message,) = await busy.fetch(1, timeout=5)
-        again += int((message.metadata.num_delivered or 0) > 1)
-    yield one
-    await one.close()
+    try:
+        js = one.jetstream()
+        await js.add_stream(
+            StreamConfig(name="ORDERS", subjects=["orders", "orders.>"], max_msgs=100, max_bytes=1_000_000)
+        )
+        for number in range(20):
+            await js.publish("orders", b"x" * number)
+        await js.delete_msg("ORDERS", 12)
+        await js.delete_msg("ORDERS", 1)
+        await js.add_stream(StreamConfig(name="COPY", mirror=StreamSource(name="ORDERS"), storage=StorageType.MEMORY))
+        await eventually(lambda: is_copied(js))
+        busy = await js.pull_subscribe("orders", durable="busy", config=ConsumerConfig(max_ack_pending=7))
+        for message in (await busy.fetch(5, timeout=30))[:2]:
+            await message.nak()
+        again = 0
+        while again < 2:
+            (message,) = await busy.fetch(1, timeout=30)
+            again += int((message.metadata.num_delivered or 0) > 1)
+        yield one
+    finally:
+        await one.close()
 
 
 async def is_copied(js: JetStreamContext) -> bool:

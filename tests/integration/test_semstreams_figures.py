@@ -31,12 +31,10 @@ FLOWS = 3
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
     """Return one stand-in with its NATS server for all tests."""
-    server = NatsServer("2.14", tmp_path_factory.mktemp("nats"))
-    server.start()
-    one = StandIn(tmp_path_factory.mktemp("semstreams"), server.url)
-    yield one
-    one.stop()
-    server.stop()
+    with NatsServer("2.14", tmp_path_factory.mktemp("nats")) as server:
+        one = StandIn(tmp_path_factory.mktemp("semstreams"), server.url)
+        yield one
+        one.stop()
 
 
 @pytest.fixture

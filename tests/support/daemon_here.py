@@ -78,7 +78,12 @@ class Surroundings:
         configuration = await asyncio.to_thread(configure, self.settings)
         daemon = Daemon(configuration, self.settings, SystemClock(), Notifier("", None, SystemClock()))
         task = asyncio.create_task(daemon.run())
-        await eventually(lambda: task.done() or self.socket.exists())
+        try:
+            await eventually(lambda: task.done() or self.socket.exists())
+        except BaseException:
+            task.cancel()  # it may not listen to signals yet: SIGTERM would end the tests
+            await asyncio.wait([task])
+            raise
         try:
             yield task
         finally:

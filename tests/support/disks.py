@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import run
+from tests.support.waiting import eventually_sync
 
 SIZE_BYTES = 8 * 2**20
 
@@ -29,8 +30,13 @@ class SmallDisk:
         return run(["mount", "-o", options, self._image, self.folder], check=False).returncode == 0
 
     def unmount(self) -> None:
-        """Take it away; no file on it may be open."""
+        """Take it away; no file on it may be open.
+
+        A container that starts meanwhile holds all mounts of the host for a moment: mounted again before it has let go,
+        the file system would be as it was, however broken.
+        """
         run(["umount", self.folder])
+        eventually_sync(lambda: not run(["losetup", "--associated", self._image]).stdout.strip())
 
     def fail(self) -> None:
         """Let the kernel find an error on it, as a dying flash card does: it turns read-only under open files."""

@@ -10,6 +10,8 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 from urllib.request import urlopen
 
 import pytest
@@ -49,6 +51,15 @@ class NatsServer:
         self.log_file = folder / "log"
         self._ports = ("-1", "-1")
         self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
 
     @property
     def url(self) -> str:
