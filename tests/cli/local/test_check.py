@@ -204,11 +204,13 @@ def test_a_look_has_an_end(tmp_path: Path, hanging_engine: Path, capsys: pytest.
 
 
 def test_jetstream_is_held_against_its_limits() -> None:
-    """A plugin's figures show how full JetStream is, with the limits of its rules."""
+    """A plugin's figures show what JetStream uses, and how near that is to the limits of its rules."""
     world = World()
-    world.see(SubjectKind.NATS, "nats", {"jetstream_storage_used_ratio": 0.25, "slow_consumers_total": 3})
+    seen = {"jetstream_storage_used_ratio": 0.95, "jetstream_storage_fill_ratio": 0.25, "slow_consumers_total": 3}
+    world.see(SubjectKind.NATS, "nats", seen)
     found = figures(as_text(once(world), OK, ruleset.defaults()))
-    assert found["nats_nats_jetstream_storage_used"] == "25%;80;90;0"
+    assert found["nats_nats_jetstream_storage_used"] == "95%;;;0"
+    assert found["nats_nats_jetstream_storage_fill"] == "25%;80;90;0"
     assert found["nats_nats_slow_consumers_total"] == "3c;;;0"
 
 
