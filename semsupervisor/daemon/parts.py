@@ -33,6 +33,7 @@ from semsupervisor.health.usual import UsualNumber
 from semsupervisor.kit.clock import Clock, SystemClock
 from semsupervisor.settings.checks import CheckSettings, CommandCheck, CustomCheck, HttpCheck, NatsCheck, TcpCheck
 from semsupervisor.settings.model import Settings
+from semsupervisor.systems.client_certificate import ClientCertificate
 from semsupervisor.systems.containers import Container
 from semsupervisor.systems.http import HttpClient
 from semsupervisor.systems.nats_client import Login, NatsClient
@@ -174,7 +175,14 @@ def _own(settings: Settings, means: Means) -> list[Planned]:
         for name, check in checks.custom.items()
     ]
     watched = [
-        Watched(name=name, address=one.address, server_name=one.server_name, ca_file=one.ca_file, starttls=one.starttls)
+        Watched(
+            name=name,
+            address=one.address,
+            server_name=one.server_name,
+            ca_file=one.ca_file,
+            starttls=one.starttls,
+            shown=ClientCertificate(file=one.client_certificate, key_file=one.client_key),
+        )
         for name, one in checks.certificates.items()
     ]
     if watched:
@@ -203,7 +211,8 @@ def _slow(settings: Settings, means: Means) -> list[Probe]:
     """Return the checks whose looks are heavy for who is looked at, or for us."""
     checks, nats = settings.checks, settings.stack.nats_service
     small = _endpoint(checks.nats.monitor, means, means.http.get)
-    inside = Inside(settings.stack.semstreams_service, nats, means.address_of, means.containers)
+    shown = _shown(checks.nats)
+    inside = Inside(settings.stack.semstreams_service, nats, means.address_of, means.containers, shown)
     probes: list[Probe] = [
         NatsJetStream(means.clock, monitor(checks.nats, means), nats, checks.timeout_seconds),
         NatsConnz(means.clock, small, nats, checks.timeout_seconds, checks.nats.expected_clients),
@@ -234,6 +243,7 @@ def door(nats: NatsCheck, means: Means) -> Door:
         token=nats.client_token,
         credentials_file=nats.client_credentials,
         ca_file=nats.client_ca_file,
+        certificate=_shown(nats),
     )
     return Door(nats.client, means.address_of, login)
 
@@ -241,6 +251,10 @@ def door(nats: NatsCheck, means: Means) -> Door:
 def monitor(nats: NatsCheck, means: Means) -> Endpoint:
     """Return the monitoring port of NATS, to be asked for as much as it may answer."""
     return _endpoint(nats.monitor, means, partial(means.http.get, largest_bytes=LARGEST_ANSWER_BYTES))
+
+
+def _shown(nats: NatsCheck) -> ClientCertificate:
+    return ClientCertificate(file=nats.client_certificate, key_file=nats.client_key)
 
 
 def _run(means: Means, service: str) -> object:

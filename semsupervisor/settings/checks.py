@@ -51,6 +51,8 @@ class NatsCheck(Section, frozen=True, kw_only=True):
 
     What is not given of the two follows `stack.nats_service`. The client logs in by user and password, by token or by a
     file of credentials (JWT and seed), or as nobody; `client_ca_file` is trusted in place of the system's certificates.
+    To a server that wants a certificate of its clients it shows `client_certificate`, whose key is in `client_key`, or
+    in the same file if that is empty.
     `expected_clients` are shell patterns of the names of clients that should be connected.
     """
 
@@ -61,6 +63,8 @@ class NatsCheck(Section, frozen=True, kw_only=True):
     client_token: Secret | None = None
     client_credentials: OptionalPath = ""
     client_ca_file: OptionalPath = ""
+    client_certificate: OptionalPath = ""
+    client_key: OptionalPath = ""
     expected_clients: tuple[Line, ...] = ()
 
 
@@ -75,13 +79,16 @@ class CertificateCheck(Section, frozen=True, kw_only=True):
 
     `server_name` is the name that the certificate has to be for, the address's host if empty. `ca_file` holds the
     certificates to trust in place of the system's. With `starttls = "nats"` TLS begins after the server's greeting,
-    as NATS has it.
+    as NATS has it. `client_certificate` and `client_key` are shown to a server that wants a certificate of its clients,
+    as in `checks.nats`; without them such a server notes each look as an error in its log.
     """
 
     address: EndpointAddress
     server_name: OptionalHostName = ""
     ca_file: OptionalPath = ""
     starttls: Literal["", "nats"] = ""
+    client_certificate: OptionalPath = ""
+    client_key: OptionalPath = ""
 
 
 class HttpCheck(Section, frozen=True, kw_only=True, tag_field="type", tag="http"):

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Collection, Iterator, Mapping
 from urllib.parse import urlsplit
 
+from semsupervisor.settings.checks import CertificateCheck, CheckSettings, NatsCheck
 from semsupervisor.settings.durations import format_duration
 from semsupervisor.settings.model import DeliverySettings, EmailReceiver, Receiver, Settings, WebhookReceiver
 from semsupervisor.settings.problems import Problem, join
@@ -20,7 +21,7 @@ def contradictions(
     `receivers` are their tables as they stand in the file, so that one that was refused is looked at as well.
     `refused` are the keys of the problems known already: nothing is said of what stands in the place of their values.
     """
-    return (*_delivery(settings.delivery, refused), *_logins(receivers))
+    return (*_delivery(settings.delivery, refused), *_logins(receivers), *_keys(settings.checks))
 
 
 def weaknesses(settings: Settings) -> tuple[str, ...]:
@@ -50,6 +51,15 @@ def _logins(receivers: Mapping[str, Mapping[str, object]]) -> Iterator[Problem]:
             yield Problem(f"{path}.username", "a user name without a password", f"both or none: {how('password')}")
         if has_password and not has_name:
             yield Problem(f"{path}.password", "a password without a user name", "both or none: username as well")
+
+
+def _keys(checks: CheckSettings) -> Iterator[Problem]:
+    tables: dict[str, NatsCheck | CertificateCheck] = {"checks.nats": checks.nats}
+    tables |= {join("checks.certificates", name): one for name, one in checks.certificates.items()}
+    for path, table in tables.items():
+        if table.client_key and not table.client_certificate:
+            allowed = "both or none: client_certificate as well"
+            yield Problem(f"{path}.client_key", "a key without a certificate", allowed)
 
 
 def _sent_in_clear(receiver: Receiver) -> tuple[str, str]:

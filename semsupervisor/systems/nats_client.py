@@ -21,6 +21,7 @@ from semsupervisor.kit.blocking import BlockingCalls, Hanging
 from semsupervisor.kit.clock import Clock
 from semsupervisor.settings.forms import Secret
 from semsupervisor.systems import names
+from semsupervisor.systems.client_certificate import ClientCertificate
 from semsupervisor.systems.connecting import Broken, Refused, TimedOut, TlsFailed, Trust, Unanswered, reason
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ class LoginRefused(TemporaryError):
         super().__init__(message)
 
 
+class CertificateWanted(TlsFailed):
+    """The server wants a certificate of its clients, and there is none to show."""
+
+
 class LoginUnusable(TemporaryError):
     """What the login needs is not there: its file cannot be read, or it needs a package that is not installed."""
 
@@ -65,19 +70,24 @@ class Address(msgspec.Struct, frozen=True):
 class Login(msgspec.Struct, frozen=True, kw_only=True):
     """Who the client is: user and password, a token, or a file of credentials (a JWT with its seed); or nobody.
 
-    `ca_file` holds the certificates to trust in place of the system's, for a server that wants TLS.
+    `server_name` is what the server's certificate has to be for, its address if empty.
+
+    `ca_file` holds the certificates to trust in place of the system's, for a server that wants TLS, and `certificate`
+    is for one that wants to see a certificate of its clients.
     """
 
     username: str = ""
     password: Secret | None = None
     token: Secret | None = None
     credentials_file: str = ""
+    server_name: str = ""
     ca_file: str = ""
+    certificate: ClientCertificate = ClientCertificate()
 
     @property
     def given(self) -> bool:
         """Tell whether there is anything to log in with."""
-        return bool(self.username or self.token or self.credentials_file)
+        return bool(self.username or self.token or self.credentials_file or self.certificate)
 
 
 class _Refusal(msgspec.Struct, frozen=True):
@@ -106,7 +116,8 @@ class NatsClient:
         """Connect unless that connection is there and alive; of two who ask at once the second waits for the first.
 
         A login that was refused is tried again after a pause, and in it refused as it was.
-        Raises: Unanswered (Refused, TimedOut, TlsFailed, Broken); LoginRefused; LoginUnusable; Hanging.
+        Raises: Unanswered (Refused, TimedOut, TlsFailed, Broken); LoginRefused; LoginUnusable; CertificateUnusable;
+        Hanging.
         """
         async with self._connecting:
             if self._made_for == (address, login) and self._client is not None and self._client.is_connected:
@@ -137,7 +148,7 @@ class NatsClient:
                 max_reconnect_attempts=1,
                 reconnect_time_wait=0,
                 error_cb=self._note,
-                tls_hostname=address.host,
+                tls_hostname=login.server_name or address.host,
                 **options,
             )
         self._made_for = (address, login)
@@ -177,6 +188,8 @@ class NatsClient:
     async def _options(self, library: Any, login: Login, timeout_seconds: float) -> dict[str, Any]:
         options: dict[str, Any] = {"connect_timeout": max(1, round(timeout_seconds))}
         options["tls"] = await self._trust.context(login.ca_file)
+        if login.certificate:
+            await login.certificate.load_into(options["tls"], self._files)
         if login.credentials_file:
             text = await self._credentials(login.credentials_file)
             options["user_credentials"] = library.RawCredentials(text)
@@ -226,7 +239,10 @@ class NatsClient:
     def _translation(self, what: str, error: Exception, timeout_seconds: float, login: Login | None) -> TemporaryError:
         cause = self._trouble if type(error).__name__ == "NoServersError" and self._trouble else error
         words = reason(cause).removeprefix("nats: ").strip("'")
+        lacks = login is not None and not login.certificate and self._is_asked_for_certificate()
         match cause:
+            case _ if lacks and not isinstance(cause, ssl.SSLCertVerificationError):
+                return CertificateWanted(f"{what}: it wants a certificate of its clients")
             case ssl.SSLError():
                 self._trust.forget(login.ca_file if login else "")
                 return TlsFailed(f"{what}: no trusted TLS connection: {words}")
@@ -242,6 +258,11 @@ class NatsClient:
                 return LoginRefused(f"{what}: {words}", given=login is not None and login.given)
             case _:
                 return Broken(f"{what}: {words}")
+
+    def _is_asked_for_certificate(self) -> bool:
+        """Tell what the server greeted with; how it ends a connection without one depends on its age and on chance."""
+        greeting = vars(self._client).get("_server_info") if self._client else None
+        return isinstance(greeting, dict) and bool(greeting.get("tls_verify"))
 
     def _denied(self) -> str:
         """Return what the server said if it did not allow something: the request itself is never answered then."""

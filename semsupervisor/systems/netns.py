@@ -18,13 +18,12 @@ from contextlib import suppress
 
 from semsupervisor.errors import PermanentError, SupervisorError, TemporaryError
 from semsupervisor.systems import name_lookup
-from semsupervisor.systems.connecting import Broken, Refused, TimedOut, reason
+from semsupervisor.systems.connecting import Refused, TimedOut, reason
 from semsupervisor.systems.name_lookup import LONGEST_MESSAGE_BYTES, NotResolved
 
 # Docker's own name server, in every network that is not the default one.
 NAME_SERVER = ("127.0.0.11", 53)
 ATTEMPT_SECONDS = 1.0
-LONGEST_GREETING_BYTES = 4096
 
 _NETWORK = 0x40000000  # CLONE_NEWNET of <sched.h>: entering anything else is refused
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -97,20 +96,6 @@ async def connect(stream: socket.socket, address: str, port: int, timeout_second
         raise TimedOut(f"{what}: no connection within {timeout_seconds:g} s") from error
     except OSError as error:
         raise Refused(f"{what}: {reason(error)}") from error
-
-
-async def greeting(stream: socket.socket, timeout_seconds: float) -> bytes:
-    """Return the first bytes that a server says by itself. Raises: Broken, TimedOut."""
-    try:
-        async with asyncio.timeout(timeout_seconds):
-            said = await asyncio.get_running_loop().sock_recv(stream, LONGEST_GREETING_BYTES)
-    except TimeoutError as error:
-        raise TimedOut(f"it takes connections and says nothing within {timeout_seconds:g} s") from error
-    except OSError as error:
-        raise Broken(reason(error)) from error
-    if not said:
-        raise Broken("it closes connections at once")
-    return said
 
 
 def _enter(network: str) -> None:

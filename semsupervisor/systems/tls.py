@@ -21,11 +21,12 @@ import msgspec
 from semsupervisor.kit.blocking import BlockingCalls
 from semsupervisor.kit.text import shortened
 from semsupervisor.settings.allowed import is_ip
-from semsupervisor.systems.bodies import excerpt, json_object, one_line
+from semsupervisor.systems import nats_greeting
+from semsupervisor.systems.bodies import one_line
+from semsupervisor.systems.client_certificate import ClientCertificate
 from semsupervisor.systems.connecting import (
     TRUST_SECONDS,
     Broken,
-    Garbled,
     Refused,
     TimedOut,
     TlsFailed,
@@ -34,8 +35,6 @@ from semsupervisor.systems.connecting import (
 )
 from semsupervisor.systems.names import lookup
 
-LONGEST_GREETING_BYTES = 64 * 1024
-NATS_GREETING = b"INFO "
 # OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which the standard library takes but has no name for.
 IGNORE_TIME = 0x200000
 OUT_OF_DATE = frozenset({9, 10})  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
@@ -46,7 +45,8 @@ _Contents = Mapping[str, Any]
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Where to connect, the name to ask for and to look for, and whom to trust (the system's if empty).
 
-    With `starttls` "nats" TLS begins after the greeting of a NATS server.
+    With `starttls` "nats" TLS begins after the greeting of a NATS server. `shown` is for a server that wants to see a
+    certificate of its clients.
     """
 
     host: str
@@ -54,6 +54,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     ca_file: str = ""
     starttls: str = ""
+    shown: ClientCertificate = ClientCertificate()
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -83,18 +84,21 @@ async def certificate_of(
     """Fetch a server's certificate. Without a time that can be believed (None) no date in the chain is checked.
 
     `files` read what is trusted, which does not count for the server's time.
-    Raises: Refused, TimedOut, Broken, Garbled, Unreadable; TlsFailed (also for a `ca_file` that cannot be read);
-    Hanging when that file does not come.
+    Raises: Refused, TimedOut, Broken, Garbled; TlsFailed (also for a `ca_file` that cannot be read); Hanging when that
+    file does not come; CertificateUnusable.
     """
     trusting = await _trusting(endpoint, files)
+    await _dress(endpoint, trusting, files)
     try:
         async with asyncio.timeout(timeout_seconds):
-            return await _fetched(endpoint, now, trusting)
+            return await _fetched(endpoint, now, trusting, files)
     except TimeoutError as error:
         raise TimedOut(f"TLS to {endpoint}: no answer within {timeout_seconds:g} s") from error
 
 
-async def _fetched(endpoint: Endpoint, now: datetime | None, trusting: ssl.SSLContext) -> Certificate:
+async def _fetched(
+    endpoint: Endpoint, now: datetime | None, trusting: ssl.SSLContext, files: BlockingCalls
+) -> Certificate:
     distrust: ssl.SSLCertVerificationError | None = None
     if now is not None:
         try:
@@ -105,8 +109,9 @@ async def _fetched(endpoint: Endpoint, now: datetime | None, trusting: ssl.SSLCo
     try:
         found = _read(await _contents(endpoint, trusting))
     except ssl.SSLCertVerificationError as error:
-        shown = await _shown(endpoint)
-        return _read(await _contents(endpoint, _trusting_only(shown)), reason(error))
+        only = _trusting_only(await _shown(endpoint, files))
+        await _dress(endpoint, only, files)
+        return _read(await _contents(endpoint, only), reason(error))
     if now is None or distrust is None or _is_about_itself(distrust, found, now):
         return found
     return msgspec.structs.replace(found, chain_problem=reason(distrust))
@@ -137,11 +142,15 @@ def _trusting_only(shown: bytes) -> ssl.SSLContext:
     return context
 
 
-async def _shown(endpoint: Endpoint) -> bytes:
+async def _dress(endpoint: Endpoint, context: ssl.SSLContext, files: BlockingCalls) -> None:
+    if endpoint.shown:
+        await endpoint.shown.load_into(context, files)
+
+
+async def _shown(endpoint: Endpoint, files: BlockingCalls) -> bytes:
     """Return the server's certificate, unchecked."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+    context = nats_greeting.unchecked()
+    await _dress(endpoint, context, files)
     async with _connected(endpoint, context) as connection:
         return connection.getpeercert(binary_form=True) or b""
 
@@ -157,7 +166,7 @@ async def _connected(endpoint: Endpoint, context: ssl.SSLContext) -> AsyncIterat
     what = f"TLS to {endpoint}"
     try:
         address = (await lookup(endpoint.host, endpoint.port))[0]
-        reader, writer = await asyncio.open_connection(address.host, endpoint.port, limit=LONGEST_GREETING_BYTES)
+        reader, writer = await asyncio.open_connection(address.host, endpoint.port, limit=nats_greeting.LONGEST_BYTES)
     except OSError as error:
         raise Refused(f"{what}: no connection: {reason(error)}") from error
     try:
@@ -165,6 +174,7 @@ async def _connected(endpoint: Endpoint, context: ssl.SSLContext) -> AsyncIterat
             await _greeted(what, reader)
         await writer.start_tls(context, server_hostname=endpoint.name)
         yield writer.get_extra_info("ssl_object")
+        await nats_greeting.leave(writer)
     except ssl.SSLCertVerificationError:
         raise
     except ssl.SSLError as error:
@@ -178,13 +188,10 @@ async def _connected(endpoint: Endpoint, context: ssl.SSLContext) -> AsyncIterat
 async def _greeted(what: str, reader: asyncio.StreamReader) -> None:
     """Read the greeting with which NATS begins, before TLS."""
     try:
-        greeting = await reader.readline()
-    except ValueError as error:
-        raise Garbled(f"{what}: what came first is no greeting of NATS") from error
-    if not greeting.startswith(NATS_GREETING):
-        raise Garbled(f"{what}: what came first is no greeting of NATS: {excerpt(greeting)}")
-    told = json_object(greeting.removeprefix(NATS_GREETING))
-    if not told.get("tls_required") and not told.get("tls_available"):
+        greeting = await nats_greeting.hear(reader)
+    except Broken as error:
+        raise type(error)(f"{what}: {error}") from error
+    if not greeting.offers_tls:
         raise TlsFailed(f"{what}: the server does not offer TLS")
 
 

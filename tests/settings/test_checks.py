@@ -87,6 +87,8 @@ def test_settings_that_are_shown_can_be_read_again(tmp_path: Path) -> None:
         ('[checks.certificates.x]\naddress = "a.lan"', "checks.certificates.x.address"),
         ('[checks.certificates.x]\naddress = "a.lan:1"\nstarttls = "smtp"', "checks.certificates.x.starttls"),
         ("[checks.semstreams]\nexpected_flows = -1", "checks.semstreams.expected_flows"),
+        ('[checks.nats]\nclient_key = "/etc/me.key"', "checks.nats.client_key"),
+        ('[checks.certificates.x]\naddress = "a.lan:1"\nclient_key = "/me"', "checks.certificates.x.client_key"),
     ],
 )
 def test_a_check_that_cannot_work_is_refused(tmp_path: Path, written: str, key: str) -> None:
@@ -106,11 +108,14 @@ client = "nats.lan:4222"
 client_username = "ops"
 client_password_file = "{secret}"
 client_ca_file = "/etc/nats/ca.pem"
+client_certificate = "/etc/nats/me.crt"
+client_key = "/etc/nats/me.key"
 expected_clients = ["semstreams*"]
 """
     found = loaded(tmp_path, text)
     nats = found.settings.checks.nats
     assert (nats.client, nats.client_username, nats.expected_clients) == ("nats.lan:4222", "ops", ("semstreams*",))
+    assert (nats.client_certificate, nats.client_key) == ("/etc/nats/me.crt", "/etc/nats/me.key")
     assert nats.client_password is not None
     assert nats.client_password.value == "hunter2"
     assert "hunter2" not in as_text(found)

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from semsupervisor.systems import netns
-from semsupervisor.systems.connecting import Broken, Refused, TimedOut
+from semsupervisor.systems.connecting import Refused, TimedOut
 from semsupervisor.systems.name_lookup import NotResolved
 from semsupervisor.systems.netns import NetworkForbidden, NetworkGone
 from tests.support.waiting import eventually, eventually_sync
@@ -110,38 +110,6 @@ def test_sockets_that_cannot_all_be_made_are_closed(monkeypatch: pytest.MonkeyPa
     with pytest.raises(NetworkGone, match="Too many open files"):
         netns.sockets_within(str(OWN), [STREAM, STREAM])
     assert made[0].fileno() == -1
-
-
-async def test_a_server_says_something_first(listener: socket.socket) -> None:
-    """The first bytes are returned; a server that says nothing, or hangs up, is told apart."""
-    for said, expected in ((b"INFO {}", b"INFO {}"), (b"", Broken), (None, TimedOut)):
-        with netns._socket(STREAM) as stream:
-            await netns.connect(stream, "127.0.0.1", port_of(listener), 5.0)
-            server, _ = await asyncio.get_running_loop().sock_accept(listener)
-            with server:
-                if said:
-                    server.sendall(said)
-                if said is not None:
-                    server.shutdown(socket.SHUT_WR)
-                if isinstance(expected, bytes):
-                    assert await netns.greeting(stream, 5.0) == expected
-                    continue
-                with pytest.raises(expected):
-                    await netns.greeting(stream, 5.0 if said is not None else 0.02)
-
-
-async def test_a_connection_that_is_reset(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that breaks off instead of speaking is broken, with the system's words."""
-    here, there = socket.socketpair()
-    here.setblocking(False)
-    with here, there:
-
-        async def fail(*_: object) -> bytes:
-            raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
-
-        monkeypatch.setattr(asyncio.get_running_loop(), "sock_recv", fail)
-        with pytest.raises(Broken, match="Connection reset by peer"):
-            await netns.greeting(here, 5.0)
 
 
 async def test_a_port_that_answers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

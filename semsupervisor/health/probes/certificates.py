@@ -17,6 +17,7 @@ from semsupervisor.kit.blocking import BlockingCalls
 from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.text import shortened
 from semsupervisor.systems import tls
+from semsupervisor.systems.client_certificate import ClientCertificate
 from semsupervisor.systems.tls import Certificate
 
 OF_DATES = ("lifetime_left_ratio", "reserve_ratio", "time_left_seconds")
@@ -29,7 +30,7 @@ LONGEST_NAMES = 200
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
     """One endpoint: what it is called, where it is, the name its certificate has to be for, and whom to trust.
 
-    `address` is `host:port` or `container:<service>:<port>`.
+    `address` is `host:port` or `container:<service>:<port>`; `shown` is for a server that wants to see a certificate.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
     server_name: str = ""
     ca_file: str = ""
     starttls: str = ""
+    shown: ClientCertificate = ClientCertificate()
 
     @property
     def wanted_name(self) -> str:
@@ -93,7 +95,14 @@ class Certificates:
 
     async def _certificate(self, one: Watched, now: datetime | None) -> Certificate:
         host, port = place(one.address, self._address_of)
-        endpoint = tls.Endpoint(host=host, port=port, name=one.wanted_name, ca_file=one.ca_file, starttls=one.starttls)
+        endpoint = tls.Endpoint(
+            host=host,
+            port=port,
+            name=one.wanted_name,
+            ca_file=one.ca_file,
+            starttls=one.starttls,
+            shown=one.shown,
+        )
         look = tls.certificate_of(endpoint, now, self._timeout_seconds, self._files)
         return await reached(look, self._clock, self._lag_since, self._timeout_seconds)
 

@@ -15,7 +15,15 @@ from semsupervisor.systems.bodies import Unreadable
 from semsupervisor.systems.connecting import TlsFailed, Unanswered
 from semsupervisor.systems.limits import Limit, Unread, ratio
 from semsupervisor.systems.nats_account import SUBJECT, Account, JetStreamOff, Usage, parse_account
-from semsupervisor.systems.nats_client import Address, Login, LoginRefused, NatsClient, NobodyResponds
+from semsupervisor.systems.nats_client import (
+    Address,
+    CertificateWanted,
+    Login,
+    LoginRefused,
+    NatsClient,
+    NobodyResponds,
+)
+from semsupervisor.systems.nats_greeting import WHAT_TO_SET
 
 SHORTEST_TIMEOUT_SECONDS = 0.1
 ACCOUNT_FACTS = ("account_memory_used_bytes", "account_storage_used_bytes", "account_streams", "account_consumers")
@@ -35,8 +43,8 @@ class Door(msgspec.Struct, frozen=True):
 class NatsClientProbe:
     """Keeps one connection, and says what its own account uses; JetStream as a whole is seen by `nats_jetstream`.
 
-    A server that wants a login where none is set, or shows a certificate that nothing was said about, does not let us
-    in and is not at fault: that is not offered to us.
+    A server that wants a login or a certificate where none is set, or shows a certificate that nothing was said about,
+    does not let us in and is not at fault: that is not offered to us.
     `lag_since` and `mask` are those of `reaching.Endpoint`.
     """
 
@@ -67,21 +75,28 @@ class NatsClientProbe:
             return [await self._seen()]
         except Unreachable as error:
             return [self._unseen(Outcome.DOWN, str(error), connected=False)]
-        except LoginRefused as error:
-            if error.given:
-                return [self._unseen(Outcome.DOWN, str(error), connected=False)]
-            return [self._locked(f"{error}; set checks.nats.client_username or another login to look as a client")]
-        except TlsFailed as error:
-            if self._door.login.ca_file:
-                return [self._unseen(Outcome.DOWN, str(error), connected=False)]
-            return [self._locked(f"{error}; set checks.nats.client_ca_file to the certificates to trust")]
+        except (LoginRefused, TlsFailed) as error:
+            return [self._not_let_in(error)]
         except TargetAbsent as error:
             return [self._unseen(Outcome.NOT_OFFERED, str(error), connected=Unknown(str(error)))]
         except SupervisorError as error:
             return [self._unseen(Outcome.UNKNOWN, str(error), connected=Unknown(str(error)))]
 
-    def _locked(self, words: str) -> Observation:
-        return self._unseen(Outcome.NOT_OFFERED, words, connected=Unknown(words))
+    def _not_let_in(self, error: LoginRefused | TlsFailed) -> Observation:
+        """Return that the server is at fault, or, where nothing was set to get in with, that it is not for us."""
+        login = self._door.login
+        match error:
+            case LoginRefused():
+                meant, what = error.given, "set checks.nats.client_username or another login to look as a client"
+            case CertificateWanted():
+                meant, what = bool(login.ca_file) or login.given, WHAT_TO_SET
+            case _:
+                meant, what = bool(login.ca_file), "set checks.nats.client_ca_file to the certificates to trust"
+        words = f"{error}; {what}"
+        if not meant:
+            return self._unseen(Outcome.NOT_OFFERED, words, connected=Unknown(words))
+        known = words if isinstance(error, CertificateWanted) else str(error)
+        return self._unseen(Outcome.DOWN, known, connected=False)
 
     async def _seen(self) -> Observation:
         until = self._clock.monotonic() + self._timeout_seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
@@ -15,15 +16,17 @@ from semsupervisor.health.reaching import LAG_SECONDS, OwnLoopLags
 from semsupervisor.health.targets import AddressOf, TargetAbsent, TargetStopped
 from semsupervisor.kit.blocking import BlockingCalls
 from semsupervisor.kit.clock import Clock
-from semsupervisor.systems import netns
-from semsupervisor.systems.connecting import Garbled, Unanswered
+from semsupervisor.systems import nats_greeting, netns
+from semsupervisor.systems.client_certificate import CertificateUnusable, ClientCertificate
+from semsupervisor.systems.connecting import Unanswered
 from semsupervisor.systems.containers import Container
 from semsupervisor.systems.name_lookup import NotResolved
+from semsupervisor.systems.nats_greeting import Locked
 from semsupervisor.systems.netns import NetworkForbidden
 
 CLIENT_PORT = 4222
 MONITOR_PORT = 8222
-GREETING = b"INFO "
+LOCKED_SECONDS = 3600.0
 FACTS = ("nats_resolvable_inside", "nats_reachable_inside", "nats_monitor_reachable_inside")
 FORBIDDEN = "the supervisor may not enter the containers' networks"
 
@@ -32,12 +35,16 @@ NAMELESS = frozenset({"bridge", "host"})
 
 
 class Inside(msgspec.Struct, frozen=True):
-    """Where it is looked from, and for what: the services' names, and what is known of their containers now."""
+    """Where it is looked from, and for what: the services' names, and what is known of their containers now.
+
+    `shown` is the certificate for a NATS server that wants one of its clients.
+    """
 
     semstreams: str
     nats: str
     address_of: AddressOf
     containers: Callable[[], Mapping[str, Container]]
+    shown: ClientCertificate = ClientCertificate()
 
 
 class NothingToLookFor(TemporaryError):
@@ -45,7 +52,10 @@ class NothingToLookFor(TemporaryError):
 
 
 class SemstreamsReach:
-    """Sees whether NATS is found and reached from inside the network of SemStreams' container."""
+    """Sees whether NATS is found and reached from inside the network of SemStreams' container.
+
+    A server that would take each visit for an error is visited once an hour only, and unknown meanwhile.
+    """
 
     name = "semstreams_reach"
 
@@ -57,6 +67,7 @@ class SemstreamsReach:
         self._lag_since = lag_since
         self._timeout_seconds = timeout_seconds
         self._calls = BlockingCalls()
+        self._locked: tuple[float, str] | None = None
 
     async def observe(self) -> Sequence[Observation]:
         """Look once. Nothing is raised: what could not be seen is an observation as well."""
@@ -78,9 +89,12 @@ class SemstreamsReach:
         inside.address_of(inside.semstreams)
         with suppress(TargetStopped):  # it is looked for all the same, and it is not found
             inside.address_of(inside.nats)
-        container = inside.containers().get(inside.semstreams)
-        if container is None or (container.addresses and not container.addresses.keys() - NAMELESS):
+        containers = inside.containers()
+        container, nats = containers.get(inside.semstreams), containers.get(inside.nats)
+        if container is None or _is_nameless(container):
             raise NothingToLookFor(f"{inside.semstreams} is on no network in which services have names")
+        if nats is not None and _is_nameless(nats) and inside.nats not in container.extra_hosts:
+            raise NothingToLookFor(f"{inside.nats} is on no network in which services have names")
         return container
 
     async def _look(self, container: Container) -> tuple[dict[str, FactValue], dict[str, str]]:
@@ -112,12 +126,37 @@ class SemstreamsReach:
             text = f"the name {name} is not found there: {error}"
             return dict.fromkeys(FACTS, False), {"error": text}
         of_client, of_monitor = await asyncio.gather(
-            _failure(_greeted(client, address, share)),
+            self._at_client_port(client, address, share),
             _failure(netns.connect(monitor, address, MONITOR_PORT, share)),
         )
-        facts: dict[str, FactValue] = dict(zip(FACTS, (True, not of_client, not of_monitor), strict=True))
-        failures = [failure for failure in (of_client, of_monitor) if failure]
+        reached = of_client if isinstance(of_client, Unknown) else not of_client
+        facts: dict[str, FactValue] = dict(zip(FACTS, (True, reached, not of_monitor), strict=True))
+        failures = [failure for failure in (of_client, of_monitor) if failure and isinstance(failure, str)]
         return facts, {"error": "; ".join(failures)} if failures else {}
+
+    async def _at_client_port(self, stream: socket.socket, address: str, share_seconds: float) -> str | Unknown:
+        """Return why NATS does not greet, nothing if it does; unknown if it would take a visit for an error."""
+        now = self._clock.monotonic()
+        if self._locked is not None and now < self._locked[0]:
+            return Unknown(self._locked[1])
+        try:
+            shown = await self._shown()
+            await netns.connect(stream, address, CLIENT_PORT, share_seconds)
+            return await _failure(nats_greeting.visit(stream, shown, share_seconds), f"{address}:{CLIENT_PORT}: ")
+        except Unanswered as error:
+            return str(error)
+        except CertificateUnusable as error:
+            return Unknown(str(error))
+        except Locked as error:
+            self._locked = (now + LOCKED_SECONDS, f"{address}:{CLIENT_PORT}: {error}")
+            return Unknown(self._locked[1])
+
+    async def _shown(self) -> ssl.SSLContext | None:
+        if not self._inside.shown:
+            return None
+        context = nats_greeting.unchecked()
+        await self._inside.shown.load_into(context, self._calls)
+        return context
 
     def _unseen(self, outcome: Outcome, reason: str, error: str) -> Observation:
         return self._observation(outcome, dict.fromkeys(FACTS, Unknown(reason)), {"error": error})
@@ -129,21 +168,14 @@ class SemstreamsReach:
         return Observation(self.name, subject, self._clock.instant(), facts, evidence, outcome)
 
 
-async def _greeted(stream: socket.socket, address: str, share_seconds: float) -> None:
-    """Connect to NATS and wait for its first words. Raises: Unanswered."""
-    await netns.connect(stream, address, CLIENT_PORT, share_seconds)
-    try:
-        said = await netns.greeting(stream, share_seconds)
-        if not said.startswith(GREETING):
-            raise Garbled("something else than NATS answers")
-    except Unanswered as error:
-        raise type(error)(f"{address}:{CLIENT_PORT}: {error}") from error
+def _is_nameless(container: Container) -> bool:
+    return bool(container.addresses) and not container.addresses.keys() - NAMELESS
 
 
-async def _failure(attempt: Awaitable[None]) -> str:
+async def _failure(attempt: Awaitable[None], where: str = "") -> str:
     """Return why an attempt failed, nothing if it did not."""
     try:
         await attempt
     except Unanswered as error:
-        return str(error)
+        return f"{where}{error}"
     return ""

@@ -13,8 +13,10 @@ from aiohttp import web
 from semsupervisor.alerts import ruleset
 from semsupervisor.alerts.rules import Rule
 from semsupervisor.api.verdicts import State
+from semsupervisor.cli.local import once
 from semsupervisor.cli.local.once import Once, look
 from semsupervisor.health.observation import Subject, SubjectKind, Unknown
+from semsupervisor.health.targets import TargetAbsent
 from semsupervisor.kit.clock import SystemClock
 from semsupervisor.settings.load import load
 from semsupervisor.settings.model import Settings
@@ -115,6 +117,15 @@ async def test_targets_in_containers_are_unknown_without_the_engine(tmp_path: Pa
     found = await looked(tmp_path)
     assert isinstance(found.known[NATS].facts["reachable"], Unknown)
     assert isinstance(found.known[SEMSTREAMS].facts["reachable"], Unknown)
+
+
+async def test_a_service_that_the_stack_does_not_have_is_nowhere(tmp_path: Path, port: int) -> None:
+    """A stack without a NATS of its own has none that could be down."""
+    settings, _ = await asyncio.to_thread(configured, tmp_path, port)
+    eye = once._Eye(settings, SystemClock())
+    with pytest.raises(TargetAbsent, match="no container of the service nats"):
+        eye._address("nats")
+    await eye.close()
 
 
 async def test_what_has_to_last_is_not_told_from_one_look(tmp_path: Path, port: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 
 from semsupervisor.errors import EngineError
@@ -14,6 +15,7 @@ from semsupervisor.health.probes.nats_client import ACCOUNT_FACTS, Door, NatsCli
 from semsupervisor.health.targets import AddressOf, TargetAbsent, TargetStopped
 from semsupervisor.kit.clock import SystemClock
 from semsupervisor.settings.forms import Secret
+from semsupervisor.systems.client_certificate import ClientCertificate
 from semsupervisor.systems.jetstream_state import Tier
 from semsupervisor.systems.limits import Bounded, Limit, Unbounded, Unread
 from semsupervisor.systems.nats_account import Account, Usage
@@ -140,6 +142,28 @@ async def test_a_certificate_that_nothing_was_said_about_is_no_fault(
     assert (wrong.outcome, wrong.facts["client_connected"]) == (Outcome.DOWN, False)
     right = await Looking(client, server, Login(ca_file=str(made.file))).look()
     assert right.facts["client_connected"] is True
+
+
+@pytest.mark.integration
+async def test_a_server_that_wants_a_certificate_is_shown_one(
+    server_with: ServerWith, client: NatsClient, tmp_path: Path
+) -> None:
+    """For who set what else it takes, and no certificate, it is down, and said is what is missing."""
+    made = self_signed(tmp_path)
+    files = f"cert_file: '{made.file}', key_file: '{made.key}', ca_file: '{made.file}'"
+    server = server_with(f"tls {{ {files}, verify: true }}")
+    trusting = Login(ca_file=str(made.file))
+    missing = await Looking(client, server, trusting).look()
+    assert (missing.outcome, missing.facts["client_connected"]) == (Outcome.DOWN, False)
+    what = "it wants a certificate of its clients; set checks.nats.client_certificate and checks.nats.client_key"
+    assert what in missing.evidence["client_error"]
+    shown = ClientCertificate(file=str(made.file), key_file=str(made.key))
+    right = await Looking(client, server, msgspec.structs.replace(trusting, certificate=shown)).look()
+    assert right.facts["client_connected"] is True
+    none = ClientCertificate(file=str(tmp_path / "none.pem"))
+    unusable = await Looking(client, server, msgspec.structs.replace(trusting, certificate=none)).look()
+    assert (unusable.outcome, isinstance(unusable.facts["client_connected"], Unknown)) == (Outcome.UNKNOWN, True)
+    assert "none.pem: No such file" in unusable.evidence["client_error"]
 
 
 @pytest.mark.integration

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import ssl
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +16,13 @@ from semsupervisor.health.observation import Observation, Outcome, Subject, Subj
 from semsupervisor.health.probes import reach as module
 from semsupervisor.health.probes.reach import FACTS, FORBIDDEN, Inside, SemstreamsReach
 from semsupervisor.health.targets import TargetAbsent, TargetStopped
-from semsupervisor.systems import netns
+from semsupervisor.systems import nats_greeting, netns
+from semsupervisor.systems.client_certificate import ClientCertificate
 from semsupervisor.systems.connecting import Refused
 from semsupervisor.systems.name_lookup import NotResolved
+from semsupervisor.systems.nats_greeting import Locked
 from semsupervisor.systems.netns import NetworkForbidden, NetworkGone
+from tests.support.certificates import self_signed
 from tests.support.clock import ManualClock
 from tests.support.container_words import container
 
@@ -34,6 +40,7 @@ class Network:
         self.asked: list[str] = []
         self.entered: list[str] = []
         self.sockets: list[socket.socket] = []
+        self.shown: list[ssl.SSLContext | None] = []
 
     def sockets_within(self, network: str, kinds: Sequence[socket.SocketKind]) -> list[socket.socket]:
         """Enter, or fail to."""
@@ -56,9 +63,11 @@ class Network:
             raise Refused(f"{address}:{port}: Connection refused")
         self.asked.append(f"{address}:{port}")
 
-    async def greet(self, stream: socket.socket, timeout_seconds: float) -> bytes:
+    async def visit(self, stream: socket.socket, shown: ssl.SSLContext | None, timeout_seconds: float) -> None:
         """Say what NATS says first."""
-        return self.greeting
+        self.shown.append(shown)
+        if nats_greeting.parse(self.greeting).wants_certificate and shown is None:
+            raise Locked("it wants a certificate")
 
 
 @pytest.fixture
@@ -68,7 +77,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Network:
     monkeypatch.setattr(netns, "sockets_within", pretended.sockets_within)
     monkeypatch.setattr(netns, "resolve", pretended.resolve)
     monkeypatch.setattr(netns, "connect", pretended.connect)
-    monkeypatch.setattr(netns, "greeting", pretended.greet)
+    monkeypatch.setattr(nats_greeting, "visit", pretended.visit)
     return pretended
 
 
@@ -114,7 +123,12 @@ async def test_a_name_that_is_not_found(network: Network) -> None:
     [
         ({4222}, b"INFO {}", [True, False, True], "172.18.0.2:4222: Connection refused"),
         ({8222}, b"INFO {}", [True, True, False], "172.18.0.2:8222: Connection refused"),
-        (set(), b"220 mail", [True, False, True], "172.18.0.2:4222: something else than NATS answers"),
+        (
+            set(),
+            b"220 mail",
+            [True, False, True],
+            "172.18.0.2:4222: what came first is no greeting of NATS: 220 mail",
+        ),
         (
             {4222, 8222},
             b"",
@@ -131,6 +145,50 @@ async def test_ports_that_do_not_answer(
     seen = await look()
     assert values(seen) == reached
     assert seen.evidence == {"error": error}
+
+
+async def test_a_server_that_takes_visits_for_errors_is_left_alone(network: Network) -> None:
+    """It is visited once an hour; meanwhile that NATS is reached is unknown, and for which reason."""
+    network.greeting = b'INFO {"tls_required":true,"tls_verify":true}'
+    clock, one = ManualClock(), {"semstreams": container(addresses=STACK)}
+    probe = SemstreamsReach(clock, Inside("semstreams", "nats", known, lambda: one), lambda _: 0.0, 3.0)
+    for _ in range(3):
+        (seen,) = await probe.observe()
+        assert values(seen) == [True, Unknown("172.18.0.2:4222: it wants a certificate"), True]
+        assert (seen.outcome, seen.evidence) == (Outcome.OK, {})
+        clock.advance(60.0)
+    assert len(network.shown) == 1
+    clock.advance(3600.0)
+    await probe.observe()
+    assert len(network.shown) == 2
+
+
+async def test_a_certificate_is_shown_where_one_is_set(network: Network, tmp_path: Path) -> None:
+    """Its files are read before each visit; without them none is made."""
+    network.greeting = b'INFO {"tls_required":true,"tls_verify":true}'
+    made = self_signed(tmp_path)
+    shown = ClientCertificate(file=str(made.file), key_file=str(made.key))
+    one = {"semstreams": container(addresses=STACK)}
+    probe = SemstreamsReach(ManualClock(), Inside("semstreams", "nats", known, lambda: one, shown), lambda _: 0.0, 3.0)
+    assert values((await probe.observe())[0]) == [True, True, True]
+    await asyncio.to_thread(made.key.unlink)
+    reached = (await probe.observe())[0].facts["nats_reachable_inside"]
+    assert isinstance(reached, Unknown)
+    assert "cannot use the client's certificate" in reached.reason
+    assert len(network.shown) == 1
+
+
+async def test_nats_on_the_hosts_network_is_not_looked_for_by_its_name(network: Network) -> None:
+    """No network knows it by the name of its service, unless the container's own list of hosts does."""
+    both = {
+        "semstreams": container(addresses=STACK),
+        "nats": container(addresses={"host": ""}),
+    }
+    probe = SemstreamsReach(ManualClock(), Inside("semstreams", "nats", known, lambda: both), lambda _: 0.0, 3.0)
+    (seen,) = await probe.observe()
+    assert (seen.outcome, seen.facts, network.entered) == (Outcome.NOT_OFFERED, {}, [])
+    both["semstreams"] = container(addresses=STACK, extra_hosts={"nats": "172.17.0.1"})
+    assert values((await probe.observe())[0]) == [True, True, True]
 
 
 async def test_a_name_of_its_own_list_of_hosts(network: Network) -> None:
