@@ -93,7 +93,8 @@ class TaskOwner:
             log.exception("task.failed", task=name)
 
     async def _guarded(self, health: LoopHealth, turn: Callable[[], Awaitable[Any]]) -> None:
-        while True:
+        # What a turn awaits may keep a cancellation to itself (asyncio.wait_for up to Python 3.11).
+        while not _is_to_end():
             try:
                 await turn()
                 await asyncio.sleep(0)  # a turn that never waits must not keep all others from theirs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 
@@ -127,6 +128,22 @@ async def test_cancelling_a_loop_ends_it(owned: Owned) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    assert owned.owner.loops["watch"].failures_total == 0
+
+
+async def test_a_turn_that_keeps_a_cancellation_to_itself_is_the_last(owned: Owned) -> None:
+    """A loop ends with the turn in which it is cancelled, even if something that the turn awaits hides that."""
+    asleep = asyncio.Event()
+
+    async def turn() -> None:
+        asleep.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    owned.owner.loop("watch", turn)
+    await asleep.wait()
+    async with asyncio.timeout(30):
+        await owned.owner.stop()
     assert owned.owner.loops["watch"].failures_total == 0
 
 

@@ -111,7 +111,7 @@ class Traffic:
 
     async def _publish(self, stream: JetStreamContext) -> None:
         pause = 1.0 / self._environment.messages_per_second
-        while True:
+        while _goes_on():
             await asyncio.sleep(pause)
             for _ in range(1 + min(self.buffered, 20)):
                 await self._publish_one(stream)
@@ -137,7 +137,7 @@ class Traffic:
 
     async def _consume(self, stream: JetStreamContext) -> None:
         subscription = await stream.pull_subscribe(SUBJECT, durable=CONSUMER, stream=STREAM)
-        while True:
+        while _goes_on():
             if self._faults.get("backlog"):
                 self._figures.pending = (await subscription.consumer_info()).num_pending or 0
                 await asyncio.sleep(1.0)
@@ -163,7 +163,7 @@ class Traffic:
     async def _check(self, client: Client, settings: KeyValue) -> None:
         """Measure the round trip, follow the KV configuration, and obey a requested disconnection."""
         next_check = 0.0
-        while True:
+        while _goes_on():
             if self._faults.get("nats_disconnect") is not None:
                 raise Disconnected("disconnected on request")
             if not client.is_connected:
@@ -190,6 +190,12 @@ class Traffic:
 
     async def _note(self, error: Exception) -> None:
         self._log.write("warn", "nats", "NATS client error", error=str(error) or type(error).__name__)
+
+
+def _goes_on() -> bool:
+    """Whether nobody has ended this task; up to Python 3.11 asyncio.wait_for, which nats-py uses, may hide that."""
+    task = asyncio.current_task()
+    return task is not None and not task.cancelling()
 
 
 async def _bucket(stream: JetStreamContext, name: str, history: int) -> KeyValue:
