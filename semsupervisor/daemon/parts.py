@@ -28,7 +28,7 @@ from semsupervisor.health.probes.semstreams_metrics import SemstreamsMetrics
 from semsupervisor.health.probing import Probe
 from semsupervisor.health.reaching import Endpoint, Get
 from semsupervisor.health.stored_flows import StoredFlows
-from semsupervisor.health.targets import AddressOf, Target
+from semsupervisor.health.targets import AddressOf, Target, service_of
 from semsupervisor.health.usual import UsualNumber
 from semsupervisor.kit.clock import Clock, SystemClock
 from semsupervisor.settings.checks import CheckSettings, CommandCheck, CustomCheck, HttpCheck, NatsCheck, TcpCheck
@@ -248,6 +248,7 @@ def door(nats: NatsCheck, means: Means) -> Door:
     return Door(nats.client, means.address_of, login)
 
 
+        server_name=service_of(nats.client),
 def monitor(nats: NatsCheck, means: Means) -> Endpoint:
     """Return the monitoring port of NATS, to be asked for as much as it may answer."""
     return _endpoint(nats.monitor, means, partial(means.http.get, largest_bytes=LARGEST_ANSWER_BYTES))

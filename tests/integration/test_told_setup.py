@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.support.authority import Authority
 from tests.support.demo_stack import DemoStack, DemoStackFactory
 from tests.support.engine import Engine
 from tests.support.images import DemoImages
-from tests.support.rows import DIED, NATS, Plays, Row, from_host, idle
+from tests.support.rows import DIED, NATS, Plays, Row, files, from_host, idle, restored
 from tests.support.scene import Scene, begun, both, ends, fires, watched
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 QUIET_SECONDS = 60.0 * float(os.environ.get("SEMSUPERVISOR_QUIET_MINUTES", "2"))
+WITH_TLS = """
+services:
+  nats:
+    volumes: ["./nats.crt:/tls/nats.crt:ro", "./nats.key:/tls/nats.key:ro"]
+  semstreams:
+    volumes: ["./ca.crt:/tls/ca.crt:ro"]
+    environment: {SSL_CERT_FILE: /tls/ca.crt}
+"""
+TRUSTING = """
+[checks.nats]
+client_ca_file = "{file}"
+[checks.certificates.nats]
+address = "container:nats:4222"
+starttls = "nats"
+ca_file = "{file}"
+"""
 REFUSED = ("supervisor_settings_refused", "supervisor:settings")
 
 
@@ -57,6 +76,31 @@ def test_a_server_without_a_published_port_is_watched_as_well(demo_stacks: DemoS
         scene.await_calm()
         assert scene.told == [*both("container_died", NATS)]
     stack.down()
+
+
+@pytest.mark.table
+def test_a_server_with_tls_is_watched_as_well(healthy_stack: DemoStack, tmp_path: Path) -> None:
+    """Where clients of NATS have to come by TLS it is looked at from each side, and its death alone is told."""
+    authority, now = Authority(tmp_path / "authority"), datetime.now(UTC)
+    shown = authority.issue(now - timedelta(hours=1), now + timedelta(days=90), "DNS:nats")
+    with restored(healthy_stack):
+        for name, file in (("ca.crt", authority.file), ("nats.crt", shown.file), ("nats.key", shown.key)):
+            shutil.copy(file, healthy_stack.folder / name)
+        (healthy_stack.folder / "tls.yml").write_text(WITH_TLS)
+        conf = healthy_stack.folder / "nats.conf"
+        conf.write_text(f"{conf.read_text()}\ntls {{ cert_file: /tls/nats.crt, key_file: /tls/nats.key }}\n")
+        healthy_stack.down()
+        files("tls.yml")(healthy_stack)
+        with watched(healthy_stack, tmp_path, TRUSTING.format(file=authority.file), settle="5s") as scene:
+            scene.await_looks()
+            seen = {(one["subject"], one["fact"]): one["value"] for one in scene.daemon.get("/v1/facts")["facts"]}
+            assert seen["nats:nats", "client_connected"] is True
+            assert seen["certificate:nats", "chain_valid"] is True
+            from_host("nats", signal.SIGKILL)(healthy_stack)
+            scene.await_told(*both("container_died", NATS))
+            scene.await_healthy()
+            scene.await_calm()
+            assert scene.told == [*both("container_died", NATS)]
 
 
 def test_settings_that_are_wrong_are_refused_and_told(healthy_stack: DemoStack, scene: Scene) -> None:

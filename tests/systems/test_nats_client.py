@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from semsupervisor.settings.forms import Secret
 from semsupervisor.systems.connecting import Broken, Refused, TimedOut, TlsFailed
 from semsupervisor.systems.nats_account import SUBJECT, parse_account
 from semsupervisor.systems.nats_client import Address, Login, LoginRefused, LoginUnusable, NatsClient, NobodyResponds
+from tests.support.authority import Authority
 from tests.support.certificates import self_signed
 from tests.support.clock import ManualClock
 from tests.support.nats_faults import told
@@ -178,6 +180,19 @@ async def test_tls_is_used_where_the_server_wants_it(
     await client.round_trip(2.0)
     with pytest.raises(TlsFailed, match="no trusted TLS connection: self-signed certificate"):
         await client.connect(at(server), NOBODY, 2.0)
+
+
+async def test_a_certificate_for_another_name_than_the_address_is_taken(
+    server_with: ServerWith, client: NatsClient, tmp_path: Path
+) -> None:
+    """A container's address changes at each start: what its certificate is for is said, and then looked for."""
+    authority, now = Authority(tmp_path / "authority"), datetime.now(UTC)
+    made = authority.issue(now - timedelta(hours=1), now + timedelta(days=1), "DNS:nats")
+    server = server_with(f"tls {{ cert_file: '{made.file}', key_file: '{made.key}' }}")
+    await client.connect(at(server), Login(ca_file=str(authority.file), server_name="nats"), 2.0)
+    await client.round_trip(2.0)
+    with pytest.raises(TlsFailed, match=r"certificate is not valid for '127\.0\.0\.1'"):
+        await client.connect(at(server), Login(ca_file=str(authority.file)), 2.0)
 
 
 async def test_files_that_are_not_there_make_a_login_unusable(client: NatsClient, tmp_path: Path) -> None:
