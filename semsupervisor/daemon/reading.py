@@ -14,6 +14,7 @@ from semsupervisor.daemon.configuration import Configuration, host_name
 from semsupervisor.daemon.upkeep import Folders
 from semsupervisor.health import setup
 from semsupervisor.health.headroom import overcommitted
+from semsupervisor.health.jetstream import left_out
 from semsupervisor.health.last_answers import LastAnswers
 from semsupervisor.health.observation import Observation, SubjectKind, Unknown
 from semsupervisor.health.probes.reach import FORBIDDEN
@@ -113,6 +114,7 @@ def _findings(sources: Sources) -> Sequence[SetupFinding]:
         scripts=sources.folders.scripts.active,
         inside_is_shut=is_shut(sources.pipeline.latest.values()),
         overcommitted=overcommitted(sources.pipeline.latest.values(), nats, watching.containers),
+        left_out=left_out(sources.pipeline.latest.values()),
     )
     weak = [
         SetupFinding("settings", text, "see `semsupervisor settings show`") for text in configuration.loaded.findings

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from semsupervisor.health.observation import FactValue, Unknown
+from semsupervisor.health.observation import FactValue, Observation, Unknown
 from semsupervisor.health.series import Series
 from semsupervisor.health.streams import FollowedConsumer, FollowedStream, fullness, is_stuck
 from semsupervisor.systems.jetstream_state import AccountUse, JetStreamState, Tier
@@ -16,6 +17,7 @@ API_WINDOW_SECONDS = 300.0
 LEAST_API_REQUESTS = 20
 MOST_STREAMS = 200
 MOST_CONSUMERS = 200
+TROUBLE_TENTHS = 9
 
 ALWAYS = (
     "jetstream_memory_used_bytes",
@@ -125,21 +127,23 @@ def choose(
     shown_before: Iterable[str],
     at: float,
 ) -> Shown:
-    """Return the fullest streams and the consumers that are worst off; of equal ones those that were shown before.
+    """Return the fullest streams and the consumers that are worst off; of others those that were shown before.
 
-    Consumers without a durable name come and go with their clients: they are counted with their stream only.
+    Only what is in trouble takes the place of another: what comes and goes would be told of each time. Consumers without a durable name come and go with their clients: they are counted with their stream only.
     """
     known = frozenset(shown_before)
 
     def of_stream(name: str) -> tuple[object, ...]:
         state = streams[name].state
         tenths = int(10 * fullness(state))
-        return (-int(state.lost_messages > 0), -tenths, name not in known, -state.bytes, name)
+        trouble = (state.lost_messages > 0, tenths >= TROUBLE_TENTHS and state.discard == "new")
+        return (*map(operator.not_, trouble), name not in known, -tenths, -state.bytes, name)
 
     def of_consumer(name: str) -> tuple[object, ...]:
         state = consumers[name].state
         tenths = int(10 * (ratio(state.ack_pending, state.max_ack_pending) or 0.0))
-        return (not is_stuck(consumers[name], at), -tenths, name not in known, -state.pending, name)
+        trouble = (is_stuck(consumers[name], at), consumers[name].again is not None, tenths >= TROUBLE_TENTHS)
+        return (*map(operator.not_, trouble), name not in known, -tenths, -state.pending, name)
 
     durable = [name for name, one in consumers.items() if one.state.durable]
     first_streams = sorted(streams, key=of_stream)[:MOST_STREAMS]
@@ -150,6 +154,17 @@ def choose(
         len(streams) - len(first_streams),
         len(durable) - len(first_consumers),
     )
+
+
+def left_out(latest: Iterable[Observation]) -> Mapping[str, int]:
+    """Return how many streams and consumers are counted and not looked at one by one, by what they are, if any are."""
+    found = {}
+    for one in latest:
+        for what in ("streams", "consumers"):
+            count = one.facts.get(f"jetstream_{what}_left_out")
+            if isinstance(count, int) and count:
+                found[what] = count
+    return found
 
 
 def _kept(state: JetStreamState, tier: str, account: str | None = None) -> Kept:

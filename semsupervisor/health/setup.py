@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -25,7 +25,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
     `services` is None while the engine could not be listed. `scripts` are the runbook's that the host still runs.
     `inside_is_shut` says that the supervisor lacks the right to look from inside the containers' networks, and
-    `overcommitted` which stores of JetStream may hold more than there is room for.
+    `overcommitted` which stores of JetStream may hold more than there is room for. `left_out` are the streams and
+    consumers that are too many to be looked at one by one, by what they are.
     """
 
     directory_exists: bool
@@ -34,6 +35,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     scripts: tuple[ActiveScript, ...] = ()
     inside_is_shut: bool = False
     overcommitted: tuple[Overcommitted, ...] = ()
+    left_out: Mapping[str, int] = msgspec.field(default_factory=dict)
 
 
 def findings(settings: Settings, around: Surroundings) -> Sequence[SetupFinding]:
@@ -43,6 +45,7 @@ def findings(settings: Settings, around: Surroundings) -> Sequence[SetupFinding]
         *_of_project(settings, around),
         *_of_scripts(around.scripts),
         *_of_jetstream(around.overcommitted),
+        *_of_many(around.left_out),
         *_of_rights(around),
     ]
 
@@ -95,6 +98,15 @@ def _of_jetstream(stores: Sequence[Overcommitted]) -> Sequence[SetupFinding]:
         )
         for one in stores
     )
+
+
+def _of_many(left_out: Mapping[str, int]) -> Sequence[SetupFinding]:
+    if not left_out:
+        return ()
+    counted = " and ".join(f"{count} {what}" for what, count in left_out.items())
+    text = f"JetStream has so many streams or consumers that {counted} are only counted; of the worst off each is looked at"
+    fix = "remove durable consumers and streams that nobody uses: `semsupervisor facts 'consumer:*'` shows those seen"
+    return (SetupFinding("jetstream_too_many", text, fix),)
 
 
 _PLACES = {Store.MEMORY: "memory", Store.STORAGE: "files"}

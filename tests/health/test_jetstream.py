@@ -12,11 +12,13 @@ from semsupervisor.health.jetstream import (
     choose,
     facts,
     fullest,
+    left_out,
 )
-from semsupervisor.health.observation import Unknown
+from semsupervisor.health.observation import Observation, Subject, SubjectKind, Unknown
 from semsupervisor.health.streams import FollowedConsumer, FollowedStream
 from semsupervisor.systems.jetstream_state import AccountUse, StreamState, Tier
 from semsupervisor.systems.limits import Bounded, Limit, Unbounded, Unread
+from tests.support.clock import ManualClock
 from tests.support.jetstream import MIB, consumer, state, stream
 
 
@@ -161,6 +163,33 @@ def test_what_is_shown_stays_shown() -> None:
     many = {f"S{n:03}": FollowedStream(stream(name=f"S{n:03}", bytes=n, max_bytes=Unbounded())) for n in range(300)}
     first = [f"S{n:03}" for n in range(200)]
     assert set(choose(many, {}, first, 0.0).streams) == set(first)
+
+
+def test_what_is_left_out_is_counted() -> None:
+    """By what it is, and only where there is any."""
+    seen = Observation(
+        "nats_jetstream",
+        Subject(SubjectKind.NATS, "nats"),
+        ManualClock().instant(),
+        {"jetstream_streams_left_out": 0, "jetstream_consumers_left_out": 7},
+    )
+    assert left_out([seen]) == {"consumers": 7}
+
+
+def test_only_trouble_takes_the_place_of_another() -> None:
+    """Of very many that are well those shown before stay, whoever has more to do; who is stuck or full is shown."""
+    many = {f"S/{n:03}": FollowedConsumer(consumer(ack_pending=2 * n, pending=n), 300.0) for n in range(300)}
+    first = [f"S/{n:03}" for n in range(200)]
+    assert set(choose({}, many, first, 300.0).consumers) == set(first)
+    many["S/stuck"] = FollowedConsumer(consumer(), 0.0)
+    many["S/again"] = FollowedConsumer(consumer(ack_pending=0), 300.0, again=(0.0, 300.0))
+    many["S/full"] = FollowedConsumer(consumer(ack_pending=950), 300.0)
+    shown = set(choose({}, many, first, 300.0).consumers)
+    assert {"S/stuck", "S/again", "S/full"} == shown - set(first)
+    streams = {f"S{n:03}": FollowedStream(stream(name=f"S{n:03}", bytes=3 * n)) for n in range(300)}
+    streams["REFUSES"] = FollowedStream(stream(name="REFUSES", bytes=95, max_bytes=Bounded(100), discard="new"))
+    known = [f"S{n:03}" for n in range(200)]
+    assert set(choose(streams, {}, known, 0.0).streams) - set(known) == {"REFUSES"}
 
 
 def test_consumers_that_are_worst_off_are_shown() -> None:

@@ -70,6 +70,13 @@ def test_a_store_that_may_outgrow_its_room_is_a_weakness() -> None:
     assert storage.fix == "set max_file_store below that in the jetstream section of the NATS configuration"
 
 
+def test_what_is_too_much_to_be_looked_at_is_a_finding() -> None:
+    """Nobody takes what is only counted for watched."""
+    (found,) = findings(WITH_RECEIVER, msgspec.structs.replace(ALL_THERE, left_out={"streams": 3, "consumers": 800}))
+    assert found.name == "jetstream_too_many"
+    assert "3 streams and 800 consumers are only counted" in found.text
+
+
 def test_what_may_not_be_seen_is_a_weakness() -> None:
     """Without the right to look from inside the containers' networks there is one finding, which names the right."""
     (found,) = findings(WITH_RECEIVER, msgspec.structs.replace(ALL_THERE, inside_is_shut=True))

@@ -22,6 +22,7 @@ from semsupervisor.daemon.configuration import topology
 from semsupervisor.errors import EngineError, EngineForbidden, SupervisorError
 from semsupervisor.health import describing, predecessors, setup, usage
 from semsupervisor.health.headroom import overcommitted
+from semsupervisor.health.jetstream import left_out
 from semsupervisor.health.last_answers import LastAnswers
 from semsupervisor.health.looking import Circumstances
 from semsupervisor.health.observation import ENGINE, FactValue, Observation, Outcome, Subject, Unknown
@@ -150,6 +151,7 @@ class _Eye:
             services=None if self._trouble else tuple(sorted(self._roster.services)),
             scripts=predecessors.active(((one.where, one.command) for one in scheduled), stack.directory),
             overcommitted=overcommitted(seen, stack.nats_service, self._roster.containers),
+            left_out=left_out(seen),
         )
         return setup.findings(self._settings, around)
 

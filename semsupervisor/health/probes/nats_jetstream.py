@@ -28,6 +28,7 @@ from semsupervisor.systems.jetstream_state import JetStreamState
 from semsupervisor.systems.nats_jsz import MOST_PAGES, PAGE, joined, parse_jsz, path
 
 SHORTEST_TIMEOUT_SECONDS = 0.1
+LEFT_OUT = "{} is still there, but no longer among those that are looked at one by one: others are worse off"
 TOO_MANY_CONSUMERS = "the server has more consumers than are read at once"
 
 
@@ -132,11 +133,20 @@ class NatsJetStream:
         return Observation(self.name, Subject(SubjectKind.CONSUMER, name), at, facts, evidence)
 
     def _gone(self, observations: Sequence[Observation], at: Instant) -> Sequence[Observation]:
-        """Return that what was shown before and is not now is gone, and remember what is shown."""
+        """Return that what was shown before and is not now is gone, and remember what is shown.
+
+        What is there all the same has only made room for others that are worse off.
+        """
         now = {one.subject: tuple(one.facts) for one in observations if one.subject != self._subject}
         gone = [subject for subject in self._shown if subject not in now]
         self._shown = now
-        return [Observation(self.name, subject, at, {}, gone=True) for subject in gone]
+        return [
+            Observation(self.name, one, at, {}, gone=True, condition=LEFT_OUT.format(one) if self._is_there(one) else "")
+            for one in gone
+        ]
+
+    def _is_there(self, subject: Subject) -> bool:
+        return subject.name in (self._streams if subject.kind is SubjectKind.STREAM else self._consumers)
 
     def _off(self) -> Sequence[Observation]:
         """Return that JetStream is off, which leaves nothing to be known of its streams."""

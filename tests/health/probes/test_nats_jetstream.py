@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from semsupervisor.errors import SupervisorError
+from semsupervisor.health import jetstream
 from semsupervisor.health.jetstream import ALWAYS
 from semsupervisor.health.observation import Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.probes.nats_jetstream import TOO_MANY_CONSUMERS, NatsJetStream
@@ -76,6 +77,28 @@ async def test_what_is_no_longer_there_is_gone() -> None:
     _, after, later = await looks(answer(SAMPLE), answer(fewer), answer(fewer))
     assert (after[EVENTS].gone, after[WORKER].gone, after[CONFIG].gone) == (True, True, False)
     assert list(later) == [SERVER, CONFIG]
+
+
+async def test_what_makes_room_for_others_was_not_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consumer and a stream that are no longer among those looked at are said to be so, and are counted."""
+    monkeypatch.setattr(jetstream, "MOST_CONSUMERS", 1)
+    monkeypatch.setattr(jetstream, "MOST_STREAMS", 1)
+    more = told()
+    account = more["account_details"][0]
+    events, worker = account["stream_detail"][0], account["stream_detail"][0]["consumer_detail"][0]
+    worse = {**worker, "name": "full", "num_ack_pending": 1000}
+    worse["config"] = {**worker["config"], "durable_name": "full"}
+    events["consumer_detail"].append(worse)
+    refuses = {**events, "name": "REFUSES", "config": {**events["config"], "max_bytes": 1, "discard": "new"}}
+    account["stream_detail"].append({**refuses, "consumer_detail": []})
+    _, after, later = await looks(answer(SAMPLE), answer(more), answer(more))
+    for subject in (EVENTS, WORKER):
+        assert after[subject].gone
+        assert after[subject].condition.startswith(f"{subject} is still there")
+    shown = {Subject(SubjectKind.STREAM, "REFUSES"), Subject(SubjectKind.CONSUMER, "EVENTS/full")}
+    assert set(later) == {SERVER, *shown}
+    facts = later[SERVER].facts
+    assert (facts["jetstream_streams_left_out"], facts["jetstream_consumers_left_out"]) == (2, 1)
 
 
 @pytest.mark.parametrize(
