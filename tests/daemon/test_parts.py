@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from semsupervisor.daemon.parts import ENGINE_ROOT, Means, paths, probes
+from semsupervisor.daemon.parts import ENGINE_ROOT, Means, door, paths, probes
 from semsupervisor.health.last_answers import LastAnswers
 from semsupervisor.settings.checks import (
     CertificateCheck,
@@ -71,6 +71,14 @@ def test_without_an_address_for_clients_there_is_no_client() -> None:
     found = planned(CheckSettings(nats=NatsCheck(client="")))
     assert "nats_client" not in found
     assert {"nats_health", "nats_varz", "nats_jetstream", "nats_connz"} <= found.keys()
+
+
+@pytest.mark.parametrize(("client", "name"), [("container:nats:4222", "nats"), ("nats.lan:4222", "")])
+def test_a_containers_certificate_is_to_be_for_its_service(client: str, name: str) -> None:
+    """Its address changes at each start; any other address is what its certificate is for."""
+    clock = ManualClock()
+    means = Means(clock, HttpClient(clock), lambda _: None, str, lambda _: 0.0, dict, LastAnswers(clock))
+    assert door(NatsCheck(client=client), means).login.server_name == name
 
 
 def test_the_operators_own_checks_are_made() -> None:
