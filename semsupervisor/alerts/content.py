@@ -42,6 +42,7 @@ _THINGS = {
     SubjectKind.CONSUMER: "consumer",
     SubjectKind.CERTIFICATE: "certificate of",
     SubjectKind.CHECK: "check of your own",
+    SubjectKind.BACKUP: "backups,",
     SubjectKind.PROBE: "check",
     SubjectKind.RECEIVER: "receiver",
 }

@@ -217,6 +217,18 @@ FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
         "http_status": float,
         "exit_code": float,
     },
+    SubjectKind.BACKUP: {
+        "snapshots": float,
+        "same_disk": bool,
+        "last_complete": bool,
+        "last_size_bytes": float,
+        "last_took_seconds": float,
+        "last_suspicions": float,
+        "last_good_at": str,
+        "good_age_seconds": float,
+        "damaged_snapshots": float,
+        "room_left_bytes": float,
+    },
     SubjectKind.PROBE: {"stale_intervals": float},
     SubjectKind.SUPERVISOR: {
         "failing_loops": float,
@@ -226,6 +238,7 @@ FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
         "removed": bool,
         "refused": bool,
         "stuck_jobs": float,
+        "failed_jobs": float,
     },
     SubjectKind.RECEIVER: {"dead_letters": float, "oldest_waiting_seconds": float, "failing": bool, "resting": bool},
 }

@@ -34,6 +34,7 @@ _LABELS = {
     SubjectKind.CONSUMER: "consumer",
     SubjectKind.CERTIFICATE: "endpoint",
     SubjectKind.CHECK: "check",
+    SubjectKind.BACKUP: "of",
     SubjectKind.FILESYSTEM: "mountpoint",
     SubjectKind.ENGINE: "engine",
     SubjectKind.HOST: "host",

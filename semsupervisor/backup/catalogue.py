@@ -23,7 +23,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     kind: str
     taken_at: datetime | None = None
+    took_seconds: float = 0.0
     size_bytes: int = 0
+    content_bytes: int = 0
     streams: int = 0
     messages: int = 0
     complete: bool = False
@@ -77,7 +79,9 @@ def _entry(folders: Folders, snapshot_id: str) -> Entry:
             id=snapshot_id,
             kind=found.kind.value,
             taken_at=found.began_at,
+            took_seconds=(found.ended_at - found.began_at).total_seconds(),
             size_bytes=found.size_bytes,
+            content_bytes=found.content_bytes,
             streams=len(found.streams),
             messages=found.messages,
             complete=found.is_complete,

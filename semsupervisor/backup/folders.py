@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -113,6 +113,13 @@ class Folders:
             there = next(folder for folder in (self.root, *self.root.parents) if folder.exists())
             usage = shutil.disk_usage(there)
             return Space(usage.free, usage.total)
+
+    def shares_disk(self, folders: Iterable[str]) -> bool:
+        """Tell whether the snapshots are on one file system with any of those folders. Raises: TargetUnusable."""
+        with _translated(f"cannot look at the file system of {self.root}"):
+            there = next(folder for folder in (self.root, *self.root.parents) if folder.exists())
+            own = there.stat().st_dev
+            return any(Path(folder).exists() and Path(folder).stat().st_dev == own for folder in folders)
 
 
 class Writer:

@@ -84,6 +84,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return sum(file.size_bytes for file in self.files.values())
 
     @property
+    def content_bytes(self) -> int:
+        """Return what its streams take in the server's store."""
+        return sum(count(stream.state.get("bytes")) for stream in self.streams)
+
+    @property
     def messages(self) -> int:
         """Return how many messages its streams hold at least."""
         return sum(count(stream.state.get("messages")) for stream in self.streams)

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 
 import msgspec
 import structlog
@@ -24,6 +25,9 @@ from semsupervisor.store.journal import Journal
 log = structlog.get_logger(__name__)
 
 LAST_SHOWN = 3
+# Among so many of the newest jobs the last one of each kind is looked for at the start.
+LAST_LOOKED_AT = 50
+FAILED_SECONDS = 86_400.0
 JOBS = Subject(SubjectKind.SUPERVISOR, "jobs")
 PATIENCE_SECONDS = 5.0
 PATIENCE_WITH_THE_STACK_SECONDS = 100.0
@@ -57,6 +61,7 @@ class Acting:
         self._runner = Runner(clock, book, owner, kinds, self._tell)
         self._taken_up = False
         self._last: deque[JobRecord] = deque(maxlen=LAST_SHOWN)
+        self._last_of_kind: dict[str, JobRecord] = {}
 
     async def take_up(self) -> None:
         """Finish or undo what an earlier run left open; until that is known nothing new is begun.
@@ -67,8 +72,9 @@ class Acting:
             await self._book.hold()
             await self._runner.take_up()
             self._taken_up = True
-            ended = [job for job in await self._book.newest(LAST_SHOWN) if not job.is_open]
-            self._last.extend(reversed(ended))
+            ended = [job for job in reversed(await self._book.newest(LAST_LOOKED_AT)) if not job.is_open]
+            self._last.extend(ended)
+            self._last_of_kind |= {job.kind: job for job in ended}
 
     async def settle(self, wanted: Wanted, limit_seconds: float) -> Sequence[JobRecord]:
         """Finish or undo what is wanted of all that was left open, and return it as it is after that, or in the end.
@@ -122,13 +128,21 @@ class Acting:
             self._book.release()
 
     async def observe(self) -> Sequence[Observation]:
-        """Return how many jobs are stuck, and which; nothing before it is known what an earlier run left."""
+        """Return how many jobs are stuck, and of how many kinds the last one failed within a day, and which these are.
+
+        Nothing before it is known what an earlier run left.
+        """
         if not self._taken_up:
             return ()
+        at = self._clock.instant()
         stuck = [job for job in self._runner.open_jobs if job.state is JobState.STUCK]
-        evidence = {"jobs": "; ".join(f"{job.title} ({job.id}): {job.error}" for job in stuck)} if stuck else {}
-        facts = {"stuck_jobs": float(len(stuck))}
-        return [Observation(self.name, JOBS, self._clock.instant(), facts, evidence)]
+        undone = [job for job in self._last_of_kind.values() if failed(job, at.wall)]
+        evidence = {
+            "jobs": "; ".join(f"{job.title} ({job.id}): {job.error}" for job in stuck),
+            "failed": "; ".join(f"{job.title} ({job.id}): {job.cause}" for job in undone),
+        }
+        facts = {"stuck_jobs": float(len(stuck)), "failed_jobs": float(len(undone))}
+        return [Observation(self.name, JOBS, at, facts, {name: text for name, text in evidence.items() if text})]
 
     def readings(self) -> JobReadings:
         """Return what the API may read and ask for."""
@@ -171,7 +185,15 @@ class Acting:
                 log.info("job.goes_on", job=job.id, kind=job.kind, state=job.state.value)
         if not job.is_open:
             self._last.append(job)
+            self._last_of_kind[job.kind] = job
             await self._ended()
+
+
+def failed(job: JobRecord, now: datetime) -> bool:
+    """Tell whether a job ended because a step failed, within a day; one that was cancelled or cut off did not."""
+    if job.state is not JobState.UNDONE or job.ended_at is None or job.cancelled:
+        return False
+    return (now - job.ended_at).total_seconds() < FAILED_SECONDS and any(step.error for step in job.steps)
 
 
 async def trim_jobs(journal: Journal) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import structlog
 
 from semsupervisor.api.readings import BackupReadings, SnapshotReading
@@ -22,13 +24,14 @@ from semsupervisor.backup.hot import HotBackup
 from semsupervisor.backup.hot import Request as HotRequest
 from semsupervisor.backup.monitor import Ask
 from semsupervisor.backup.stack_files import StackFiles
+from semsupervisor.backup.standing import Taken, standing
 from semsupervisor.backup.taking import Source, Taking
 from semsupervisor.backup.verdicts import Look, Verdicts
 from semsupervisor.daemon import parts
 from semsupervisor.daemon.acting import Acting
 from semsupervisor.daemon.configuration import host_name
 from semsupervisor.errors import StoreError, SupervisorError
-from semsupervisor.health.observation import Observation, Subject, SubjectKind
+from semsupervisor.health.observation import BACKUPS, Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.probes.nats_client import Door
 from semsupervisor.jobs.kinds import AnyKind
 from semsupervisor.jobs.runner import Asked
@@ -43,8 +46,18 @@ FOLDER_SECONDS = 8.0
 T = TypeVar("T")
 
 
+class Seen(msgspec.Struct, frozen=True):
+    """What the last look at the folder found: our snapshots, the newest first, and the disk that they are on."""
+
+    taken: Sequence[Taken]
+    free_bytes: int
+    same_disk: bool
+
+
 class Backups:
     """Knows the snapshots, and makes the kinds of job that take and verify them."""
+
+    name = "backups"
 
     def __init__(
         self,
@@ -60,6 +73,7 @@ class Backups:
         self._calls = BlockingCalls()
         self._order = asyncio.Lock()
         self.newest_good: Entry | None = None
+        self._seen: Seen | Unknown = Unknown("the snapshots have not been looked at yet")
 
     def kinds(self) -> Sequence[AnyKind]:
         """Return the kinds of job."""
@@ -70,10 +84,26 @@ class Backups:
         """See which snapshot is the newest good one; a folder that cannot be read leaves it as it was."""
         try:
             found = await self._all()
+            homes = self._means.containers().values()
+            folders = [folder for one in homes for folder in one.folders]
+            space, same_disk = await self._in_folder(lambda target: (target.space(), target.shares_disk(folders)))
         except SupervisorError as error:
             log.warning("backups.not_seen", error=str(error))
+            self._seen = Unknown(str(error))
         else:
             self.newest_good = next((one.entry for one in found if one.good), None)
+            taken = [_taken(one) for one in found if one.entry.taken_at is not None]
+            self._seen = Seen(taken, space.free_bytes, same_disk)
+
+    async def observe(self) -> Sequence[Observation]:
+        """Return how the backups stand as the last look at their folder found them, and how old they are now."""
+        at = self._means.clock.instant()
+        if isinstance(self._seen, Unknown):
+            facts = dict.fromkeys(("snapshots", "good_age_seconds"), self._seen)
+            return [Observation(self.name, BACKUPS, at, facts, {"error": self._seen.reason}, Outcome.UNKNOWN)]
+        seen = self._seen
+        found = standing(seen.taken, seen.free_bytes, same_disk=seen.same_disk, now=at.wall)
+        return [Observation(self.name, BACKUPS, at, found.facts, found.evidence)]
 
     def readings(self, acting: Acting) -> BackupReadings:
         """Return what the API may read and ask for."""
@@ -132,6 +162,22 @@ class Backups:
         directory = self._directory()
         async with self._order:
             return await self._calls.run(str(directory), lambda: ask(Folders(directory)), FOLDER_SECONDS)
+
+
+def _taken(one: SnapshotReading) -> Taken:
+    entry = one.entry
+    return Taken(
+        id=entry.id,
+        taken_at=entry.taken_at or datetime.min.replace(tzinfo=UTC),
+        took_seconds=entry.took_seconds,
+        size_bytes=entry.size_bytes,
+        content_bytes=entry.content_bytes,
+        complete=entry.complete,
+        good=one.good,
+        left_out=tuple(f"{left.what}: {left.why}" for left in entry.left_out if left.is_fault),
+        suspicions=entry.suspicions,
+        damage=one.look.damage if one.look else (),
+    )
 
 
 def nats_version(latest: Iterable[Observation]) -> str:

@@ -238,6 +238,7 @@ def _client(settings: Settings, means: Means) -> Probe:
 def door(nats: NatsCheck, means: Means) -> Door:
     """Return where NATS takes clients, and who comes in."""
     login = Login(
+        server_name=service_of(nats.client),
         username=nats.client_username,
         password=nats.client_password,
         token=nats.client_token,
@@ -248,7 +249,6 @@ def door(nats: NatsCheck, means: Means) -> Door:
     return Door(nats.client, means.address_of, login)
 
 
-        server_name=service_of(nats.client),
 def monitor(nats: NatsCheck, means: Means) -> Endpoint:
     """Return the monitoring port of NATS, to be asked for as much as it may answer."""
     return _endpoint(nats.monitor, means, partial(means.http.get, largest_bytes=LARGEST_ANSWER_BYTES))

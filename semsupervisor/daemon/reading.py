@@ -16,7 +16,7 @@ from semsupervisor.health import setup
 from semsupervisor.health.headroom import overcommitted
 from semsupervisor.health.jetstream import left_out
 from semsupervisor.health.last_answers import LastAnswers
-from semsupervisor.health.observation import Observation, SubjectKind, Unknown
+from semsupervisor.health.observation import BACKUPS, Observation, SubjectKind, Unknown
 from semsupervisor.health.probes.reach import FORBIDDEN
 from semsupervisor.health.probing import ProbeRunner
 from semsupervisor.health.setup import SetupFinding, Surroundings
@@ -113,6 +113,7 @@ def _findings(sources: Sources) -> Sequence[SetupFinding]:
         services=tuple(sorted(watching.services)) if watching.listed and reachable else None,
         scripts=sources.folders.scripts.active,
         inside_is_shut=is_shut(sources.pipeline.latest.values()),
+        **_backups(sources.pipeline.latest.values()),
         overcommitted=overcommitted(sources.pipeline.latest.values(), nats, watching.containers),
         left_out=left_out(sources.pipeline.latest.values()),
     )
@@ -120,6 +121,13 @@ def _findings(sources: Sources) -> Sequence[SetupFinding]:
         SetupFinding("settings", text, "see `semsupervisor settings show`") for text in configuration.loaded.findings
     ]
     return [*setup.findings(settings, around), *weak]
+
+
+def _backups(latest: Iterable[Observation]) -> dict[str, bool]:
+    """Return what the last look at the snapshots says about the set-up; nothing before the first."""
+    facts = next((one.facts for one in latest if one.subject == BACKUPS), {})
+    none = facts.get("snapshots") == 0
+    return {"without_backup": none, "backup_beside_data": not none and facts.get("same_disk") is True}
 
 
 def is_shut(latest: Iterable[Observation]) -> bool:

@@ -242,7 +242,7 @@ class Daemon:
     def _plan(self) -> None:
         """Schedule the probes of the settings and the upkeep; runs under way go on."""
         checks = self._settings.checks
-        probes = (*self._own_probes, self._jobs.acting)
+        probes = (*self._own_probes, self._jobs.acting, self._jobs.backups)
         own = [parts.Planned(probe, checks.interval_seconds, checks.timeout_seconds) for probe in probes]
         planned = [*parts.probes(self._settings, self._means), *own]
         for one in planned:

@@ -24,6 +24,7 @@ class SubjectKind(StrEnum):
     CONSUMER = "consumer"
     CERTIFICATE = "certificate"
     CHECK = "check"
+    BACKUP = "backup"
     PROBE = "probe"
     RECEIVER = "receiver"
 
@@ -46,6 +47,10 @@ ENGINE = Subject(SubjectKind.ENGINE, "docker")
 
 HOST = Subject(SubjectKind.HOST, "host")
 """The host itself."""
+
+
+BACKUPS = Subject(SubjectKind.BACKUP, "snapshots")
+"""The snapshots that the supervisor took of this host."""
 
 
 class Unknown(msgspec.Struct, frozen=True, tag="unknown"):

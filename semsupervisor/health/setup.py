@@ -27,6 +27,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     `inside_is_shut` says that the supervisor lacks the right to look from inside the containers' networks, and
     `overcommitted` which stores of JetStream may hold more than there is room for. `left_out` are the streams and
     consumers that are too many to be looked at one by one, by what they are.
+    `without_backup` says that no snapshot was ever taken, `backup_beside_data` that snapshots are on one file system
+    with the data.
     """
 
     directory_exists: bool
@@ -36,6 +38,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     inside_is_shut: bool = False
     overcommitted: tuple[Overcommitted, ...] = ()
     left_out: Mapping[str, int] = msgspec.field(default_factory=dict)
+    without_backup: bool = False
+    backup_beside_data: bool = False
 
 
 def findings(settings: Settings, around: Surroundings) -> Sequence[SetupFinding]:
@@ -47,6 +51,7 @@ def findings(settings: Settings, around: Surroundings) -> Sequence[SetupFinding]
         *_of_jetstream(around.overcommitted),
         *_of_many(around.left_out),
         *_of_rights(around),
+        *_of_backups(settings, around),
     ]
 
 
@@ -119,3 +124,17 @@ def _of_rights(around: Surroundings) -> Sequence[SetupFinding]:
     text = "whether SemStreams reaches NATS from inside is not seen: the supervisor may not enter containers' networks"
     fix = "run it with CAP_SYS_ADMIN, as the shipped systemd unit does"
     return (SetupFinding("no_view_from_inside", text, fix),)
+
+
+def _of_backups(settings: Settings, around: Surroundings) -> Sequence[SetupFinding]:
+    found = []
+    if around.without_backup:
+        text = f"no backup was taken: there is no snapshot of the supervisor's in {settings.backup.directory}"
+        found.append(SetupFinding("no_backup", text, "take one with: semsupervisor backup now"))
+    if around.backup_beside_data:
+        text = (
+            f"the backups in {settings.backup.directory} are on one file system with the data: they are lost together"
+        )
+        fix = "mount another disk there, or set backup.directory to a folder on one"
+        found.append(SetupFinding("backup_beside_data", text, fix))
+    return found

@@ -106,6 +106,13 @@ EXPECTED = [
     "certificate_unreachable",
     "check_critical",
     "check_warning",
+    "backup_overdue",
+    "backup_incomplete",
+    "backup_suspicious",
+    "backup_damaged",
+    "backup_no_room",
+    "job_stuck",
+    "job_failed",
     "observation_stale",
     "supervisor_loops_failing",
     "supervisor_store_not_writable",
@@ -203,6 +210,13 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
         "chain_valid": True,
     },
     SubjectKind.CHECK: {"state": "ok"},
+    SubjectKind.BACKUP: {
+        "good_age_seconds": 90_000.0,
+        "last_complete": True,
+        "last_suspicions": 0,
+        "damaged_snapshots": 0,
+        "room_left_bytes": 2**30,
+    },
     SubjectKind.PROBE: {"stale_intervals": 2.5},
     SubjectKind.SUPERVISOR: {
         "failing_loops": 0,
@@ -211,6 +225,8 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
         "set_aside": False,
         "removed": False,
         "refused": False,
+        "stuck_jobs": 0,
+        "failed_jobs": 0,
     },
     SubjectKind.RECEIVER: {"dead_letters": 0, "oldest_waiting_seconds": 0.0, "failing": False, "resting": False},
 }
@@ -232,7 +248,7 @@ PROGRAMS = {
     "semsupervisor",
     "timedatectl",
 }
-COMMANDS = {"run", "check", "status", "facts", "alerts", "timeline", "outbox", "settings"}
+COMMANDS = {"run", "check", "status", "facts", "alerts", "timeline", "outbox", "settings", "backup", "jobs"}
 
 
 def by_name(rules: tuple[Rule, ...] | None = None) -> dict[str, Rule]:
@@ -304,6 +320,11 @@ def test_what_may_be_over_in_a_moment_is_waited_for() -> None:
     """Only what is certain when it is seen fires at once: Docker's word on a container, a counter's, our own."""
     at_once = {rule.name for rule in ruleset.defaults() if rule.for_seconds == 0}
     assert at_once == {
+        "backup_incomplete",
+        "backup_suspicious",
+        "backup_damaged",
+        "job_stuck",
+        "job_failed",
         "clock_jumped",
         "nats_restarted",
         "check_critical",
@@ -384,6 +405,7 @@ def test_every_summary_can_be_filled() -> None:
         "client_error",
         "missing_clients",
     }
+    evidence |= {"snapshot", "newest_good", "left_out", "suspicions", "damage", "jobs", "failed"}
     for rule in ruleset.defaults():
         names = set(re.findall(r"\{(\w+)\}", rule.summary))
         course = {"rate", "over"} if rule.over_seconds else set()

