@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from semsupervisor.errors import SupervisorError
 from semsupervisor.health import targets
 from semsupervisor.health.last_answers import NO_NAMES, LastAnswers
 from semsupervisor.health.masking import masked
@@ -28,7 +29,7 @@ from semsupervisor.health.probes.semstreams_metrics import SemstreamsMetrics
 from semsupervisor.health.probing import Probe
 from semsupervisor.health.reaching import Endpoint, Get
 from semsupervisor.health.stored_flows import StoredFlows
-from semsupervisor.health.targets import AddressOf, Target, service_of
+from semsupervisor.health.targets import AddressOf, Target, TargetStopped, service_of
 from semsupervisor.health.usual import UsualNumber
 from semsupervisor.kit.clock import Clock, SystemClock
 from semsupervisor.settings.checks import CheckSettings, CommandCheck, CustomCheck, HttpCheck, NatsCheck, TcpCheck
@@ -215,7 +216,14 @@ def _slow(settings: Settings, means: Means) -> list[Probe]:
     inside = Inside(settings.stack.semstreams_service, nats, means.address_of, means.containers, shown)
     probes: list[Probe] = [
         NatsJetStream(means.clock, monitor(checks.nats, means), nats, checks.timeout_seconds),
-        NatsConnz(means.clock, small, nats, checks.timeout_seconds, checks.nats.expected_clients),
+        NatsConnz(
+            means.clock,
+            small,
+            nats,
+            checks.timeout_seconds,
+            checks.nats.expected_clients,
+            rests=partial(_rests, means, settings.stack.semstreams_service),
+        ),
         SemstreamsReach(means.clock, inside, means.lag_since, checks.timeout_seconds),
     ]
     if checks.nats.client:
@@ -262,6 +270,17 @@ def _run(means: Means, service: str) -> object:
     """Return what tells one run of a service's container from the next."""
     container = means.containers().get(service)
     return (container.id, container.started_at) if container else None
+
+
+def _rests(means: Means, service: str) -> str:
+    """Return why a service's container is known not to run, nothing if it is not."""
+    try:
+        means.address_of(service)
+    except TargetStopped as error:
+        return str(error)
+    except SupervisorError:
+        return ""
+    return ""
 
 
 def _endpoint(target: str, means: Means, get: Get, names: Mapping[str, str] = NO_NAMES) -> Endpoint:

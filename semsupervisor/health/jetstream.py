@@ -129,7 +129,8 @@ def choose(
 ) -> Shown:
     """Return the fullest streams and the consumers that are worst off; of others those that were shown before.
 
-    Only what is in trouble takes the place of another: what comes and goes would be told of each time. Consumers without a durable name come and go with their clients: they are counted with their stream only.
+    Only what is in trouble takes the place of another: what comes and goes would be told of each time. Consumers
+    without a durable name come and go with their clients: they are counted with their stream only.
     """
     known = frozenset(shown_before)
 

@@ -109,7 +109,7 @@ def _of_many(left_out: Mapping[str, int]) -> Sequence[SetupFinding]:
     if not left_out:
         return ()
     counted = " and ".join(f"{count} {what}" for what, count in left_out.items())
-    text = f"JetStream has so many streams or consumers that {counted} are only counted; of the worst off each is looked at"
+    text = f"JetStream has so much that {counted} are only counted: those that are worst off are looked at one by one"
     fix = "remove durable consumers and streams that nobody uses: `semsupervisor facts 'consumer:*'` shows those seen"
     return (SetupFinding("jetstream_too_many", text, fix),)
 

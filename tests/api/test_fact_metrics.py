@@ -57,10 +57,12 @@ def test_a_state_has_a_series_for_each_that_it_may_have() -> None:
 
 
 def test_free_text_is_no_label() -> None:
-    """What SemStreams says of its flows may be worded anew each time: no metric holds it."""
+    """What SemStreams says of its flows, and a server's name for itself, may be another each time: no metric holds it."""
     world = World()
     world.see(SubjectKind.SEMSTREAMS, "semstreams", {"flows": "3 of 7 running"})
+    world.see(SubjectKind.NATS, "nats", {"server_id": "NA366VWJBQ"}, source="a")
     assert "flows" not in rendered(world)
+    assert "server_id" not in rendered(world)
 
 
 def test_other_texts_are_labels_of_an_info() -> None:

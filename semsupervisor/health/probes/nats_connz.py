@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from semsupervisor.errors import SupervisorError
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
@@ -21,6 +21,8 @@ SHORTEST_TIMEOUT_SECONDS = 0.1
 class NatsConnz:
     """Looks for each of the expected clients by the name that it gives itself; `expected` are shell patterns.
 
+    `rests` says why nobody is expected just now, nothing if they are: the stack's own program does not run, which is
+    told by itself.
     Whoever reads slower than it is sent to has bytes pending, which the server takes for so long as its limit allows.
     """
 
@@ -34,6 +36,7 @@ class NatsConnz:
         timeout_seconds: float,
         expected: Sequence[str],
         *,
+        rests: Callable[[], str] = str,
         page: int = PAGE,
     ) -> None:
         self._clock = clock
@@ -41,6 +44,7 @@ class NatsConnz:
         self._subject = Subject(SubjectKind.NATS, service)
         self._timeout_seconds = timeout_seconds
         self._expected = expected
+        self._rests = rests
         self._page = page
 
     async def observe(self) -> Sequence[Observation]:
@@ -53,6 +57,9 @@ class NatsConnz:
             return [self._unseen(Outcome.NOT_OFFERED, str(error))]
         except SupervisorError as error:
             return [self._unseen(Outcome.UNKNOWN, str(error))]
+        rests = self._rests() if missing else ""
+        if rests:
+            return [self._observation(Unknown(rests), pending_bytes, {})]
         evidence = {"missing_clients": ", ".join(missing)} if missing else {}
         return [self._observation(len(missing), pending_bytes, evidence)]
 

@@ -141,14 +141,12 @@ class NatsJetStream:
         gone = [subject for subject in self._shown if subject not in now]
         self._shown = now
         return [
-            Observation(
-                self.name, one, at, {}, gone=True, condition=LEFT_OUT.format(one) if self._is_there(one) else ""
-            )
-            for one in gone
+            Observation(self.name, subject, at, {}, gone=True, condition=self._still_there(subject)) for subject in gone
         ]
 
-    def _is_there(self, subject: Subject) -> bool:
-        return subject.name in (self._streams if subject.kind is SubjectKind.STREAM else self._consumers)
+    def _still_there(self, subject: Subject) -> str:
+        known = self._streams if subject.kind is SubjectKind.STREAM else self._consumers
+        return LEFT_OUT.format(subject) if subject.name in known else ""
 
     def _off(self) -> Sequence[Observation]:
         """Return that JetStream is off, which leaves nothing to be known of its streams."""

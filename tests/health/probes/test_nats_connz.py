@@ -45,6 +45,17 @@ async def test_who_is_not_there_is_named() -> None:
     )
 
 
+async def test_while_the_stacks_program_rests_nobody_is_missing() -> None:
+    """That its clients are away is unknown then, for that reason; who is there is there."""
+    for names, missing in (((), Unknown("it was stopped")), (("semstreams",), 0)):
+        answering = Answering(connz(*names))
+        probe = NatsConnz(
+            answering.clock, answering.endpoint, "nats", 3.0, ["semstreams"], rests=lambda: "it was stopped"
+        )
+        (observation,) = await probe.observe()
+        assert (observation.facts[MISSING], observation.outcome, observation.evidence) == (missing, Outcome.OK, {})
+
+
 async def test_nobody_at_all_is_everybody_missing() -> None:
     """A server without clients is asked once."""
     observation, paths = await seen(["semstreams"], connz())
