@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.daemon_process import IMPATIENT
 from tests.support.demo_stack import DemoStack, DemoStackFactory
+from tests.support.machine import Machine
 from tests.support.scene import TOLD_SECONDS, Scene, Told, both, mend, watched
 from tests.support.waiting import eventually_sync
 
@@ -41,7 +42,7 @@ class Row:
     in what was gathered, `noted` in the timeline, by kind. `patient` rows run with the shipped patience, others with
     the impatient rules and with `rules`, which are lines of the same table. `before` makes the stack what it has to be
     before the daemon starts; that is undone in the end. All is told `within_seconds` of the mending. After
-    a `silent` row not even an alert that nobody was told of has fired.
+    a `silent` row not even an alert that nobody was told of has fired, but for what is true of the machine itself.
     """
 
     act: Act
@@ -176,7 +177,8 @@ def restored(stack: DemoStack) -> Iterator[None]:
 
 def _watch(row: Row, stack: DemoStack, folder: Path) -> None:
     patience = {"settle": "5s"} if row.patient else {}
-    with watched(stack, folder, *(() if row.patient else (IMPATIENT, row.rules)), **patience) as scene:
+    more = () if row.patient else (IMPATIENT, row.rules)
+    with Machine() as machine, watched(stack, folder, *more, **patience) as scene:
         row.act(stack)
         if row.mend is not None:
             scene.await_told(*(told for told in row.told if told.kind == "firing"))
@@ -187,6 +189,9 @@ def _watch(row: Row, stack: DemoStack, folder: Path) -> None:
         assert sorted(scene.told) == sorted(row.told), scene.told
         _hold_words(row, scene)
         _hold_timeline(row, scene)
+        if row.silent:
+            assert scene.fired() == set()
+            assert machine.denies(scene.fired_of_machine()) == []
 
 
 def _hold_words(row: Row, scene: Scene) -> None:
@@ -204,8 +209,6 @@ def _hold_words(row: Row, scene: Scene) -> None:
 
 
 def _hold_timeline(row: Row, scene: Scene) -> None:
-    if row.silent:
-        assert scene.fired() == set()
     for kind, text in row.noted.items():
         assert any(text in noted for noted in scene.daemon.timeline(kind)), scene.daemon.timeline()
     assert not scene.daemon.timeline("engine.silent")

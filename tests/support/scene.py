@@ -82,9 +82,11 @@ class Scene:
 
     def fired(self) -> set[tuple[str, str]]:
         """Return the alerts, by rule and subject, that have fired in all of this daemon's time, told or not."""
-        episodes = self.daemon.get("/v1/alerts/history", limit=1000)["alerts"]
-        alerts = ((alert["rule"], alert["subject"]) for alert in episodes if alert.get("fired_at"))
-        return {key for key in alerts if self._counts(*key)}
+        return {key for alert in self._episodes() if self._counts(*(key := (alert["rule"], alert["subject"])))}
+
+    def fired_of_machine(self) -> list[dict[str, Any]]:
+        """Return the alerts about the machine itself that have fired in all of this daemon's time, told or not."""
+        return [alert for alert in self._episodes() if not self._counts(alert["rule"], alert["subject"])]
 
     def muted(self) -> dict[tuple[str, str], str]:
         """Return the alerts that fire and are told to nobody, with the reason."""
@@ -121,6 +123,10 @@ class Scene:
             time.sleep(PAUSE_SECONDS)
 
     def _counts(self, rule: str, subject: str) -> bool:
+    def _episodes(self) -> list[dict[str, Any]]:
+        episodes = self.daemon.get("/v1/alerts/history", limit=1000)["alerts"]
+        return [alert for alert in episodes if alert.get("fired_at")]
+
         return rule in OUR_DOING or not self.minded.isdisjoint((rule, subject)) or not subject.startswith(MACHINE)
 
     def _until(self, look: Callable[[], bool], within_seconds: float) -> None:
