@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -11,6 +12,9 @@ import msgspec
 
 FILE_NAME = "manifest.json"
 VERSION = 1
+
+_SEAL = b'\n  "seal": "'
+_END = b'"\n}\n'
 
 
 class Kind(StrEnum):
@@ -99,18 +103,23 @@ class Unusable(ValueError):
 
 
 def encode(manifest: Manifest) -> bytes:
-    """Return a manifest as it is written."""
-    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+    """Return a manifest as it is written: with the SHA-256 of the text itself, without it, as its last line."""
+    text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
+    body = text.removesuffix(b"\n}") + b","
+    return body + _SEAL + hashlib.sha256(body).hexdigest().encode() + _END
 
 
 def decode(content: bytes) -> Manifest:
     """Read a manifest. Raises: Unusable."""
+    body, seal, digest = content.rpartition(_SEAL)
     try:
         version = msgspec.json.decode(content, type=_Versioned).version
         if version > VERSION:
             raise Unusable(
                 f"it is of version {version}, this supervisor knows {VERSION}: use the supervisor that wrote it"
             )
+        if not seal or digest != hashlib.sha256(body).hexdigest().encode() + _END:
+            raise Unusable(f"{FILE_NAME} has another content than it was written with")
         return msgspec.json.decode(content, type=Manifest)
     except msgspec.DecodeError as error:
         raise Unusable(f"{FILE_NAME} cannot be read: {error}") from error

@@ -67,8 +67,11 @@ class Verifier:
 
 def read_manifest(folder: Path) -> Manifest | str:
     """Return a snapshot's manifest, or in words why there is none that can be used."""
+    file = folder / manifests.FILE_NAME
     try:
-        return manifests.decode((folder / manifests.FILE_NAME).read_bytes())
+        if file.is_symlink():
+            return f"{manifests.FILE_NAME} is a link"
+        return manifests.decode(file.read_bytes())
     except FileNotFoundError:
         return f"{manifests.FILE_NAME} is missing"
     except OSError as error:
