@@ -22,7 +22,7 @@ from semsupervisor.kit.blocking import BlockingCalls
 from tests.backup.test_hot import Stack, a_workshop, backed_up
 from tests.support.nats_server import GENERATIONS, NatsServer
 
-pytestmark = pytest.mark.usefixtures("logs")
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("logs")]
 
 PLACES = 11
 Damage = Callable[[Path], object]
