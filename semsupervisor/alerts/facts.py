@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from semsupervisor.health.observation import SubjectKind
 
 FactForm = type[bool] | type[float] | type[str] | tuple[str, ...]
-"""What the values of a fact are: yes or no, numbers of 0 or more, any text, or one of the texts given."""
+"""What the values of a fact are: yes or no, numbers of 0 or more, any text, or one of the texts given.
+
+A number that is a limit may be the word `unlimited`, which is more than any number.
+"""
 
 _STATES = ("created", "running", "paused", "restarting", "exited", "missing")
 

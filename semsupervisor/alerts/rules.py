@@ -11,7 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from semsupervisor.alerts.trends import Trend, ahead_text, filling, rate_text, rising
-from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind, Unknown
+from semsupervisor.health.observation import UNLIMITED, FactValue, Observation, Subject, SubjectKind, Unknown
 from semsupervisor.health.series import Series
 from semsupervisor.kit.text import duration_text
 
@@ -164,6 +164,7 @@ def verdict(rule: Rule, value: FactValue, *, firing: bool) -> Verdict:
 
 
 def _beyond(rule: Rule, value: FactValue, *, firing: bool) -> Verdict:
+    value = math.inf if value == UNLIMITED else value
     if isinstance(value, (Unknown, str)) or isinstance(rule.limit, (Unknown, str)):
         return Verdict.UNKNOWN
     limit = rule.clear if firing and rule.clear is not None else rule.limit

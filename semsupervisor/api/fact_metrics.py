@@ -1,12 +1,14 @@
 """Every fact as a metric: `semsupervisor_<kind>_<fact>`, with the subject's name as the one label. Pure.
 
 Numbers and yes/no are gauges (1 = yes). A text that is one of a few known states has a series for each of them, 1 for
-the one it is in; a time is a gauge of its timestamp; any other text is the label of an `_info` series. What could not
-be read has no sample: `semsupervisor_fact_unknown` lists it, so that no alert is built on a number that nobody saw.
+the one it is in; a time is a gauge of its timestamp; any other text is the label of an `_info` series. A limit that
+there is none of is +Inf. What could not be read has no sample: `semsupervisor_fact_unknown` lists it, so that no alert
+is built on a number that nobody saw.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -16,7 +18,7 @@ from semsupervisor.api.fact_words import WORDS
 from semsupervisor.api.families import Family, family
 from semsupervisor.api.knowledge import Known, merged
 from semsupervisor.api.readings import Readings
-from semsupervisor.health.observation import FactValue, SubjectKind, Unknown
+from semsupervisor.health.observation import UNLIMITED, FactValue, SubjectKind, Unknown
 
 OTHER_STATE = "other"
 LONGEST_LABEL = 100
@@ -65,7 +67,7 @@ def _by_fact(subjects: Iterable[Known]) -> dict[tuple[SubjectKind, str], dict[st
 
 
 def _of_fact(kind: SubjectKind, fact: str, values: Mapping[str, FactValue]) -> Family:
-    numbers = {name: float(value) for name, value in values.items() if isinstance(value, (bool, int, float))}
+    numbers = {name: number for name, value in values.items() if (number := _number(value)) is not None}
     texts = {name: value for name, value in values.items() if isinstance(value, str)}
     form = FACTS[kind].get(fact)
     if isinstance(form, tuple):
@@ -73,9 +75,15 @@ def _of_fact(kind: SubjectKind, fact: str, values: Mapping[str, FactValue]) -> F
     if fact.endswith("_at"):
         stamps = {name: stamp for name, text in texts.items() if (stamp := _timestamp(text)) is not None}
         return _of_numbers(kind, f"{fact.removesuffix('_at')}_timestamp_seconds", stamps)
-    if texts or form is str:
+    if form is str or (texts and form is None):
         return _of_texts(kind, fact, texts)
     return _of_numbers(kind, fact, numbers)
+
+
+def _number(value: FactValue) -> float | None:
+    if value == UNLIMITED:
+        return math.inf
+    return float(value) if isinstance(value, (bool, int, float)) else None
 
 
 def _timestamp(text: str) -> float | None:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from semsupervisor.health.observation import FactValue, Observation, Unknown
+from semsupervisor.health.observation import UNLIMITED, FactValue, Observation, Unknown
 from semsupervisor.health.series import Series
 from semsupervisor.health.streams import FollowedConsumer, FollowedStream, fullness, is_stuck
 from semsupervisor.systems.jetstream_state import AccountUse, JetStreamState, Tier
-from semsupervisor.systems.limits import Bounded, Unread, ratio
+from semsupervisor.systems.limits import Bounded, Unbounded, Unread, ratio
 
 API_WINDOW_SECONDS = 300.0
 LEAST_API_REQUESTS = 20
@@ -200,8 +200,8 @@ def _tier(name: str, tier: Tier, fill: float | None) -> dict[str, FactValue]:
             }
         case Unread(reason=reason):
             return {**facts, **dict.fromkeys((f"{name}_limit_bytes", *shares), Unknown(reason))}
-        case _:
-            return facts
+        case Unbounded():
+            return {**facts, f"{name}_limit_bytes": UNLIMITED}
 
 
 def _of_accounts(state: JetStreamState) -> dict[str, FactValue]:

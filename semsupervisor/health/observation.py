@@ -62,6 +62,9 @@ class Unknown(msgspec.Struct, frozen=True, tag="unknown"):
         return f"unknown ({self.reason})"
 
 
+UNLIMITED = "unlimited"
+"""The value of a limit that there is none of: known, and larger than any number."""
+
 FactValue = bool | int | float | str | Unknown
 
 

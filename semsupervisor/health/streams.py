@@ -11,10 +11,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from semsupervisor.health.observation import FactValue, Unknown
+from semsupervisor.health.observation import UNLIMITED, FactValue, Unknown
 from semsupervisor.kit.text import duration_text
 from semsupervisor.systems.jetstream_state import ConsumerState, StreamState
-from semsupervisor.systems.limits import Bounded, Limit, Unread, ratio
+from semsupervisor.systems.limits import Bounded, Limit, Unbounded, Unread, ratio
 
 CEILING_RATIO = 0.75
 STUCK_SECONDS = 300.0
@@ -119,7 +119,11 @@ def stream_facts(followed: FollowedStream) -> tuple[Facts, Evidence]:
 
 
 def consumer_facts(followed: FollowedConsumer, at: float) -> tuple[Facts, Evidence]:
-    """Return the facts of a consumer at a monotonic time, and in words why it is stuck if it is."""
+    """Return the facts of a consumer at a monotonic time, and in words why it gets nothing done if it does not.
+
+    Whether that has lasted too long is for a rule to say: `stuck_seconds` begins when twice the time is over that its
+    clients are given for a message. `stuck` says it of the usual patience.
+    """
     state = followed.state
     still_seconds = round(at - followed.still_since, 1)
     facts: dict[str, FactValue] = {
@@ -132,10 +136,11 @@ def consumer_facts(followed: FollowedConsumer, at: float) -> tuple[Facts, Eviden
         "paused": state.paused,
         "still_seconds": still_seconds,
         "stuck": is_stuck(followed, at),
+        "stuck_seconds": still_seconds if still_seconds >= ACK_WAITS * state.ack_wait_seconds else 0.0,
         **_limited("max_ack_pending", "ack_pending_ratio", state.ack_pending, state.max_ack_pending),
         **({"waiting_pulls": state.waiting} if state.pull else {}),
     }
-    if not facts["stuck"]:
+    if not facts["stuck_seconds"]:
         return facts, {}
     return facts, {"why": _why_stuck(state), "still": duration_text(still_seconds)}
 
@@ -156,15 +161,15 @@ def fullness(state: StreamState) -> float:
 
 
 def _limited(limit_fact: str, ratio_fact: str, used: int, most: Limit) -> dict[str, FactValue]:
-    """Return the limit and the share of it; neither where there is none, and both unknown where that is not known."""
+    """Return the limit and the share of it, which an unlimited one has not; both unknown where it is not known."""
     match most:
         case Bounded(amount=amount):
             share = ratio(used, most)
             return {limit_fact: amount, **({} if share is None else {ratio_fact: share})}
         case Unread(reason=reason):
             return dict.fromkeys((limit_fact, ratio_fact), Unknown(reason))
-        case _:
-            return {}
+        case Unbounded():
+            return {limit_fact: UNLIMITED}
 
 
 def _at_ceiling(state: StreamState) -> bool | None:

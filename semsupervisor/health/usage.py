@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from semsupervisor.health.observation import FactValue
+from semsupervisor.health.observation import UNLIMITED, FactValue
 from semsupervisor.health.series import Series
 from semsupervisor.kit.clock import Instant
 from semsupervisor.systems.containers import Container, CpuUse, ResourceUse, Traffic
@@ -24,13 +24,14 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 def facts_of(use: ResourceUse, container: Container) -> dict[str, FactValue]:
-    """Return what one look says; what is against a limit only if the container has one."""
-    found: dict[str, FactValue] = {"memory_used_bytes": use.memory.used_bytes}
+    """Return what one look says; a share of a limit only if the container has one."""
+    found: dict[str, FactValue] = {
+        "memory_used_bytes": use.memory.used_bytes,
+        "memory_limit_bytes": container.memory_limit_bytes or UNLIMITED,
+        "cpu_limit_processors": container.cpu_limit or UNLIMITED,
+    }
     if container.memory_limit_bytes:
-        found["memory_limit_bytes"] = container.memory_limit_bytes
         found["memory_used_ratio"] = use.memory.used_bytes / container.memory_limit_bytes
-    if container.cpu_limit:
-        found["cpu_limit_processors"] = container.cpu_limit
     if use.cpu is not None:
         found["cpu_used_seconds_total"] = use.cpu.used_seconds
         found["cpu_throttled_seconds_total"] = use.cpu.throttled_seconds

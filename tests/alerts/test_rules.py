@@ -20,7 +20,7 @@ from semsupervisor.alerts.rules import (
     verdict,
 )
 from semsupervisor.alerts.trends import TOO_EARLY
-from semsupervisor.health.observation import FactValue, Subject, SubjectKind, Unknown
+from semsupervisor.health.observation import UNLIMITED, FactValue, Subject, SubjectKind, Unknown
 from semsupervisor.health.series import Series
 from tests.support.alerting import AT, DIED, DISK, DOWN, FILLING, SERVICE, UNKNOWN, changed, gone, saw
 
@@ -56,6 +56,10 @@ ANY_VALUE: st.SearchStrategy[FactValue] = st.one_of(
         (FILLING, UNKNOWN, False, NOT_KNOWN),
         (FILLING, UNKNOWN, True, NOT_KNOWN),
         (FILLING, math.inf, False, HOLDS),
+        (FILLING, UNLIMITED, False, HOLDS),
+        (FILLING, UNLIMITED, True, HOLDS),
+        (BELOW, UNLIMITED, False, CLEAR),
+        (BELOW, UNLIMITED, True, CLEAR),
         (TEXT_LIMIT, 0.9, False, NOT_KNOWN),
         (UNKNOWN_LIMIT, 0.9, False, NOT_KNOWN),
         (BELOW, 9.9, False, HOLDS),
@@ -85,7 +89,7 @@ ANY_VALUE: st.SearchStrategy[FactValue] = st.one_of(
     ],
 )
 def test_a_value_is_held_against_the_limit(rule: Rule, value: FactValue, firing: bool, found: Verdict) -> None:
-    """Above and below are strict; while it fires the clearing value counts; unknown is never a guess."""
+    """Above and below are strict, no limit is above all; while firing the clearing value counts; unknown is no guess."""
     assert verdict(rule, value, firing=firing) is found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -9,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from semsupervisor.alerts.facts import FACTS
 from semsupervisor.api.fact_metrics import FREE_TEXTS, OWN_KINDS, families
 from semsupervisor.api.families import Rendering
-from semsupervisor.health.observation import FactValue, SubjectKind, Unknown
+from semsupervisor.health.observation import UNLIMITED, FactValue, SubjectKind, Unknown
 from tests.support.api_world import World
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -39,6 +41,15 @@ def test_numbers_and_answers_are_gauges() -> None:
     assert found["semsupervisor_nats_reachable", labels(service="nats")] == 1
     assert found["semsupervisor_filesystem_used_ratio", labels(mountpoint="/")] == 0.42
     assert found["semsupervisor_engine_reachable", labels(engine="docker")] == 1
+
+
+def test_a_limit_that_there_is_none_of_is_infinite() -> None:
+    """In one family with those that are numbers."""
+    world = World()
+    world.see(SubjectKind.SERVICE, "semstreams", {"memory_limit_bytes": UNLIMITED}, source="look")
+    found = samples(world)
+    limits = [found["semsupervisor_service_memory_limit_bytes", labels(service=one)] for one in ("nats", "semstreams")]
+    assert limits == [2**30, math.inf]
 
 
 def test_a_state_has_a_series_for_each_that_it_may_have() -> None:

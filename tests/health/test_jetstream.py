@@ -14,7 +14,7 @@ from semsupervisor.health.jetstream import (
     fullest,
     left_out,
 )
-from semsupervisor.health.observation import Observation, Subject, SubjectKind, Unknown
+from semsupervisor.health.observation import UNLIMITED, Observation, Subject, SubjectKind, Unknown
 from semsupervisor.health.streams import FollowedConsumer, FollowedStream
 from semsupervisor.systems.jetstream_state import AccountUse, StreamState, Tier
 from semsupervisor.systems.limits import Bounded, Limit, Unbounded, Unread
@@ -54,10 +54,10 @@ def test_tiers_are_held_against_their_limits() -> None:
 
 
 def test_a_tier_without_a_limit_has_no_share() -> None:
-    """Without a limit there is none to be near to; one that is not known is not, and no room at all has no share."""
+    """Without a limit, which is said, there is none to be near to; one not known is not, and no room has no share."""
     unlimited = facts(state(storage=Tier(used_bytes=5, limit=Unbounded())), ApiCalls(), 0.0)
     assert "jetstream_storage_used_ratio" not in unlimited
-    assert "jetstream_storage_limit_bytes" not in unlimited
+    assert unlimited["jetstream_storage_limit_bytes"] == UNLIMITED
     unread = facts(state(storage=Tier(used_bytes=5, limit=Unread("odd"))), ApiCalls(), 0.0)
     assert unread["jetstream_storage_used_ratio"] == unread["jetstream_storage_limit_bytes"] == Unknown("odd")
     nothing = facts(state(storage=Tier(used_bytes=5, limit=Bounded(0))), ApiCalls(), 0.0)

@@ -41,12 +41,13 @@ def facts(*states: StreamState) -> dict[str, Any]:
 
 
 def test_a_stream_below_its_ceiling_has_its_share() -> None:
-    """What it holds and the share of its own limit are facts; a limit it does not have is none."""
+    """What it holds and the share of its own limit are facts; a limit it does not have is said to be none."""
     assert facts(stream()) == {
         "messages": 500,
         "used_bytes": 119_000,
         "max_bytes": 10_000_000,
         "used_ratio": 0.0119,
+        "max_messages": "unlimited",
         "first_sequence": 1,
         "last_sequence": 500,
         "consumers": 1,
@@ -181,6 +182,7 @@ def test_the_figures_of_a_consumer_are_facts() -> None:
         "paused": False,
         "still_seconds": 0.0,
         "stuck": False,
+        "stuck_seconds": 0.0,
     }
     assert "waiting_pulls" not in told((0.0, consumer(pull=False)))
     assert "ack_pending_ratio" not in told((0.0, consumer(max_ack_pending=Unbounded())))
@@ -280,8 +282,9 @@ def test_a_look_that_finds_none_does_not_end_what_is_delivered_again() -> None:
 def test_who_is_given_long_for_a_message_is_waited_for() -> None:
     """A consumer whose clients have 10 minutes for a message is not stuck before twice of that."""
     slow = consumer(ack_wait_seconds=600.0)
-    assert told((0.0, slow), (1199.0, slow))["stuck"] is False
-    assert told((0.0, slow), (1200.0, slow))["stuck"] is True
+    before, after = told((0.0, slow), (1199.0, slow)), told((0.0, slow), (1200.0, slow))
+    assert (before["stuck"], before["stuck_seconds"]) == (False, 0.0)
+    assert (after["stuck"], after["stuck_seconds"]) == (True, 1200.0)
 
 
 def test_a_consumer_made_anew_begins_anew() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from semsupervisor.health import usage
+from semsupervisor.health.observation import UNLIMITED
 from semsupervisor.health.usage import Courses
 from semsupervisor.systems.containers import CpuUse, MemoryUse, ResourceUse, Traffic
 from tests.support.container_words import container, instant
@@ -34,8 +35,12 @@ def test_all_facts() -> None:
 
 
 def test_what_is_not_counted_is_left_out() -> None:
-    """Without limits and counts only the memory is told."""
-    assert usage.facts_of(ResourceUse(memory=MemoryUse(50)), container()) == {"memory_used_bytes": 50}
+    """Without counts only the memory is told, and that nothing limits it and the processors."""
+    assert usage.facts_of(ResourceUse(memory=MemoryUse(50)), container()) == {
+        "memory_used_bytes": 50,
+        "memory_limit_bytes": UNLIMITED,
+        "cpu_limit_processors": UNLIMITED,
+    }
 
 
 def test_the_hosts_network_is_nobodys() -> None:

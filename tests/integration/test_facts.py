@@ -92,6 +92,11 @@ def fill_ratio(around: Around, _: str) -> Any:
     return others / (around.jsz()["config"]["max_storage"] - limits)
 
 
+def most(limit: Any) -> Any:
+    """Return a limit as we tell it: Docker writes none as 0, NATS as -1, nats-py as None."""
+    return limit if limit and limit > 0 else "unlimited"
+
+
 def stream(take: Callable[[Any], Any], **tolerance: float) -> Theirs:
     """Return what nats-py says of a stream."""
     return Theirs(lambda around, name: take(around.streams()[name]), **tolerance)
@@ -183,13 +188,13 @@ READINGS: Mapping[SubjectKind, Mapping[str, Theirs | Reason]] = {
         "memory_used_bytes": Theirs(
             lambda around, service: amount(around.stats(service)["MemUsage"].split("/")[0]), **MEMORY
         ),
-        "memory_limit_bytes": state("HostConfig", "Memory"),
+        "memory_limit_bytes": Theirs(lambda around, service: most(around.inspected(service)["HostConfig"]["Memory"])),
         "memory_used_ratio": Theirs(
             lambda around, service: float(around.stats(service)["MemPerc"].rstrip("%")) / 100, near=0.06, share=0.15
         ),
         "cpu_used_ratio": RATE,
         "cpu_limit_processors": Theirs(
-            lambda around, service: around.inspected(service)["HostConfig"]["NanoCpus"] / 1e9
+            lambda around, service: most(around.inspected(service)["HostConfig"]["NanoCpus"] / 1e9)
         ),
         "cpu_used_seconds_total": cgroup(
             "cpuacct.usage",
@@ -343,9 +348,9 @@ READINGS: Mapping[SubjectKind, Mapping[str, Theirs | Reason]] = {
     SubjectKind.STREAM: {
         "messages": stream(lambda info: info.state.messages, **MOVES),
         "used_bytes": stream(lambda info: info.state.bytes, near=100_000, share=0.2),
-        "max_bytes": stream(lambda info: info.config.max_bytes),
+        "max_bytes": stream(lambda info: most(info.config.max_bytes)),
         "used_ratio": stream(lambda info: info.state.bytes / info.config.max_bytes, near=0.01),
-        "max_messages": stream(lambda info: info.config.max_msgs),
+        "max_messages": stream(lambda info: most(info.config.max_msgs)),
         "messages_used_ratio": NOT_HERE,
         "at_ceiling": stream(lambda info: info.config.name == "LEDGER"),
         "refuses_writes": stream(lambda info: info.config.name == "LEDGER"),
@@ -361,7 +366,7 @@ READINGS: Mapping[SubjectKind, Mapping[str, Theirs | Reason]] = {
     SubjectKind.CONSUMER: {
         "pending": consumer(lambda info: info.num_pending, near=50),
         "ack_pending": consumer(lambda info: info.num_ack_pending, near=50),
-        "max_ack_pending": consumer(lambda info: info.config.max_ack_pending),
+        "max_ack_pending": consumer(lambda info: most(info.config.max_ack_pending)),
         "ack_pending_ratio": consumer(lambda info: info.num_ack_pending / info.config.max_ack_pending, near=0.05),
         "redelivered": consumer(lambda info: info.num_redelivered, near=1),
         "deliveries_total": consumer(lambda info: info.delivered.consumer_seq, **MOVES),
@@ -388,7 +393,6 @@ MAY_LACK: Mapping[SubjectKind, tuple[str, ...]] = {
     SubjectKind.FILESYSTEM: ("inodes_used_ratio",),
     SubjectKind.SEMSTREAMS: ("version", "log_errors_total"),
     SubjectKind.NATS: ("expected_clients_missing",),
-    SubjectKind.STREAM: ("max_messages",),
 }
 
 

@@ -12,7 +12,7 @@ import nats
 import pytest
 from nats.js.api import ConsumerConfig, StorageType
 
-from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind
+from semsupervisor.health.observation import UNLIMITED, FactValue, Observation, Subject, SubjectKind
 from semsupervisor.health.probes.nats_jetstream import NatsJetStream
 from semsupervisor.health.probes.nats_varz import NatsVarz
 from semsupervisor.health.reaching import Endpoint
@@ -118,7 +118,7 @@ async def test_what_is_seen_is_what_the_server_and_a_client_say(server: NatsServ
     assert orders["messages"] == info.state.messages
     assert orders["used_bytes"] == info.state.bytes
     assert (orders["first_sequence"], orders["last_sequence"]) == (info.state.first_seq, info.state.last_seq)
-    assert (orders["consumers"], "max_bytes" in orders) == (info.state.consumer_count, False)
+    assert (orders["consumers"], orders["max_bytes"]) == (info.state.consumer_count, UNLIMITED)
     assert of_stream(seen, "FAST").facts["max_bytes"] == fast.config.max_bytes == 50_000
     assert (consumer["pending"], consumer["ack_pending"]) == (worker.num_pending, worker.num_ack_pending) == (5, 5)
     assert (consumer["max_ack_pending"], consumer["ack_pending_ratio"]) == (5, 1.0)
