@@ -224,7 +224,7 @@ class JobAnswer(Answer, frozen=True, kw_only=True):
     """One job. `fine` says that it came to its end and that nothing is to be said against what it did.
 
     `cause` is why it went back, `error` why it is stuck, `notes` what went wrong without being a failure. `snapshot` is
-    what it takes or looks at, empty where it is about none.
+    what it takes or looks at, empty where it is about none; `outcome` says what it did, where there is more to say.
     """
 
     id: str
@@ -241,6 +241,7 @@ class JobAnswer(Answer, frozen=True, kw_only=True):
     error: str
     notes: tuple[str, ...]
     snapshot: str
+    outcome: str
     steps: tuple[StepAnswer, ...]
     progress: ProgressAnswer | None
 

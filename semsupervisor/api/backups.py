@@ -24,6 +24,7 @@ class SnapshotAnswer(Answer, frozen=True, kw_only=True):
     are what may be damage of the source, beside the snapshot before.
 
     `kind` is hot, cold, or runbook for one that the runbook's script wrote. `problem` is why nothing more is known.
+    `pinned` is why it is kept whatever the settings say, null where they decide.
     `verified_level` and `verified_at` tell of the last look at it, null before the first, and `damage` what it found.
     """
 
@@ -38,6 +39,7 @@ class SnapshotAnswer(Answer, frozen=True, kw_only=True):
     left_out: tuple[LeftOutAnswer, ...]
     suspicions: tuple[str, ...]
     note: str
+    pinned: str | None
     problem: str
     verified_level: int | None
     verified_at: Moment | None
@@ -128,6 +130,7 @@ def _snapshot(found: SnapshotReading) -> SnapshotAnswer:
         left_out=tuple(LeftOutAnswer(what=left.what, why=left.why, fault=left.is_fault) for left in entry.left_out),
         suspicions=entry.suspicions,
         note=entry.note,
+        pinned=entry.pinned,
         problem=entry.problem,
         verified_level=look.level if look else None,
         verified_at=look.at if look else None,

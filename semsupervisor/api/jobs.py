@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from semsupervisor.api.answers import Answer, JobAnswer, Moment, ProgressAnswer, StepAnswer
 from semsupervisor.api.readings import Readings
 from semsupervisor.jobs.progress import Progress
-from semsupervisor.jobs.record import JobRecord, JobState, StepRecord
+from semsupervisor.jobs.record import OUTCOME, JobRecord, JobState, StepRecord
 from semsupervisor.jobs.runner import Asked
 
 SNAPSHOT = "snapshot"
@@ -66,6 +66,7 @@ def job(readings: Readings, record: JobRecord) -> JobAnswer:
         error=record.error,
         notes=record.notes,
         snapshot=str(record.data.get(SNAPSHOT) or record.parameters.get(SNAPSHOT) or ""),
+        outcome=str(record.data.get(OUTCOME, "")),
         steps=tuple(_step(step) for step in record.steps),
         progress=_progress(progress) if progress else None,
     )

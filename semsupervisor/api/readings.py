@@ -19,6 +19,7 @@ from semsupervisor.alerts.outbox import Depth
 from semsupervisor.alerts.rules import Rule
 from semsupervisor.backup.catalogue import Entry
 from semsupervisor.backup.manifest import Manifest
+from semsupervisor.backup.retention import Decision
 from semsupervisor.backup.verdicts import Look
 from semsupervisor.health.last_answers import LastAnswer
 from semsupervisor.health.observation import Observation, Subject
@@ -164,6 +165,19 @@ class BackupReadings(msgspec.Struct, frozen=True, kw_only=True):
     verify: Callable[[str, int, str], Awaitable[Asked]]
 
 
+class KeepingReadings(msgspec.Struct, frozen=True, kw_only=True):
+    """Which snapshots are kept, and what may be asked for.
+
+    `plan` says what becomes of each; `prune` is told who asks, `pin` an id and why. Raises: TemporaryError;
+    PermanentError while nothing can be decided; NoSnapshot.
+    """
+
+    plan: Callable[[], Awaitable[Sequence[Decision]]]
+    prune: Callable[[str], Awaitable[Asked]]
+    pin: Callable[[str, str], Awaitable[None]]
+    unpin: Callable[[str], Awaitable[None]]
+
+
 class Readings(msgspec.Struct, frozen=True, kw_only=True):
     """All that the API reads.
 
@@ -201,3 +215,4 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     acts: Acts
     jobs: JobReadings
     backups: BackupReadings
+    keeping: KeepingReadings

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from semsupervisor.api import answers, backup_handlers, fact_handlers, handlers, job_handlers, openapi, service_handlers
+from semsupervisor.api import (
+    answers,
+    backup_handlers,
+    fact_handlers,
+    handlers,
+    job_handlers,
+    keeping_handlers,
+    openapi,
+    service_handlers,
+)
 from semsupervisor.api.access import Access
 from semsupervisor.api.asking import Ask, Handler, Params, Reply, Route
 from semsupervisor.api.backups import OneSnapshotAnswer, SnapshotsAnswer
 from semsupervisor.api.facts import FactsAnswer, RawAnswer
 from semsupervisor.api.jobs import AskedAnswer, JobsAnswer, OneJobAnswer
+from semsupervisor.api.keeping_handlers import KeepingAnswer
 from semsupervisor.api.rules import RulesAnswer
 
 RECEIVER_TIMEOUT_SECONDS = 90.0
@@ -146,6 +156,7 @@ ROUTES: tuple[Route, ...] = (
         OneJobAnswer,
     ),
     _read("/v1/backups", backup_handlers.backups, SnapshotsAnswer, "All snapshots, newest first"),
+    _read("/v1/backups/keeping", keeping_handlers.plan, KeepingAnswer, "Which snapshots would be kept now, and why"),
     _read(
         "/v1/backups/{id}",
         backup_handlers.backup,
@@ -160,6 +171,27 @@ ROUTES: tuple[Route, ...] = (
         "Take a hot backup, as a job",
         backup_handlers.BackUpParams,
         AskedAnswer,
+    ),
+    _act(
+        "/v1/backups/prune",
+        keeping_handlers.prune,
+        JOB_TIMEOUT_SECONDS,
+        "Remove the snapshots that are not kept, as a job",
+        answer=AskedAnswer,
+    ),
+    _act(
+        "/v1/backups/{id}/pin",
+        keeping_handlers.pin,
+        JOB_TIMEOUT_SECONDS,
+        "Keep a snapshot whatever the settings say",
+        keeping_handlers.PinParams,
+    ),
+    _act(
+        "/v1/backups/{id}/unpin",
+        keeping_handlers.unpin,
+        JOB_TIMEOUT_SECONDS,
+        "Let the settings decide about a snapshot again",
+        backup_handlers.SnapshotParams,
     ),
     _act(
         "/v1/backups/{id}/verify",

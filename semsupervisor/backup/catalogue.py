@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -17,7 +17,8 @@ RUNBOOK_KIND = "runbook"
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One snapshot as it is listed. `problem` is why nothing more is known of it, empty if nothing speaks against it.
 
-    `kind` is hot, cold, or runbook for what the runbook's own script wrote.
+    `kind` is hot, cold, or runbook for what the runbook's own script wrote; `host` is where it was taken, empty where
+    that is not known. `pinned` is why it is kept whatever the policy says, None where the policy decides.
     """
 
     id: str
@@ -33,6 +34,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     suspicions: tuple[str, ...] = ()
     note: str = ""
     problem: str = ""
+    host: str = ""
+    pinned: str | None = None
 
 
 class LastTwo(msgspec.Struct, frozen=True):
@@ -44,7 +47,8 @@ class LastTwo(msgspec.Struct, frozen=True):
 
 def entries(folders: Folders) -> Sequence[Entry]:
     """Return all snapshots, newest first by name. It blocks. Raises: TargetUnusable."""
-    return [_entry(folders, snapshot_id) for snapshot_id in reversed(folders.ids())]
+    pins = folders.pins()
+    return [_pinned(_entry(folders, snapshot_id), pins) for snapshot_id in reversed(folders.ids())]
 
 
 def find(folders: Folders, snapshot_id: str) -> tuple[Entry, Manifest | None]:
@@ -53,7 +57,12 @@ def find(folders: Folders, snapshot_id: str) -> tuple[Entry, Manifest | None]:
     Raises: NoSnapshot; TargetUnusable.
     """
     found = read_manifest(folders.path(snapshot_id))
-    return _entry(folders, snapshot_id), found if isinstance(found, Manifest) else None
+    entry = _pinned(_entry(folders, snapshot_id), folders.pins())
+    return entry, found if isinstance(found, Manifest) else None
+
+
+def _pinned(entry: Entry, pins: Mapping[str, str]) -> Entry:
+    return msgspec.structs.replace(entry, pinned=pins.get(entry.id))
 
 
 def last_two(folders: Folders) -> LastTwo:
@@ -88,6 +97,7 @@ def _entry(folders: Folders, snapshot_id: str) -> Entry:
             left_out=found.left_out,
             suspicions=found.suspicions,
             note=found.note,
+            host=found.host,
         )
     archive = folder / RUNBOOK_ARCHIVE
     if archive.is_file():

@@ -19,9 +19,13 @@ import msgspec
 
 from semsupervisor.backup.manifest import FILE_NAME, FileEntry
 from semsupervisor.errors import PermanentError, TemporaryError
-from semsupervisor.kit.files import sync_folder
+from semsupervisor.kit.failpoints import reach
+from semsupervisor.kit.files import sync_folder, write_atomically
 
 PARTIAL_PREFIX = ".partial-"
+DOOMED_PREFIX = ".removing-"
+PIN_PREFIX = ".pinned-"
+LONGEST_PIN_BYTES = 1024
 RUNBOOK_ARCHIVE = "nats-data.tar.gz"
 PIECE_BYTES = 1024 * 1024
 
@@ -97,6 +101,54 @@ class Folders:
         """Remove what grew of a snapshot that did not become one. Raises: TargetUnusable."""
         with _translated(f"cannot remove {self.partial(snapshot_id)}"):
             _remove(self.partial(snapshot_id))
+
+    def remove(self, snapshot_id: str) -> None:
+        """Remove a snapshot, first its name, then the rest, so that no part of it is ever taken for it.
+
+        Raises: NoSnapshot; TargetUnusable.
+        """
+        whole = self.path(snapshot_id)
+        doomed = self.root / f"{DOOMED_PREFIX}{snapshot_id}"
+        with _translated(f"cannot remove {whole}"):
+            _remove(doomed)
+            whole.rename(doomed)
+            sync_folder(self.root)
+            reach("snapshot.renamed")
+            _remove(doomed)
+
+    def remove_rest(self) -> Sequence[str]:
+        """Remove what is left of snapshots whose remover was killed, and return their names. Raises: TargetUnusable."""
+        with _translated(f"cannot remove what is left in {self.root}"):
+            if not self.root.exists():
+                return ()
+            doomed = [entry.name for entry in os.scandir(self.root) if _is_doomed(entry)]
+            for name in doomed:
+                _remove(self.root / name)
+            return sorted(doomed)
+
+    def pin(self, snapshot_id: str, why: str) -> None:
+        """Let a snapshot be kept whatever the policy says, for a reason in words. Raises: NoSnapshot; TargetUnusable.
+
+        It stands beside the snapshot, whose own folder stays as its manifest says.
+        """
+        self.path(snapshot_id)
+        with _translated(f"cannot pin {snapshot_id} in {self.root}"):
+            write_atomically(self.root / f"{PIN_PREFIX}{snapshot_id}", why.encode()[:LONGEST_PIN_BYTES])
+
+    def unpin(self, snapshot_id: str) -> None:
+        """Let the policy decide about a snapshot again. Raises: NoSnapshot; TargetUnusable."""
+        self.path(snapshot_id)
+        with _translated(f"cannot unpin {snapshot_id} in {self.root}"):
+            (self.root / f"{PIN_PREFIX}{snapshot_id}").unlink(missing_ok=True)
+            sync_folder(self.root)
+
+    def pins(self) -> Mapping[str, str]:
+        """Return the ids that are pinned, and why. Raises: TargetUnusable."""
+        with _translated(f"cannot read {self.root}"):
+            if not self.root.exists():
+                return {}
+            files = [entry for entry in os.scandir(self.root) if entry.name.startswith(PIN_PREFIX)]
+            return {file.name.removeprefix(PIN_PREFIX): _beginning(Path(file.path)) for file in files}
 
     def ids(self) -> Sequence[str]:
         """Return the ids of all snapshots, oldest first by name: ours and the runbook's. Raises: TargetUnusable."""
@@ -188,6 +240,16 @@ def _is_snapshot(entry: os.DirEntry[str]) -> bool:
         return False
     folder = Path(entry.path)
     return (folder / FILE_NAME).is_file() or (folder / RUNBOOK_ARCHIVE).is_file()
+
+
+def _is_doomed(entry: os.DirEntry[str]) -> bool:
+    is_ours = entry.name.startswith(DOOMED_PREFIX) and _ID.fullmatch(entry.name.removeprefix(DOOMED_PREFIX))
+    return bool(is_ours) and entry.is_dir(follow_symlinks=False)
+
+
+def _beginning(file: Path) -> str:
+    with file.open("rb") as opened:
+        return opened.read(LONGEST_PIN_BYTES).decode(errors="replace").strip()
 
 
 def _remove(folder: Path) -> None:

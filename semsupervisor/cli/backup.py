@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from semsupervisor.cli import backup_rendering, following, job_rendering
+from semsupervisor.cli import backup_rendering, following, job_rendering, keeping
 from semsupervisor.cli.calling import add_common_options, ask
 from semsupervisor.cli.job_rendering import Follower
 from semsupervisor.cli.rendering import Paper, cleaned, print_json, print_json_line
@@ -29,13 +29,15 @@ def add_parser(subparsers: Any) -> None:
         "show": "show a snapshot with all that it holds; exits 1 if it is not good",
         "verify": "look whether a snapshot still is what its manifest says; exits 1 if not",
     }
+    described |= keeping.COMMANDS
     made = {name: commands.add_parser(name, help=text, description=text) for name, text in described.items()}
     for command in made.values():
         add_common_options(command, below=True)
     made["now"].add_argument("--hot", action="store_true", help="while the stack runs on (the default, and all so far)")
     made["now"].add_argument("--note", default="", metavar="TEXT", help="one line to go with it")
-    for name in ("now", "verify"):
+    for name in ("now", "verify", "prune"):
         made[name].add_argument("--no-wait", action="store_true", help="do not wait for its end")
+    keeping.add_options(made)
     made["show"].add_argument("snapshot", metavar="ID", help="its id in the list")
     which = made["verify"].add_mutually_exclusive_group(required=True)
     which.add_argument("snapshot", metavar="ID", nargs="?", help="its id in the list")
@@ -54,6 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
             return _show(arguments)
         case "verify":
             return _verify(arguments)
+        case "prune":
+            return _carry(arguments, ask(arguments).post("v1", "backups", "prune")) if keeping.plan(arguments) else FINE
+        case "pin" | "unpin":
+            return keeping.change(arguments)
         case _:
             return _list(arguments)
 

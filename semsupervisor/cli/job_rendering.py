@@ -45,6 +45,8 @@ def show(job: Job, now: str, paper: Paper) -> None:
 
 def ending(job: Job, paper: Paper) -> None:
     """Write what is to be said about how a job went, and what to do."""
+    if job["outcome"]:
+        paper.hanging("  ", job["outcome"])
     for note in job["notes"]:
         paper.hanging("  - ", note)
     if job["cause"]:

@@ -16,7 +16,7 @@ from semsupervisor.errors import StoreError, TemporaryError
 from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind
 from semsupervisor.jobs.book import JobBook, trim
 from semsupervisor.jobs.kinds import AnyKind
-from semsupervisor.jobs.record import JobRecord, JobState
+from semsupervisor.jobs.record import OUTCOME, JobRecord, JobState
 from semsupervisor.jobs.runner import Asked, Runner, Wanted
 from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.tasks import TaskOwner
@@ -62,6 +62,11 @@ class Acting:
         self._taken_up = False
         self._last: deque[JobRecord] = deque(maxlen=LAST_SHOWN)
         self._last_of_kind: dict[str, JobRecord] = {}
+
+    @property
+    def open_jobs(self) -> Sequence[JobRecord]:
+        """Return the jobs that are open."""
+        return self._runner.open_jobs
 
     async def take_up(self) -> None:
         """Finish or undo what an earlier run left open; until that is known nothing new is begun.
@@ -173,8 +178,8 @@ class Acting:
             case JobState.QUEUED:
                 await self._note("job.asked", JOBS, f"{job.title} was asked for by {job.asked_by}", facts)
             case JobState.DONE:
-                notes = f"; {'; '.join(job.notes)}" if job.notes else ""
-                await self._note("job.done", JOBS, f"{job.title} is done{notes}", facts)
+                said = [f"{job.title} is done", str(job.data.get(OUTCOME, "")), *job.notes]
+                await self._note("job.done", JOBS, "; ".join(text for text in said if text), facts)
             case JobState.UNDONE:
                 await self._note("job.undone", JOBS, f"{job.title} was undone: {job.cause}", facts)
             case JobState.STUCK:

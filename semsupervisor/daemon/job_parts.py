@@ -13,6 +13,7 @@ from semsupervisor.backup.verdicts import Verdicts
 from semsupervisor.daemon import parts
 from semsupervisor.daemon.acting import Acting, trim_jobs
 from semsupervisor.daemon.backups import LOOK_SECONDS, Backups
+from semsupervisor.daemon.keeping import Keeping
 from semsupervisor.health.observation import FactValue, Observation, Subject
 from semsupervisor.jobs.book import JobBook
 from semsupervisor.jobs.mirror import Mirror
@@ -31,6 +32,7 @@ class JobParts(msgspec.Struct, frozen=True):
 
     acting: Acting
     backups: Backups
+    keeping: Keeping
     journal: Journal
 
     def chores(self, interval_seconds: float) -> Sequence[Job]:
@@ -65,7 +67,10 @@ def build(
 ) -> JobParts:
     """Return the parts. `settings` are asked each time, since a reload replaces them."""
     clock = means.clock
-    backups = Backups(settings, means, lambda: pipeline.latest, Verdicts(store, journal, clock))
+    verdicts = Verdicts(store, journal, clock)
+    keeping = Keeping(settings, clock, verdicts, lambda: acting.open_jobs)
+    backups = Backups(settings, means, lambda: pipeline.latest, verdicts)
     book = JobBook(store, journal, Mirror(Path(store.path).with_name(MIRROR_FOLDER)))
-    acting = Acting(clock, book, owner, backups.kinds(), pipeline.note, backups.look)
-    return JobParts(acting, backups, journal)
+    kinds = (*backups.kinds(), keeping.kind())
+    acting = Acting(clock, book, owner, kinds, pipeline.note, backups.look)
+    return JobParts(acting, backups, keeping, journal)

@@ -9,7 +9,15 @@ import msgspec
 from semsupervisor.alerts.book import Book
 from semsupervisor.alerts.delivery import Delivery
 from semsupervisor.alerts.outbox import Outbox
-from semsupervisor.api.readings import Acts, BackupReadings, JobReadings, Readings, StackReading, StoreReading
+from semsupervisor.api.readings import (
+    Acts,
+    BackupReadings,
+    JobReadings,
+    KeepingReadings,
+    Readings,
+    StackReading,
+    StoreReading,
+)
 from semsupervisor.daemon.configuration import Configuration, host_name
 from semsupervisor.daemon.upkeep import Folders
 from semsupervisor.health import setup
@@ -49,6 +57,7 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
     acts: Acts
     jobs: JobReadings
     backups: BackupReadings
+    keeping: KeepingReadings
 
 
 def readings(sources: Sources) -> Readings:
@@ -81,6 +90,7 @@ def readings(sources: Sources) -> Readings:
         acts=sources.acts,
         jobs=sources.jobs,
         backups=sources.backups,
+        keeping=sources.keeping,
     )
 
 

@@ -193,6 +193,7 @@ class Daemon:
             lag=self._lag,
             jobs=self._jobs.acting.readings(),
             backups=self._jobs.backups.readings(self._jobs.acting),
+            keeping=self._jobs.keeping.readings(self._jobs.acting),
             acts=Acts(
                 testable=lambda: tuple(self._in_force.senders),
                 test_receiver=self._in_force.test,

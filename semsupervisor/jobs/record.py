@@ -9,6 +9,9 @@ from typing import Any
 
 import msgspec
 
+OUTCOME = "outcome"
+"""What a job's data calls the sentence that says what it did, for the timeline and who follows it."""
+
 Json = bool | int | float | str | list[Any] | dict[str, Any] | None
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from semsupervisor.kit import zones
 from semsupervisor.settings import allowed
 from semsupervisor.settings.allowed import Allowed, between, matching
 
@@ -109,6 +110,9 @@ HostHeader = Annotated[str, Allowed('a host as in a Host header such as "edge7.l
 HostName = Annotated[str, Allowed("a host name or an IP address", allowed.is_host)]
 OptionalHostName = Annotated[
     str, Allowed("a host name or an IP address, or empty", lambda text: not text or allowed.is_host(text))
+]
+TimeZone = Annotated[
+    str, Allowed('a time zone such as "Europe/Berlin", or empty', lambda text: not text or zones.is_known(text))
 ]
 Pattern = Annotated[str, Allowed("a regular expression, or empty", allowed.is_pattern)]
 Command = Annotated[

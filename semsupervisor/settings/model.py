@@ -37,9 +37,11 @@ from semsupervisor.settings.forms import (
     ServiceName,
     Settling,
     SeverityName,
+    Size,
     SocketPath,
     SomePatterns,
     Timeout,
+    TimeZone,
     WebAddress,
     Window,
 )
@@ -155,10 +157,33 @@ class StateSettings(Section, frozen=True, kw_only=True):
     timeline_entries: Annotated[int, between(1000, 1_000_000, "from 1000 to 1000000")] = 20_000
 
 
+Places = Annotated[int, between(0, 10_000, "from 0 to 10000")]
+
+
+class KeepSettings(Section, frozen=True, kw_only=True):
+    """How many snapshots are kept: of each hour, day, week and month the newest, of so many that have one.
+
+    `within_seconds` keeps all that are younger; with 0 for all of them nothing goes for want of a place. `size_bytes`
+    is what all together may take, 0B for no bound. What is pinned, and the newest that was read back, is kept anyway.
+    """
+
+    last: Places = 0
+    hourly: Places = 0
+    daily: Places = 7
+    weekly: Places = 0
+    monthly: Places = 0
+    within_seconds: Annotated[Duration, between(0, 3650 * 86_400, "from 0s to 3650d")] = msgspec.field(
+        default=Duration(0), name="within"
+    )
+    size_bytes: Size = msgspec.field(default=Size(0), name="size")
+
+
 class BackupSettings(Section, frozen=True, kw_only=True):
-    """Where backups are kept."""
+    """Where backups are kept, and how many. Empty `time_zone` is the host's: days begin and end by it."""
 
     directory: AbsolutePath = "/backup/semstreams"
+    time_zone: TimeZone = ""
+    keep: KeepSettings = KeepSettings()
 
 
 class ApiSettings(Section, frozen=True, kw_only=True):

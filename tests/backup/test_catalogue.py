@@ -9,7 +9,7 @@ import pytest
 from semsupervisor.backup.catalogue import entries, find
 from semsupervisor.backup.folders import RUNBOOK_ARCHIVE, Folders, NoSnapshot
 from semsupervisor.backup.manifest import FILE_NAME, encode
-from tests.support.snapshot_folder import AT, ID, MANIFEST
+from tests.support.snapshot_folder import AT, ID, MANIFEST, whole
 
 
 def test_everything_is_listed_for_what_it_is(tmp_path: Path) -> None:
@@ -32,3 +32,12 @@ def test_everything_is_listed_for_what_it_is(tmp_path: Path) -> None:
     assert find(folders, "20250101-020000") == (old, None)
     with pytest.raises(NoSnapshot):
         find(folders, "20200101-000000")
+
+
+def test_what_is_pinned_is_listed_as_such(tmp_path: Path) -> None:
+    """With the reason, in the list and by itself."""
+    whole(tmp_path)
+    folders = Folders(tmp_path)
+    assert [one.pinned for one in entries(folders)] == [None]
+    folders.pin(ID, "before v2")
+    assert [(one.pinned, one.host) for one in (*entries(folders), find(folders, ID)[0])] == [("before v2", "edge7")] * 2

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from semsupervisor.backup.folders import (
+    DOOMED_PREFIX,
     PARTIAL_PREFIX,
     RUNBOOK_ARCHIVE,
     Folders,
@@ -95,6 +96,39 @@ def test_what_does_not_become_a_snapshot_is_removed(folders: Folders) -> None:
     folders.discard(snapshot_id)
     folders.discard(snapshot_id)
     assert list(folders.root.iterdir()) == []
+
+
+def test_what_is_removed_loses_its_name_first(folders: Folders) -> None:
+    """A remover that is killed leaves what nobody takes for a snapshot, and the next one removes that and no more."""
+    snapshot_id = taken(folders)
+    left = folders.root / f"{DOOMED_PREFIX}20260201-020000"
+    left.mkdir()
+    (left / "half").write_text("x")
+    (folders.root / f"{DOOMED_PREFIX}photos").mkdir()
+    assert list(folders.remove_rest()) == [left.name]
+    folders.remove(snapshot_id)
+    assert [entry.name for entry in folders.root.iterdir()] == [f"{DOOMED_PREFIX}photos"]
+    with pytest.raises(NoSnapshot):
+        folders.remove(snapshot_id)
+    assert list(Folders(folders.root / "none").remove_rest()) == []
+
+
+def test_a_pin_stands_beside_the_snapshot(folders: Folders) -> None:
+    """With its reason; the snapshot itself stays as it is, and pinning or unpinning again changes nothing."""
+    assert folders.pins() == {}
+    snapshot_id = taken(folders)
+    before = sizes(folders.path(snapshot_id))
+    for why in ("first", "before v2"):
+        folders.pin(snapshot_id, why)
+    assert (folders.pins(), sizes(folders.path(snapshot_id))) == ({snapshot_id: "before v2"}, before)
+    assert list(folders.ids()) == [snapshot_id]
+    for _ in range(2):
+        folders.unpin(snapshot_id)
+    assert folders.pins() == {}
+    with pytest.raises(NoSnapshot):
+        folders.pin("20260101-000000", "")
+    with pytest.raises(NoSnapshot):
+        folders.unpin("../x")
 
 
 def test_only_what_is_a_snapshot_is_listed(folders: Folders, tmp_path: Path) -> None:

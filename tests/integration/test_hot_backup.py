@@ -6,10 +6,12 @@ import asyncio
 import hashlib
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +25,7 @@ from tests.support.daemon_process import DaemonProcess, settings
 from tests.support.demo_stack import DemoStack, DemoStackFactory
 from tests.support.nats_server import GENERATIONS, NatsServer
 from tests.support.restoring import restore
+from tests.support.snapshot_folder import taken
 from tests.support.waiting import eventually_sync
 
 pytestmark = pytest.mark.integration
@@ -243,16 +246,41 @@ def test_a_power_cut_while_going_back_is_gone_back_from(newest: NatsServer, tmp_
         daemon.kill()
 
 
+def test_a_power_cut_while_old_ones_are_removed_loses_none_that_is_kept(newest: NatsServer, tmp_path: Path) -> None:
+    """Killed before, in and after the removal of one, each next run goes on; no half of one is ever listed."""
+    daemon = daemon_for(newest, tmp_path)
+    folder = tmp_path / "backup"
+    folder.mkdir()
+    moments = [datetime.now(UTC) - timedelta(days=day) for day in range(12)]
+    ids = [taken(folder, moment, host=socket.gethostname()) for moment in moments]
+    try:
+        brought_up(daemon, "job.begun.decide:1")
+        asked = begun(daemon, "prune")
+        for failpoint in ("job.acted.decide", "job.begun.remove", "snapshot.renamed", "job.acted.remove"):
+            assert daemon.wait_for_its_end() == -signal.SIGKILL
+            there = {file.name for file in folder.iterdir()}
+            assert set(ids[:7]) <= there
+            assert all(name in ids or name.startswith(".removing-") for name in there)
+            daemon.launch(f"{failpoint}:1")
+        assert daemon.wait_for_its_end() == -signal.SIGKILL
+        brought_up(daemon)
+        assert ended(daemon, asked)["state"] == "done"
+        assert sorted(file.name for file in folder.iterdir()) == sorted(ids[:7])
+        assert [one["id"] for one in daemon.get("/v1/backups")["snapshots"]] == ids[:7]
+    finally:
+        daemon.kill()
+
+
 def brought_up(daemon: DaemonProcess, failpoint: str = "") -> None:
     """Start a daemon and wait until it answers, whatever it has seen by then."""
     daemon.launch(failpoint)
     eventually_sync(lambda: daemon.verdict("/healthz") and "daemon.ready" in daemon.log, within_seconds=30)
 
 
-def begun(daemon: DaemonProcess) -> str:
-    """Ask for a backup of a daemon that may die before it has answered, and return the job's id."""
+def begun(daemon: DaemonProcess, *act: str) -> str:
+    """Ask for a backup, or another act, of a daemon that may die before it has answered, and return the job's id."""
     try:
-        return str(daemon.post("v1", "backups")["job"]["id"])
+        return str(daemon.post("v1", "backups", *act)["job"]["id"])
     except NotReachable:
         (mirrored,) = (daemon.settings.parent / "state" / "jobs").glob("*.json")
         return mirrored.stem

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from msgspec import UNSET
 
-from semsupervisor.settings.forms import Duration, Secret, Section, Size
+from semsupervisor.settings import values
+from semsupervisor.settings.forms import Duration, Secret, Section, Size, TimeZone
 
 
 class Part(Section, frozen=True, kw_only=True):
@@ -35,3 +37,9 @@ def test_durations_and_sizes_are_numbers() -> None:
     """They can be reckoned with: seconds and bytes."""
     assert Duration(90) / 2 == 45.0
     assert Size(1024) + 1 == 1025
+
+
+def test_a_time_zone_is_one_that_the_host_knows() -> None:
+    """Or none, which is the host's own."""
+    assert all(values.read(TimeZone, name) == name for name in ("", "Europe/Berlin", "UTC"))
+    assert values.read(TimeZone, "Mars/Olympus") is UNSET

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from semsupervisor.settings import values
-from semsupervisor.settings.durations import format_duration
-from semsupervisor.settings.forms import Duration, Section
+from semsupervisor.settings.durations import format_duration, format_size
+from semsupervisor.settings.forms import Duration, Section, Size
 from semsupervisor.settings.model import EmailReceiver, Settings, WebhookReceiver
 
 
@@ -28,6 +28,8 @@ def written(default: object) -> object:
     match default:
         case Duration():
             return format_duration(default)
+        case Size():
+            return format_size(default)
         case tuple():
             return list(default)
         case bool() | int() | str():

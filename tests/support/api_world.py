@@ -161,6 +161,7 @@ class World:
             ),
             jobs=self.work.readings(),
             backups=self.work.backups(),
+            keeping=self.work.keeping(),
         )
 
     async def _timeline(

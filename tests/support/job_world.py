@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 
-from semsupervisor.api.readings import BackupReadings, JobReadings, SnapshotReading
+from semsupervisor.api.readings import BackupReadings, JobReadings, KeepingReadings, SnapshotReading
 from semsupervisor.backup.catalogue import Entry
 from semsupervisor.backup.folders import NoSnapshot
 from semsupervisor.backup.manifest import FileEntry, Kind, LeftOut, Manifest, StreamEntry
+from semsupervisor.backup.retention import Decision
 from semsupervisor.backup.verdicts import Look
-from semsupervisor.errors import TemporaryError
+from semsupervisor.errors import SupervisorError, TemporaryError
 from semsupervisor.jobs import steps
 from semsupervisor.jobs.progress import Progress
 from semsupervisor.jobs.record import JobRecord, JobState, StepPlan, StepRecord, StepState
@@ -108,6 +109,7 @@ class JobWorld:
         self.progress: dict[str, Progress] = {}
         self.snapshots: list[SnapshotReading] = []
         self.trouble: TemporaryError | None = None
+        self.undecided: SupervisorError | None = None
         self.asked: list[str] = []
         self.joins = False
 
@@ -132,6 +134,29 @@ class JobWorld:
             now=self._now,
             verify=self._verify,
         )
+
+    def keeping(self) -> KeepingReadings:
+        """Return what the API reads of which snapshots are kept: each that is good."""
+        return KeepingReadings(plan=self._plan, prune=self._prune, pin=self._pin, unpin=self._unpin)
+
+    async def _plan(self) -> Sequence[Decision]:
+        if self.undecided:
+            raise self.undecided
+        return [
+            Decision(one.entry.id, one.good, ("it is good" if one.good else "damaged",)) for one in await self._all()
+        ]
+
+    async def _prune(self, by: str) -> Asked:
+        self.asked.append(f"prune by {by}")
+        return Asked(job("j1", JobState.QUEUED), self.joins)
+
+    async def _pin(self, snapshot_id: str, why: str) -> None:
+        await self._one(snapshot_id)
+        self.asked.append(f"pin {snapshot_id}: {why}")
+
+    async def _unpin(self, snapshot_id: str) -> None:
+        await self._one(snapshot_id)
+        self.asked.append(f"unpin {snapshot_id}")
 
     async def _newest(self, limit: int) -> Sequence[JobRecord]:
         return self.jobs[:limit]

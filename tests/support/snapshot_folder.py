@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from semsupervisor.backup import manifest as manifests
 from semsupervisor.backup.manifest import FileEntry, Kind, Manifest, StreamEntry
@@ -35,6 +38,15 @@ MANIFEST = Manifest(
         StreamEntry(account="$G", name="EV", file=STREAM, config={}, state={}, blocks=1, unpacked_bytes=UNPACKED_BYTES),
     ),
 )
+
+
+def taken(root: Path, at: datetime, **changed: Any) -> str:
+    """Make one of that moment below a folder, some values of its manifest exchanged, and return its id."""
+    snapshot_id = at.strftime("%Y%m%d-%H%M%S")
+    whole(root).rename(root / snapshot_id)
+    manifest = msgspec.structs.replace(MANIFEST, id=snapshot_id, began_at=at, ended_at=at, **changed)
+    (root / snapshot_id / manifests.FILE_NAME).write_bytes(manifests.encode(manifest))
+    return snapshot_id
 
 
 def whole(root: Path) -> Path:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from semsupervisor.cli import job_rendering
 from semsupervisor.cli.rendering import Paper, cleaned, print_json
 from semsupervisor.daemon import settling
-from semsupervisor.jobs.record import JobRecord
+from semsupervisor.jobs.record import OUTCOME, JobRecord
 from semsupervisor.kit.clock import SystemClock
 from semsupervisor.kit.logging import configure as configure_logging
 from semsupervisor.settings.load import load_collecting
@@ -50,6 +50,7 @@ def _plain(job: JobRecord) -> Mapping[str, object]:
         "cause": job.cause,
         "error": job.error,
         "notes": list(job.notes),
+        "outcome": str(job.data.get(OUTCOME, "")),
     }
 
 
