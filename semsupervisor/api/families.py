@@ -48,15 +48,15 @@ class Rendering:
         self._encode = encode
         self._kept: dict[str, tuple[Family, bytes]] = {}
 
-    def render(self, families: Iterable[Family]) -> bytes:
-        """Return the families in their order; those that are missing now are forgotten."""
+    def render(self, families: Iterable[Family]) -> Sequence[bytes]:
+        """Return the families, each by itself, in their order; those that are missing now are forgotten."""
         kept = {}
         for one in families:
             before = self._kept.get(one.name)
             same = before is not None and before[0] == one
             kept[one.name] = before if before and same else (one, self._encode(_Alone(one)))
         self._kept = kept
-        return b"".join(text for _, text in kept.values())
+        return [text for _, text in kept.values()]
 
 
 class _Alone(Collector):

@@ -5,7 +5,7 @@ It has registries of its own: the process-wide one of prometheus-client is neith
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
@@ -42,8 +42,8 @@ class MetricsPage:
     async def render(self, accept: str) -> Page:
         """Return the page, as OpenMetrics to who accepts it, else in the older text format."""
         if OPENMETRICS in accept:
-            return Page(await self._openmetrics.body() + _END, openmetrics.CONTENT_TYPE_LATEST)
-        return Page(await self._text.body(), CONTENT_TYPE_PLAIN_0_0_4)
+            return Page(b"".join([*await self._openmetrics.pieces(), _END]), openmetrics.CONTENT_TYPE_LATEST)
+        return Page(b"".join(await self._text.pieces()), CONTENT_TYPE_PLAIN_0_0_4)
 
 
 class _Form:
@@ -54,19 +54,22 @@ class _Form:
         self._encode = encode
         self._facts = Rendering(encode)
         self._own = Rendering(encode)
-        self._kept = b""
+        self._kept: Sequence[bytes] = ()
         self._kept_version: int | None = None
         self._calls = BlockingCalls()
         self._process = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self._process)
 
-    async def body(self) -> bytes:
-        """Put the page together; the process's numbers come from files of the kernel, so a thread reads them."""
+    async def pieces(self) -> Sequence[bytes]:
+        """Return the page in pieces, since it may be large.
+
+        The process's numbers come from files of the kernel, so a thread reads them.
+        """
         process = await self._calls.run_in_turn("the process", partial(self._encode, self._process), PROCESS_SECONDS)
         version = self._readings.facts_version()
         if self._kept_version != version:
             self._kept, self._kept_version = self._facts.render(fact_metrics.families(self._readings)), version
-        return self._kept + self._own.render(own_metrics.families(self._readings)) + process
+        return [*self._kept, *self._own.render(own_metrics.families(self._readings)), process]
 
 
 def _openmetrics(registry: Collector) -> bytes:

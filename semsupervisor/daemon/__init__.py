@@ -12,6 +12,7 @@ import structlog
 from semsupervisor.daemon.configuration import configure
 from semsupervisor.daemon.root import Daemon
 from semsupervisor.errors import PermanentError, SettingsError
+from semsupervisor.kit import memory
 from semsupervisor.kit.clock import SystemClock
 from semsupervisor.kit.logging import configure as configure_logging
 from semsupervisor.kit.systemd import Notifier
@@ -19,6 +20,8 @@ from semsupervisor.kit.systemd import Notifier
 log = structlog.get_logger(__name__)
 
 FINE, FAILED, USAGE = 0, 1, 2
+# By then each check has looked once, and has what it needs.
+SETTLED_SECONDS = 60.0
 
 
 def run(settings_path: Path | None) -> int:
@@ -32,7 +35,7 @@ def run(settings_path: Path | None) -> int:
         return USAGE
     configure_logging(configuration.settings.log.level, configuration.settings.log.format)
     try:
-        asyncio.run(Daemon(configuration, settings_path, clock, notifier).run())
+        asyncio.run(_run(Daemon(configuration, settings_path, clock, notifier)))
     except ExceptionGroup as group:
         expected, others = group.split(PermanentError)
         if others or expected is None:
@@ -41,3 +44,9 @@ def run(settings_path: Path | None) -> int:
             log.error("daemon.cannot_run", error=str(reason))
         return FAILED
     return FINE
+
+
+async def _run(daemon: Daemon) -> None:
+    memory.give_back()
+    asyncio.get_running_loop().call_later(SETTLED_SECONDS, memory.give_back)
+    await daemon.run()

@@ -19,7 +19,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 def rendered(world: World) -> str:
     """Return the facts of a world as a page."""
-    return Rendering(generate_latest).render(families(world.readings())).decode()
+    return b"".join(Rendering(generate_latest).render(families(world.readings()))).decode()
 
 
 def samples(world: World) -> Samples:

@@ -18,7 +18,7 @@ from tests.support.api_world import World, alert, depth, probe, rule
 
 def samples(world: World) -> dict[str, float]:
     """Return every sample by its name and labels as they stand on the page."""
-    page = Rendering(generate_latest).render(families(world.readings())).decode()
+    page = b"".join(Rendering(generate_latest).render(families(world.readings()))).decode()
     read = text_string_to_metric_families(page)
     return {_written(one.name, one.labels): one.value for family in read for one in family.samples}
 

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from semsupervisor.kit import memory
+
 
 def add_parser(subparsers: Any) -> None:
     """Add the command to the parsers that `ArgumentParser.add_subparsers` returned."""
@@ -21,6 +23,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the daemon to its end and return its exit code."""
+    memory.be_thrifty()
     from semsupervisor import daemon
 
     return daemon.run(arguments.settings)
