@@ -18,7 +18,7 @@ from semsupervisor.alerts.notification import OutboxEntry
 from semsupervisor.alerts.outbox import Depth
 from semsupervisor.alerts.rules import Rule
 from semsupervisor.backup.catalogue import Entry
-from semsupervisor.backup.manifest import Manifest
+from semsupervisor.backup.manifest import Kind, Manifest
 from semsupervisor.backup.retention import Decision
 from semsupervisor.backup.verdicts import Look
 from semsupervisor.health.last_answers import LastAnswer
@@ -155,13 +155,15 @@ class SnapshotReading(msgspec.Struct, frozen=True, kw_only=True):
 class BackupReadings(msgspec.Struct, frozen=True, kw_only=True):
     """The snapshots, and what may be asked for. They are looked up in their folder, the newest good one is remembered.
 
-    `now` takes a note and who asks, `verify` an id, a level and who asks. Raises: TemporaryError; NoSnapshot.
+    `plan` is what a backup of that kind does, step by step. `now` takes the kind, a note and who asks, `verify` an id,
+    a level and who asks. Raises: TemporaryError; NoSnapshot.
     """
 
     all: Callable[[], Awaitable[Sequence[SnapshotReading]]]
     one: Callable[[str], Awaitable[SnapshotReading]]
     newest_good: Callable[[], Entry | None]
-    now: Callable[[str, str], Awaitable[Asked]]
+    now: Callable[[Kind, str, str], Awaitable[Asked]]
+    plan: Callable[[Kind], Sequence[str]]
     verify: Callable[[str, int, str], Awaitable[Asked]]
 
 

@@ -16,7 +16,7 @@ from semsupervisor.api import (
 )
 from semsupervisor.api.access import Access
 from semsupervisor.api.asking import Ask, Handler, Params, Reply, Route
-from semsupervisor.api.backups import OneSnapshotAnswer, SnapshotsAnswer
+from semsupervisor.api.backups import OneSnapshotAnswer, PlanAnswer, SnapshotsAnswer
 from semsupervisor.api.facts import FactsAnswer, RawAnswer
 from semsupervisor.api.jobs import AskedAnswer, JobsAnswer, OneJobAnswer
 from semsupervisor.api.keeping_handlers import KeepingAnswer
@@ -158,6 +158,13 @@ ROUTES: tuple[Route, ...] = (
     _read("/v1/backups", backup_handlers.backups, SnapshotsAnswer, "All snapshots, newest first"),
     _read("/v1/backups/keeping", keeping_handlers.plan, KeepingAnswer, "Which snapshots would be kept now, and why"),
     _read(
+        "/v1/backups/plan",
+        backup_handlers.backup_plan,
+        PlanAnswer,
+        "What a backup would do",
+        backup_handlers.PlanParams,
+    ),
+    _read(
         "/v1/backups/{id}",
         backup_handlers.backup,
         OneSnapshotAnswer,
@@ -168,7 +175,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/backups",
         backup_handlers.back_up,
         JOB_TIMEOUT_SECONDS,
-        "Take a hot backup, as a job",
+        "Take a backup, as a job",
         backup_handlers.BackUpParams,
         AskedAnswer,
     ),
