@@ -13,9 +13,13 @@ from semsupervisor.api import jobs
 from semsupervisor.api.asking import Ask, Params, Refused, Reply
 from semsupervisor.backup.catalogue import RUNBOOK_KIND
 from semsupervisor.backup.folders import NoSnapshot
+from semsupervisor.backup.manifest import Kind
 from semsupervisor.errors import StoreError, TemporaryError
 
 SnapshotId = Annotated[str, Meta(max_length=40, description="the snapshot's id, from /v1/backups")]
+KindName = Annotated[
+    str, Meta(pattern="^(hot|cold)$", description="hot: the stack runs on; cold: it stands still for the copy")
+]
 
 
 class SnapshotParams(Params, frozen=True, kw_only=True):
@@ -25,11 +29,19 @@ class SnapshotParams(Params, frozen=True, kw_only=True):
 
 
 class BackUpParams(Params, frozen=True, kw_only=True):
-    """With which note."""
+    """Which kind, and with which note."""
+
+    kind: KindName = Kind.HOT.value
 
     note: Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", description="one line to go with it")] = (
         ""
     )
+
+
+class PlanParams(Params, frozen=True, kw_only=True):
+    """Which kind."""
+
+    kind: KindName = Kind.HOT.value
 
 
 class VerifyParams(Params, frozen=True, kw_only=True):
@@ -51,10 +63,16 @@ async def backup(ask: Ask[SnapshotParams]) -> Reply:
         return Reply(body=shown.one(ask.readings, await ask.readings.backups.one(ask.params.id)))
 
 
+async def backup_plan(ask: Ask[PlanParams]) -> Reply:
+    """Return what a backup would do; nothing is begun."""
+    kind = Kind(ask.params.kind)
+    return Reply(body=shown.PlanAnswer(kind=kind.value, steps=tuple(ask.readings.backups.plan(kind))))
+
+
 async def back_up(ask: Ask[BackUpParams]) -> Reply:
-    """Ask for a hot backup."""
+    """Ask for a backup."""
     with _refusing():
-        asked = await ask.readings.backups.now(ask.params.note, ask.sender)
+        asked = await ask.readings.backups.now(Kind(ask.params.kind), ask.params.note, ask.sender)
     return Reply(body=jobs.asked(ask.readings, asked))
 
 

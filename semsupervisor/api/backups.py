@@ -20,6 +20,7 @@ class LeftOutAnswer(Answer, frozen=True, kw_only=True):
 class SnapshotAnswer(Answer, frozen=True, kw_only=True):
     """One snapshot. `messages` are those that its streams hold at least.
 
+    `downtime_seconds` is how long the stack did not work for it; of a cold one no streams are named.
     It is `good` when it is complete and every byte was read, at level 1 or above, without finding damage. `suspicions`
     are what may be damage of the source, beside the snapshot before.
 
@@ -39,6 +40,7 @@ class SnapshotAnswer(Answer, frozen=True, kw_only=True):
     left_out: tuple[LeftOutAnswer, ...]
     suspicions: tuple[str, ...]
     note: str
+    downtime_seconds: float
     pinned: str | None
     problem: str
     verified_level: int | None
@@ -52,6 +54,13 @@ class SnapshotsAnswer(Answer, frozen=True, kw_only=True):
     now: Moment
     directory: str
     snapshots: tuple[SnapshotAnswer, ...]
+
+
+class PlanAnswer(Answer, frozen=True, kw_only=True):
+    """What a backup of that kind would do now, step by step."""
+
+    kind: str
+    steps: tuple[str, ...]
 
 
 class StreamInAnswer(Answer, frozen=True, kw_only=True):
@@ -130,6 +139,7 @@ def _snapshot(found: SnapshotReading) -> SnapshotAnswer:
         left_out=tuple(LeftOutAnswer(what=left.what, why=left.why, fault=left.is_fault) for left in entry.left_out),
         suspicions=entry.suspicions,
         note=entry.note,
+        downtime_seconds=entry.downtime_seconds,
         pinned=entry.pinned,
         problem=entry.problem,
         verified_level=look.level if look else None,

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from semsupervisor.backup.folders import RUNBOOK_ARCHIVE, Folders
-from semsupervisor.backup.manifest import LeftOut, Manifest
+from semsupervisor.backup.manifest import Kind, LeftOut, Manifest
 from semsupervisor.backup.verify import read_manifest
 
 RUNBOOK_KIND = "runbook"
@@ -33,6 +33,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     left_out: tuple[LeftOut, ...] = ()
     suspicions: tuple[str, ...] = ()
     note: str = ""
+    downtime_seconds: float = 0.0
     problem: str = ""
     host: str = ""
     pinned: str | None = None
@@ -66,14 +67,14 @@ def _pinned(entry: Entry, pins: Mapping[str, str]) -> Entry:
 
 
 def last_two(folders: Folders) -> LastTwo:
-    """Return the newest snapshot, and the newest one that is complete, as far as they have manifests. It blocks.
+    """Return the newest hot snapshot, and the newest one that is complete: a cold one names no streams. It blocks.
 
     Raises: TargetUnusable.
     """
     newest: Manifest | None = None
     for snapshot_id in reversed(folders.ids()):
         found = read_manifest(folders.path(snapshot_id))
-        if isinstance(found, Manifest):
+        if isinstance(found, Manifest) and found.kind is Kind.HOT:
             newest = newest or found
             if found.is_complete:
                 return LastTwo(newest, found)
@@ -97,6 +98,7 @@ def _entry(folders: Folders, snapshot_id: str) -> Entry:
             left_out=found.left_out,
             suspicions=found.suspicions,
             note=found.note,
+            downtime_seconds=found.downtime_seconds,
             host=found.host,
         )
     archive = folder / RUNBOOK_ARCHIVE

@@ -47,6 +47,14 @@ class StreamEntry(msgspec.Struct, frozen=True, kw_only=True):
     unpacked_bytes: int = 0
 
 
+class ArchiveEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole store in one file, a packed tar: how many files, folders and links are in it, and the files' bytes."""
+
+    file: str
+    members: int
+    content_bytes: int
+
+
 class LeftOut(msgspec.Struct, frozen=True):
     """What is not in it, and why; whether it should be, so that the snapshot is incomplete without it."""
 
@@ -58,6 +66,8 @@ class LeftOut(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of a snapshot. `files` are by their path below its folder, with `/` between the parts.
 
+    `streams` are those of a hot one, `archive` is what a cold one holds in their place; `downtime_seconds` is how long
+    the stack did not work for it.
     `suspicions` say in words what may be damage of the source, beside the snapshot before.
     """
 
@@ -70,6 +80,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: datetime
     files: Mapping[str, FileEntry]
     streams: tuple[StreamEntry, ...] = ()
+    archive: ArchiveEntry | None = None
     left_out: tuple[LeftOut, ...] = ()
     images: Mapping[str, str] = {}
     nats_version: str = ""

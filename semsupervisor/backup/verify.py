@@ -2,7 +2,7 @@
 
 Level 0: the manifest can be read, and all files are there with their sizes. Level 1: every byte is read, checksums
 agree, and the frames of each stream are walked to their end, where the tar in them must end too, without a word of the
-server that it could not read all.
+server that it could not read all. The archive of a whole store is unpacked and walked likewise.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from semsupervisor.backup.archive import ArchiveWalk
 from semsupervisor.backup.disk import Disk
 from semsupervisor.backup.folders import PIECE_BYTES, sizes
 from semsupervisor.backup.framing import Malformed
-from semsupervisor.backup.manifest import FileEntry, Manifest, StreamEntry, Unusable, differences
+from semsupervisor.backup.manifest import ArchiveEntry, FileEntry, Manifest, StreamEntry, Unusable, differences
+from semsupervisor.backup.tarwalk import PackedWalk
 
 Progress = Callable[[float, float | None, str], None]
 HIGHEST_LEVEL = 1
@@ -54,7 +55,8 @@ class Verifier:
         for path, entry in sorted(found.files.items()):
             if path in wrong_sizes:
                 continue
-            reading = _Reading(folder / path, path)
+            archive = found.archive if found.archive and found.archive.file == path else None
+            reading = _Reading(folder / path, path, archive)
             try:
                 while piece_bytes := await self._disk.do(reading.read_on):
                     passed += piece_bytes
@@ -88,12 +90,15 @@ def _level_0(folder: Path, manifest: Manifest) -> Sequence[str]:
 class _Reading:
     """One file of a snapshot, read through piece by piece."""
 
-    def __init__(self, file: Path, path: str) -> None:
+    def __init__(self, file: Path, path: str, archive: ArchiveEntry | None = None) -> None:
+        """`archive` is what is to be in it if it holds a whole store."""
         self._file = file
         self._path = path
+        self._archive = archive
         self._opened: FileIO | None = None
         self._hash = hashlib.sha256()
         self._walk = ArchiveWalk()
+        self._packed = PackedWalk()
         self._malformed = ""
         self._unreadable = ""
 
@@ -107,7 +112,8 @@ class _Reading:
             self._unreadable = error.strerror or str(error)
             return 0
         self._hash.update(piece)
-        self._try_frames(partial(self._walk.feed, piece) if piece else self._walk.end)
+        walk = self._packed if self._archive else self._walk
+        self._try_frames(partial(walk.feed, piece) if piece else walk.end)
         return len(piece)
 
     def close(self) -> None:
@@ -121,8 +127,11 @@ class _Reading:
             return [f"{self._path} cannot be read: {self._unreadable}"]
         if self._hash.hexdigest() != entry.sha256:
             return [f"{self._path} has another content than it was written with"]
-        if streams and self._malformed:
+        if (streams or self._archive) and self._malformed:
             return [f"{self._path} is no whole archive: {self._malformed}"]
+        tar = self._packed.tar
+        if self._archive and (tar.members, tar.content_bytes) != (self._archive.members, self._archive.content_bytes):
+            return [f"{self._path} holds {tar.members} members instead of {self._archive.members}, or other sizes"]
         return [text for stream in streams for text in self._otherwise(stream)]
 
     def _otherwise(self, stream: StreamEntry) -> Sequence[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from semsupervisor.cli.rendering import Paper, cleaned, print_json, print_json_l
 FINE, FOUND = 0, 1
 HIGHEST_LEVEL = 1
 RUNBOOK = "runbook"
+HOT, COLD = "hot", "cold"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -24,7 +26,7 @@ def add_parser(subparsers: Any) -> None:
     commands = parser.add_subparsers(dest="backup_command", metavar="COMMAND")
     parser.set_defaults(backup_command="list")
     described = {
-        "now": "take a backup of the running stack, without downtime; exits 1 if it is incomplete or failed",
+        "now": "take a backup, without downtime unless it is to be a cold one; exits 1 if it is incomplete or failed",
         "list": "show all snapshots (the default); exits 1 if the newest is not good",
         "show": "show a snapshot with all that it holds; exits 1 if it is not good",
         "verify": "look whether a snapshot still is what its manifest says; exits 1 if not",
@@ -33,7 +35,12 @@ def add_parser(subparsers: Any) -> None:
     made = {name: commands.add_parser(name, help=text, description=text) for name, text in described.items()}
     for command in made.values():
         add_common_options(command, below=True)
-    made["now"].add_argument("--hot", action="store_true", help="while the stack runs on (the default, and all so far)")
+    kind = made["now"].add_mutually_exclusive_group()
+    kind.add_argument("--hot", action="store_true", help="while the stack runs on (the default)")
+    cold = "stop the stack, copy the whole store as it is, start it again; asks first on a terminal"
+    kind.add_argument("--cold", action="store_true", help=cold)
+    made["now"].add_argument("--yes", action="store_true", help="do not ask")
+    made["now"].add_argument("--dry-run", action="store_true", help="only say what would be done")
     made["now"].add_argument("--note", default="", metavar="TEXT", help="one line to go with it")
     for name in ("now", "verify", "prune"):
         made[name].add_argument("--no-wait", action="store_true", help="do not wait for its end")
@@ -65,8 +72,32 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _now(arguments: argparse.Namespace) -> int:
-    asked = ask(arguments).post("v1", "backups", query={"note": arguments.note})
+    kind = COLD if arguments.cold else HOT
+    if arguments.dry_run:
+        return _plan(arguments, kind)
+    if kind == COLD and not arguments.yes and not _agreed():
+        return FOUND
+    asked = ask(arguments).post("v1", "backups", query={"kind": kind, "note": arguments.note})
     return _carry(arguments, asked, partial(_print_left_out, arguments))
+
+
+def _plan(arguments: argparse.Namespace, kind: str) -> int:
+    answer = ask(arguments).get("/v1/backups/plan", {"kind": kind})
+    if arguments.json:
+        print_json(answer)
+    else:
+        for number, step in enumerate(cleaned(answer)["steps"], 1):
+            Paper().line(f"{number:2} {step}")
+    return FINE
+
+
+def _agreed() -> bool:
+    """Ask whoever sits at a terminal; where nobody does, whoever wrote the command has decided."""
+    if not sys.stdin.isatty():
+        return True
+    sys.stderr.write("SemStreams and NATS stand still while their store is copied. Go on? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def _verify(arguments: argparse.Namespace) -> int:

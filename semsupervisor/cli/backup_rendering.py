@@ -49,9 +49,10 @@ def left_out(one: Snapshot, paper: Paper) -> None:
 def _row(one: Snapshot, now: str, paper: Paper) -> list[str]:
     when = ago(one["taken_at"], now) if one["taken_at"] else ""
     held = f"{counted(one['streams'], 'stream')}, {one['messages']}+ messages" if one["streams"] else ""
-    note = f'"{one["note"]}"' if one["note"] else ""
+    said = ("pinned" if one["pinned"] is not None else "", f'"{one["note"]}"' if one["note"] else "")
+    note = ", ".join(word for word in said if word)
     suspicious = paper.paint("suspicious", "bad") if one["suspicions"] else ""
-    last = ", ".join(word for word in (held, suspicious, _verified(one, now), note) if word)
+    last = ", ".join(word for word in (held, suspicious, _verified(one, now), _downtime(one), note) if word)
     return [one["id"], one["kind"], when, amounts.size(one["size_bytes"]), _judged(one, paper), last]
 
 
@@ -80,12 +81,21 @@ def _facts(one: Snapshot, content: Mapping[str, Any] | None, now: str) -> Iterat
     if one["taken_at"]:
         yield f"{one['kind']}, taken {clock_text(one['taken_at'])} ({ago(one['taken_at'], now)})"
     yield f"{amounts.size(one['size_bytes'])}, {_verified(one, now)}"
+    if down := _downtime(one):
+        yield f"the stack was {down} for it"
     if one["note"]:
         yield f"note: {one['note']}"
+    if one["pinned"] is not None:
+        yield f"pinned{': ' if one['pinned'] else ''}{one['pinned']}"
     if content is not None:
         nats = f", NATS {content['nats_version']}" if content["nats_version"] else ""
         yield f"host {content['host']}{nats}, semsupervisor {content['supervisor']}"
         yield f"{counted(len(content['files']), 'file')}, {counted(len(content['streams']), 'stream')}"
+
+
+def _downtime(one: Snapshot) -> str:
+    seconds = one["downtime_seconds"]
+    return f"down {amounts.duration(seconds)}" if seconds else ""
 
 
 def _stream(stream: Mapping[str, Any]) -> list[str]:

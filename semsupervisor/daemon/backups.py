@@ -18,16 +18,21 @@ from semsupervisor.backup.catalogue import Entry
 from semsupervisor.backup.checking import KIND as VERIFY
 from semsupervisor.backup.checking import Checking
 from semsupervisor.backup.checking import Request as VerifyRequest
+from semsupervisor.backup.cold import KIND as COLD
+from semsupervisor.backup.cold import ColdBackup
+from semsupervisor.backup.cold import Means as ColdMeans
+from semsupervisor.backup.cold import Request as ColdRequest
 from semsupervisor.backup.folders import Folders
 from semsupervisor.backup.hot import KIND as HOT
 from semsupervisor.backup.hot import HotBackup
 from semsupervisor.backup.hot import Request as HotRequest
+from semsupervisor.backup.manifest import Kind
 from semsupervisor.backup.monitor import Ask
 from semsupervisor.backup.stack_files import StackFiles
 from semsupervisor.backup.standing import Taken, standing
 from semsupervisor.backup.taking import Source, Taking
 from semsupervisor.backup.verdicts import Look, Verdicts
-from semsupervisor.daemon import parts
+from semsupervisor.daemon import parts, stacks
 from semsupervisor.daemon.acting import Acting
 from semsupervisor.daemon.configuration import host_name
 from semsupervisor.errors import StoreError, SupervisorError
@@ -36,7 +41,11 @@ from semsupervisor.health.probes.nats_client import Door
 from semsupervisor.jobs.kinds import AnyKind
 from semsupervisor.jobs.runner import Asked
 from semsupervisor.kit.blocking import BlockingCalls
+from semsupervisor.operations.stack import StackSteps
 from semsupervisor.settings.model import Settings
+from semsupervisor.systems.docker import Docker
+from semsupervisor.systems.docker_acts import ContainerActs
+from semsupervisor.systems.docker_archive import Archive
 
 log = structlog.get_logger(__name__)
 
@@ -65,11 +74,16 @@ class Backups:
         means: parts.Means,
         latest: Callable[[], Mapping[tuple[Subject, str], Observation]],
         verdicts: Verdicts,
+        docker: Docker,
+        stack: StackSteps,
     ) -> None:
         self._settings = settings
         self._means = means
         self._latest = latest
         self._verdicts = verdicts
+        self._docker = docker
+        self._stack = stack
+        self._taken: Mapping[Kind, Sequence[str]] = {}
         self._calls = BlockingCalls()
         self._order = asyncio.Lock()
         self.newest_good: Entry | None = None
@@ -78,7 +92,20 @@ class Backups:
     def kinds(self) -> Sequence[AnyKind]:
         """Return the kinds of job."""
         taking = Taking(self._means.clock, self._directory, self._source(), self._verdicts.record)
-        return HotBackup(taking).kind(), Checking(self._directory, self._verdicts.record).kind()
+        cold = ColdBackup(
+            taking,
+            self._stack,
+            ColdMeans(
+                acts=ContainerActs(self._docker),
+                names=partial(stacks.names, self._settings),
+                archive=partial(Archive, self._docker.socket),
+            ),
+        )
+        self._taken = {
+            Kind.HOT: [step.title for step in HotBackup(taking).kind().steps(HotRequest())],
+            Kind.COLD: [step.title for step in cold.kind().steps(ColdRequest())],
+        }
+        return HotBackup(taking).kind(), cold.kind(), Checking(self._directory, self._verdicts.record).kind()
 
     async def look(self) -> None:
         """See which snapshot is the newest good one; a folder that cannot be read leaves it as it was."""
@@ -108,15 +135,24 @@ class Backups:
     def readings(self, acting: Acting) -> BackupReadings:
         """Return what the API may read and ask for."""
 
-        async def now(note: str, by: str) -> Asked:
-            return await acting.submit(HOT, HotRequest(note), by)
+        async def now(kind: Kind, note: str, by: str) -> Asked:
+            match kind:
+                case Kind.HOT:
+                    return await acting.submit(HOT, HotRequest(note), by)
+                case Kind.COLD:
+                    return await acting.submit(COLD, ColdRequest(note), by)
 
         async def verify(snapshot_id: str, level: int, by: str) -> Asked:
             await self._in_folder(lambda folders: folders.path(snapshot_id))
             return await acting.submit(VERIFY, VerifyRequest(snapshot_id, level), by)
 
         return BackupReadings(
-            all=self._all, one=self._one, newest_good=lambda: self.newest_good, now=now, verify=verify
+            all=self._all,
+            one=self._one,
+            newest_good=lambda: self.newest_good,
+            now=now,
+            plan=self._taken.__getitem__,
+            verify=verify,
         )
 
     def _source(self) -> Source:

@@ -9,8 +9,9 @@ from typing import Protocol
 
 import msgspec
 
+from semsupervisor.alerts.muting import Hold
 from semsupervisor.backup.verdicts import Verdicts
-from semsupervisor.daemon import parts
+from semsupervisor.daemon import parts, stacks
 from semsupervisor.daemon.acting import Acting, trim_jobs
 from semsupervisor.daemon.backups import LOOK_SECONDS, Backups
 from semsupervisor.daemon.keeping import Keeping
@@ -19,9 +20,11 @@ from semsupervisor.jobs.book import JobBook
 from semsupervisor.jobs.mirror import Mirror
 from semsupervisor.jobs.schedule import Job
 from semsupervisor.kit.tasks import TaskOwner
+from semsupervisor.operations.holding import Holding
 from semsupervisor.settings.model import Settings
 from semsupervisor.store.database import Store
 from semsupervisor.store.journal import Journal
+from semsupervisor.systems.docker import Docker
 
 MIRROR_FOLDER = "jobs"
 DAY_SECONDS = 86_400.0
@@ -45,12 +48,14 @@ class JobParts(msgspec.Struct, frozen=True):
 
 
 class Heart(Protocol):
-    """What jobs need of the pipeline: what was seen last, and the timeline."""
+    """What jobs need of the pipeline: what was seen last, and the timeline; it asks `hold` what a job has stopped."""
 
     @property
     def latest(self) -> Mapping[tuple[Subject, str], Observation]:
         """Return the last observation of each subject by each source."""
         ...
+
+    hold: Callable[[], Hold | None]
 
     async def note(self, kind: str, subject: Subject, text: str, facts: Mapping[str, FactValue]) -> None:
         """Write a line into the timeline."""
@@ -64,13 +69,18 @@ def build(
     store: Store,
     journal: Journal,
     owner: TaskOwner,
+    *,
+    docker: Docker,
 ) -> JobParts:
     """Return the parts. `settings` are asked each time, since a reload replaces them."""
     clock = means.clock
+    holding = Holding(clock, lambda: acting.holder())  # noqa: PLW0108 - it is built after this
+    stack = stacks.steps(settings, means, docker, holding.now)
     verdicts = Verdicts(store, journal, clock)
     keeping = Keeping(settings, clock, verdicts, lambda: acting.open_jobs)
-    backups = Backups(settings, means, lambda: pipeline.latest, verdicts)
+    backups = Backups(settings, means, lambda: pipeline.latest, verdicts, docker, stack)
     book = JobBook(store, journal, Mirror(Path(store.path).with_name(MIRROR_FOLDER)))
     kinds = (*backups.kinds(), keeping.kind())
     acting = Acting(clock, book, owner, kinds, pipeline.note, backups.look)
+    pipeline.hold = holding.now
     return JobParts(acting, backups, keeping, journal)

@@ -163,8 +163,9 @@ class Daemon:
 
     def _build_doors(self) -> None:
         """Build what acts, shows, and takes requests."""
+        docker = self._docker
         self._jobs = job_parts.build(
-            lambda: self._settings, self._means, self._pipeline, self._store, self._journal, self._owner
+            lambda: self._settings, self._means, self._pipeline, self._store, self._journal, self._owner, docker=docker
         )
         self._folders = Folders(self._store.path, Path(self._settings.stack.directory))
         self._reloading = Reloading(
@@ -209,6 +210,7 @@ class Daemon:
         self._lag.start()
         await self._take_up()
         await self._docker.open()
+        await self._jobs.acting.try_to_load()
         self._delivery.start(self._owner)
         self._owner.loop("watching.follow", self._watching.follow)
         self._owner.loop("watching.look", self._watching.look)

@@ -6,13 +6,14 @@ It is what `semsupervisor jobs settle` does where no daemon runs, as systemd has
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import structlog
 
 from semsupervisor.alerts.book import TimelineLine, save_timeline
+from semsupervisor.alerts.muting import Hold
 from semsupervisor.daemon import job_parts, parts
 from semsupervisor.daemon.root import MIGRATIONS
 from semsupervisor.errors import StoreError, SupervisorError
@@ -28,6 +29,7 @@ from semsupervisor.kit.tasks import TaskOwner
 from semsupervisor.settings.model import Settings
 from semsupervisor.store.database import StateTooNew, Store
 from semsupervisor.store.journal import Journal
+from semsupervisor.systems.docker import Docker
 from semsupervisor.systems.http import HttpClient
 
 log = structlog.get_logger(__name__)
@@ -72,6 +74,7 @@ class _Settling:
     latest: Mapping[tuple[Subject, str], Observation] = {}
 
     def __init__(self, settings: Settings, store: Store, clock: Clock, owner: TaskOwner) -> None:
+        self.hold: Callable[[], Hold | None] = lambda: None
         self._store = store
         self._clock = clock
         self._owner = owner
@@ -86,10 +89,14 @@ class _Settling:
             LastAnswers(clock),
             remembers=False,
         )
-        self._jobs = job_parts.build(lambda: settings, self._means, self, store, self._journal, owner)
+        self._docker = Docker(settings.docker.socket, settings.docker.timeout_seconds)
+        self._jobs = job_parts.build(
+            lambda: settings, self._means, self, store, self._journal, owner, docker=self._docker
+        )
 
     async def run(self, wanted: Wanted, limit_seconds: float) -> Sequence[JobRecord]:
         """Settle what is wanted, and return it."""
+        await self._docker.open()
         try:
             await self._store.open()
         except (StoreError, StateTooNew) as error:
@@ -105,5 +112,6 @@ class _Settling:
         """Leave all that is still under way as it is on record."""
         await self._jobs.acting.stop()
         await self._owner.stop()
+        await self._docker.close()
         await self._means.close()
         await self._store.close()

@@ -38,6 +38,9 @@ _LIVES = (ContainerState.RUNNING, ContainerState.RESTARTING)
 _STANDS_STILL = (ContainerState.PAUSED, ContainerState.REMOVING, ContainerState.DEAD)
 
 
+Ask = Callable[[], Awaitable[Sequence[Observation]]]
+
+
 class Names(msgspec.Struct, frozen=True):
     """How the compose project and its two services are called."""
 
@@ -56,7 +59,7 @@ class Means(msgspec.Struct, frozen=True):
     clock: Clock
     acts: ContainerActs
     names: Callable[[], Names]
-    ask: Callable[[], Awaitable[Sequence[Observation]]]
+    ask: Ask
     holding: Callable[[], object]
 
 
@@ -167,9 +170,10 @@ class StackSteps:
             await self._give_time(at)
 
     async def _give_time(self, at: At) -> None:
-        """Give NATS time to get ready; SemStreams is started in any case, and on a full disk as well."""
+        """Give NATS time to get ready by its own health check; SemStreams is started in any case."""
+        held = _held(at)
         try:
-            await self._await_nats(WAY_BACK_SECONDS, at)
+            await self._await(held, held.nats, WAY_BACK_SECONDS, _nobody)
         except TemporaryError as error:
             log.warning("stack.not_ready_on_the_way_back", job=at.job_id, error=str(error))
 
@@ -184,27 +188,27 @@ class StackSteps:
 
     async def _await_nats(self, patience_seconds: float, at: At) -> None:
         held = _held(at)
-        await self._await(held, held.nats, patience_seconds)
+        await self._await(held, held.nats, patience_seconds, self._means.ask)
 
     async def _gate(self, at: At) -> None:
         """Wait until all is as ready as before; it is given back in any case, and the downtime known."""
         held = _held(at)
         try:
-            await self._await(held, held.parts, self._ready_seconds)
+            await self._await(held, held.parts, self._ready_seconds, self._means.ask)
         finally:
             since = at.data.get(DOWN_SINCE)
             down = self._means.clock.monotonic() - since if isinstance(since, float) else 0.0
             await at.keep({BACK: True, DOWNTIME: down})
 
-    async def _await(self, held: Held, wanted: Sequence[str], patience_seconds: float) -> None:
+    async def _await(self, held: Held, wanted: Sequence[str], patience_seconds: float, ask: Ask) -> None:
         """Raises: TemporaryError when they are not ready in time, which says what is missing."""
         until = self._means.clock.monotonic() + patience_seconds
-        while missing := await self._missing(held, wanted):
+        while missing := await self._missing(held, wanted, ask):
             if self._means.clock.monotonic() >= until:
                 raise TemporaryError(f"not all is ready after {patience_seconds:g} s: {'; '.join(missing)}")
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _missing(self, held: Held, wanted: Sequence[str]) -> Sequence[str]:
+    async def _missing(self, held: Held, wanted: Sequence[str], ask: Ask) -> Sequence[str]:
         """Return what the parts lack that they did not lack before."""
         if not wanted:
             return ()
@@ -212,13 +216,17 @@ class StackSteps:
             containers = await self._means.acts.containers(held.project)
         except TemporaryError as error:
             return (str(error),)
-        found = lacking(wanted, containers, await self._means.ask())
+        found = lacking(wanted, containers, ()) or lacking(wanted, containers, await ask())
         return [words for words in found if words not in held.lacking]
 
     async def _containers(self, held: Held, which: str) -> Sequence[Container]:
         parts = held.semstreams if which == "semstreams" else held.nats
         found = await self._means.acts.containers(held.project)
         return [one for one in found if one.owner.name in parts and not one.owner.oneoff]
+
+
+async def _nobody() -> Sequence[Observation]:
+    return ()
 
 
 def _held(at: At) -> Held:

@@ -143,7 +143,7 @@ async def test_an_act_knows_who_asks(tmp_path: Path) -> None:
     async with doors(world, tmp_path) as asked:
         status, body = await asked.control("POST", "/v1/backups?note=before%20v2")
     who = "root" if os.geteuid() == 0 else f"the user with the number {os.geteuid()}"
-    assert (status, body["joined"], world.work.asked) == (200, False, [f"back up 'before v2' by {who}"])
+    assert (status, body["joined"], world.work.asked) == (200, False, [f"back up hot 'before v2' by {who}"])
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:9797", "localhost.evil.example", "", "[evil"])

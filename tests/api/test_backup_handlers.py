@@ -45,7 +45,7 @@ async def test_a_backup_is_asked_for() -> None:
     asked = (await backup_handlers.back_up(ask(world, BackUpParams(note="before v2")))).body
     assert isinstance(asked, AskedAnswer)
     assert (asked.job.id, asked.joined) == ("j1", True)
-    assert world.work.asked == ["back up 'before v2' by root"]
+    assert world.work.asked == ["back up hot 'before v2' by root"]
 
 
 async def test_a_snapshot_is_verified() -> None:

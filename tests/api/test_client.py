@@ -81,7 +81,7 @@ def test_an_act_takes_parameters(client: Client, world: World) -> None:
     """They are quoted too, and left out where there is none."""
     client.post("v1", "backups", query={"note": "a & b"})
     client.post("v1", "backups", query={"note": None})
-    assert [one.split(" by ")[0] for one in world.work.asked] == ["back up 'a & b'", "back up ''"]
+    assert [one.split(" by ")[0] for one in world.work.asked] == ["back up hot 'a & b'", "back up hot ''"]
 
 
 def test_a_refusal_has_its_parts(client: Client, world: World) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
 from semsupervisor.cli import following
@@ -28,8 +30,37 @@ def test_a_backup_is_taken_and_followed(command: CommandLine, world: World) -> N
         f"  semsupervisor backup show {SNAPSHOT}",
         "  - not in it: stream MEM: it is kept in memory",
     ]
-    assert world.work.asked[0].startswith("back up 'before v2' by ")
+    assert world.work.asked[0].startswith("back up hot 'before v2' by ")
     assert command("backup", "now", "--json").json["joined"] is False
+
+
+def test_a_cold_backup_asks_first(command: CommandLine, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sits at a terminal has to agree, unless he said so; nobody is asked elsewhere."""
+    world.work.snapshots, world.work.courses = [snapshot()], {"j1": [job("j1")]}
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+    assert (command("backup", "now", "--cold").code, world.work.asked) == (1, [])
+    for words, answer in ((("--cold",), "y\n"), (("--cold", "--yes"), ""), (("--hot",), "")):
+        monkeypatch.setattr("sys.stdin", Terminal(answer))
+        assert command("backup", "now", *words).code == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert command("backup", "now", "--cold").code == 0
+    assert [one.split(" ")[2] for one in world.work.asked] == ["cold", "cold", "hot", "cold"]
+
+
+def test_what_a_backup_would_do(command: CommandLine, world: World) -> None:
+    """It is said step by step, and nothing is begun."""
+    said = command("backup", "now", "--cold", "--dry-run")
+    assert (said.code, said.lines) == (0, [" 1 Find room for a cold snapshot", " 2 Copy it"])
+    assert command("backup", "now", "--dry-run", "--json").json["kind"] == "hot"
+    assert world.work.asked == []
+
+
+class Terminal(io.StringIO):
+    """What somebody types at a terminal."""
+
+    def isatty(self) -> bool:
+        """Be one."""
+        return True
 
 
 def test_a_backup_that_lacks_something_is_told(command: CommandLine, world: World) -> None:

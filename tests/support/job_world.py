@@ -132,6 +132,7 @@ class JobWorld:
             one=self._one,
             newest_good=lambda: next((one.entry for one in self.snapshots if one.good), None),
             now=self._now,
+            plan=lambda kind: [f"Find room for a {kind.value} snapshot", "Copy it"],
             verify=self._verify,
         )
 
@@ -198,10 +199,10 @@ class JobWorld:
             raise NoSnapshot(f"there is no snapshot {snapshot_id}")
         return found[0]
 
-    async def _now(self, note: str, by: str) -> Asked:
+    async def _now(self, kind: Kind, note: str, by: str) -> Asked:
         if self.trouble:
             raise self.trouble
-        self.asked.append(f"back up {note!r} by {by}")
+        self.asked.append(f"back up {kind.value} {note!r} by {by}")
         return Asked(job("j1", JobState.QUEUED), self.joins)
 
     async def _verify(self, snapshot_id: str, level: int, by: str) -> Asked:
