@@ -204,6 +204,7 @@ FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
         "paused": bool,
         "still_seconds": float,
         "stuck": bool,
+        "stuck_seconds": float,
     },
     SubjectKind.CERTIFICATE: {
         "reachable": bool,

@@ -171,6 +171,7 @@ WORDS: Mapping[str, str] = {
     "stopped_on_request": "Whether it is not running because somebody asked for that.",
     "storage_pressure": "How hard its storage is pressed: 0 normal to 3 critical.",
     "storage_report_age_seconds": "For how long it has made no new report on its storage.",
+    "stuck_seconds": "For how long it has had work and got none done, once that is longer than its clients are given.",
     "stuck": "Whether it has had something to do for long and got nothing done.",
     "subscriptions": "Subscriptions of its clients and its own.",
     "swap_read_bytes_total": "What was read back from swap space since the boot.",

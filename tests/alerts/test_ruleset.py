@@ -202,7 +202,7 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
         "jetstream_api_error_ratio": 0.05,
     },
     SubjectKind.STREAM: {"refuses_writes": False, "refusal_ratio": 0.9, "at_ceiling": False, "lost_messages": 0},
-    SubjectKind.CONSUMER: {"stuck": False, "pending": 90_000, "ack_pending_ratio": 0.9, "redelivering_seconds": 300.0},
+    SubjectKind.CONSUMER: {"stuck_seconds": 200.0, "pending": 90_000, "ack_pending_ratio": 0.9, "redelivering_seconds": 300.0},
     SubjectKind.CERTIFICATE: {
         "reachable": True,
         "reserve_ratio": 0.36,

@@ -376,6 +376,7 @@ READINGS: Mapping[SubjectKind, Mapping[str, Theirs | Reason]] = {
         "paused": is_(False),
         "still_seconds": Theirs(lambda *_: 0.0, near=30),
         "stuck": is_(False),
+        "stuck_seconds": Theirs(lambda *_: 0.0, near=30),
     },
     SubjectKind.CERTIFICATE: dict.fromkeys(FACTS[SubjectKind.CERTIFICATE], NOT_HERE),
     SubjectKind.CHECK: dict.fromkeys(FACTS[SubjectKind.CHECK], NOT_HERE),

@@ -229,6 +229,7 @@ def of_consumer(info: Any) -> Facts:
         "waiting_pulls": info.num_waiting,
         "paused": False,
         "stuck": False,
+        "stuck_seconds": 0.0,
     }
 
 

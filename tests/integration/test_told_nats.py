@@ -8,7 +8,18 @@ import pytest
 from nats.js import JetStreamContext
 from nats.js.api import StorageType
 
-from tests.support.nats_acts import PIECE, Crowd, Publisher, nats, remove, slow_client, use
+from tests.support.nats_acts import (
+    PIECE,
+    Crowd,
+    Publisher,
+    close_monitor,
+    leave_waiting,
+    nats,
+    open_monitor,
+    remove,
+    slow_client,
+    use,
+)
 from tests.support.nats_faults import churn, fill_stream, redeliver, stick_consumer
 from tests.support.rows import (
     NATS,
@@ -158,6 +169,20 @@ ROWS = {
         both("consumer_ack_pending_high", WORKER),
         remove("WORK"),
         rules=SOON,
+    ),
+    "nobody-asks": Row(
+        use(leave_waiting),
+        both("consumer_stuck", WORKER),
+        remove("WORK"),
+        rules='consumer_stuck.above = "2s"\n',
+        words="5 messages are pending, and nobody asks for any",
+    ),
+    "monitoring-port-refuses": Row(
+        close_monitor,
+        both(*NATS_UNREACHABLE),
+        open_monitor,
+        words="Connection refused",
+        over="The monitoring endpoint of nats answers again.",
     ),
     "again-and-again": Row(
         one_after_another(nats(redeliver, "WORK", 1), idle(7.0), nats(redeliver, "WORK", 20)),

@@ -11,8 +11,10 @@ from contextlib import ExitStack
 from typing import Any
 
 from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig
 
 from tests.support import nats_faults
+from tests.support.commands import run
 from tests.support.demo_stack import DemoStack
 from tests.support.rows import Act
 
@@ -58,6 +60,31 @@ def use(work: Callable[[JetStreamContext], Coroutine[Any, Any, Any]]) -> Act:
 def remove(stream: str) -> Act:
     """Delete a stream."""
     return use(lambda js: js.delete_stream(stream))
+
+
+async def leave_waiting(js: JetStreamContext) -> None:
+    """Make a stream with a consumer for which messages wait that nobody asks for."""
+    await js.add_stream(name="WORK", subjects=["WORK.>"])
+    await js.add_consumer("WORK", ConsumerConfig(durable_name="stuck", ack_policy=AckPolicy.EXPLICIT, ack_wait=1))
+    for _ in range(5):
+        await js.publish("WORK.a", b"1")
+
+
+def _within_nats(stack: DemoStack, command: str) -> None:
+    """Have the server's container refuse what comes to its monitoring port from outside, or end that."""
+    pid = stack.engine.docker("inspect", "--format", "{{.State.Pid}}", stack.container("nats")).strip()
+    rule = ["INPUT", "!", "-i", "lo", "-p", "tcp", "--dport", "8222", "-j", "REJECT", "--reject-with", "tcp-reset"]
+    run(["nsenter", f"--net=/proc/{pid}/ns/net", "iptables", command, *rule])
+
+
+def close_monitor(stack: DemoStack) -> None:
+    """Let the server's monitoring port refuse whoever comes from outside of its container."""
+    _within_nats(stack, "-I")
+
+
+def open_monitor(stack: DemoStack) -> None:
+    """Let the server's monitoring port answer again."""
+    _within_nats(stack, "-D")
 
 
 class Crowd:
