@@ -122,11 +122,11 @@ class Scene:
                 raise AssertionError(f"no calm within {within_seconds:g} s: {sorted(open_)} for {sorted(wanted)}")
             time.sleep(PAUSE_SECONDS)
 
-    def _counts(self, rule: str, subject: str) -> bool:
     def _episodes(self) -> list[dict[str, Any]]:
         episodes = self.daemon.get("/v1/alerts/history", limit=1000)["alerts"]
         return [alert for alert in episodes if alert.get("fired_at")]
 
+    def _counts(self, rule: str, subject: str) -> bool:
         return rule in OUR_DOING or not self.minded.isdisjoint((rule, subject)) or not subject.startswith(MACHINE)
 
     def _until(self, look: Callable[[], bool], within_seconds: float) -> None:
