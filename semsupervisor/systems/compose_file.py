@@ -38,7 +38,7 @@ class _Unclear(Exception):
 def wanted(text: str) -> Wanted | None:
     """Return how many containers `docker compose up` makes of each service; None where the file does not tell.
 
-    Of a service that is behind a profile it makes none by itself.
+    That of a service behind a profile is open: which profiles are wanted stands in the environment.
     """
     try:
         top = _entries(list(_lines(text)))
@@ -91,10 +91,8 @@ def _replicas(rest: str, lines: list[_Line]) -> int | None:
         counts = [*_under("scale", said), *_under("replicas", _entries(set_in))]
     except _Unclear:
         return None
-    if deploy or "extends" in said:
+    if deploy or "extends" in said or "profiles" in said:
         return None
-    if "profiles" in said:
-        return 0
     read = [_COUNT.fullmatch(count) for count in counts]
     return max((int(one["count"]) for one in read if one), default=1) if all(read) else None
 

@@ -42,7 +42,7 @@ volumes:
 
 def test_an_ordinary_file_is_read() -> None:
     """Each service with its number of containers; what stands deeper, or in other chapters, is no service."""
-    assert wanted(ORDINARY) == {"semstreams": 3, "nats": 2, "debug": 0}
+    assert wanted(ORDINARY) == {"semstreams": 3, "nats": 2, "debug": None}
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_file_of_another_kind_tells_nothing(text: str) -> None:
         ("    deploy:\n      <<: *many", None),
         ("    <<: *base\n    image: a", None),
         ("    extends: base", None),
-        ("    profiles:\n    - extra", 0),
+        ("    profiles:\n    - extra", None),
         ("", None),
     ],
 )
