@@ -43,7 +43,7 @@ def test_a_clock_that_is_set_changes_nothing_but_the_time(timed: Scene, clock: S
     for number, offset in enumerate(("+50y", "-1d", "+0"), start=1):
         clock.set(offset)
         timed.await_told(*JUMPED * number)
-        timed.await_looks()
+        timed.await_looks(times=1)
         timed.await_calm()
         assert timed.told == [*JUMPED * number]
         assert timed.daemon.verdict("/v1/health") == "healthy"
@@ -64,7 +64,7 @@ def test_what_fires_goes_on_firing_when_the_clock_is_set(
     clock.set(offset)
     timed.await_told(*JUMPED)
     timed.await_looks()
-    assert timed.open() == {("semstreams_degraded", HEALTH)}
+    assert timed.firing() == {("semstreams_degraded", HEALTH)}
     healthy_stack.clear_faults()
     timed.await_told(*degraded)
     healthy_stack.fault("nats_disconnect")
@@ -86,7 +86,7 @@ def test_the_first_time_after_the_boot_is_no_jump(healthy_stack: DemoStack, cloc
         clock.set("+0")
         eventually_sync(lambda: scene.daemon.timeline("host.clock_set"))
         scene.await_looks()
-        assert scene.open() == {("semstreams_degraded", HEALTH)}
+        assert scene.firing() == {("semstreams_degraded", HEALTH)}
         healthy_stack.clear_faults()
         scene.await_told(*degraded)
         scene.await_calm()

@@ -41,7 +41,7 @@ def looked_at(disk: SmallDisk, stack: DemoStack, folder: Path) -> Iterator[tuple
     with begun(stack, folder, IMPATIENT, RULES % disk.folder) as scene:
         subject = f"filesystem:{disk.folder}"
         scene.minded.add(subject)
-        scene.await_looks()
+        scene.await_looks("filesystems")
         yield scene, subject
 
 

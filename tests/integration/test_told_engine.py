@@ -11,12 +11,14 @@ from tests.support.daemon_process import IMPATIENT
 from tests.support.demo_stack import DemoStack
 from tests.support.images import DemoImages
 from tests.support.private_engine import PrivateEngine, PrivateEngineFactory
-from tests.support.scene import both, fires, watched
+from tests.support.scene import Told, both, fires, watched
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 ENGINE = ("engine_unreachable", "engine:docker")
 SHIPPED_PATIENCE_SECONDS = 10.0
+# How much longer or shorter than here an engine may be away in the eyes of a daemon, on a busy machine.
+SIGHT_SECONDS = 5.0
 # Six intervals are a minute as shipped, and here six seconds: less than an engine takes to start on a busy machine.
 AS_STALE_AS_SHIPPED = """
 [rules]
@@ -48,6 +50,12 @@ def engine_of(stack: DemoStack) -> PrivateEngine:
     return stack.engine
 
 
+def told_of_engine(away_seconds: float) -> list[tuple[Told, ...]]:
+    """Return what may be told of an engine that was away so long: it, its end, or nothing."""
+    told: list[tuple[Told, ...]] = [] if away_seconds > SHIPPED_PATIENCE_SECONDS + SIGHT_SECONDS else [()]
+    return told if away_seconds < SHIPPED_PATIENCE_SECONDS - SIGHT_SECONDS else [*told, both(*ENGINE)]
+
+
 def test_a_restart_in_order_is_nobodys_trouble(stack: DemoStack, tmp_path: Path) -> None:
     """With the shipped rules an engine that is restarted, as by an upgrade, brings no message, and one entry."""
     with watched(stack, tmp_path, AS_STALE_AS_SHIPPED, settle="5s") as scene:
@@ -57,7 +65,7 @@ def test_a_restart_in_order_is_nobodys_trouble(stack: DemoStack, tmp_path: Path)
         away_seconds = time.monotonic() - began
         scene.await_healthy()
         scene.await_calm()
-        assert scene.told == ([] if away_seconds < SHIPPED_PATIENCE_SECONDS else [*both(*ENGINE)])
+        assert tuple(scene.told) in told_of_engine(away_seconds)
         (entry,) = scene.daemon.timeline("engine.restarted")
         assert entry.startswith("the Docker engine was restarted")
 
@@ -73,8 +81,7 @@ def test_what_a_killed_engine_leaves_stopped_has_died(stack: DemoStack, tmp_path
         stack.up()
         scene.await_told(*DEATHS)
         scene.await_calm()
-        more = () if away_seconds < SHIPPED_PATIENCE_SECONDS else both(*ENGINE)
-        assert sorted(scene.told) == sorted((*DEATHS, *more))
+        assert sorted(scene.told) in [sorted((*DEATHS, *more)) for more in told_of_engine(away_seconds)]
         (entry,) = scene.daemon.timeline("engine.killed")
         assert set(entry.partition("left stopped: ")[2].split(", ")) == {"nats", "semstreams"}
 

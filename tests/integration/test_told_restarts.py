@@ -45,7 +45,7 @@ def test_a_restart_neither_repeats_nor_forgets(end: End, healthy_stack: DemoStac
     scene.await_told(STOPPED[0])
     end(scene.daemon)
     scene.daemon.start()
-    scene.await_looks()
+    scene.await_looks("containers")
     assert scene.told == [STOPPED[0]]
     healthy_stack.compose("start")
     scene.await_told(*STOPPED)

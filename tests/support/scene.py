@@ -80,6 +80,11 @@ class Scene:
         alerts = ((alert["rule"], alert["subject"]) for alert in self.daemon.alerts())
         return {key for key in alerts if self._counts(*key)}
 
+    def firing(self) -> set[tuple[str, str]]:
+        """Return the alerts, by rule and subject, that fire now; what a busy machine delays may be pending besides."""
+        alerts = ((alert["rule"], alert["subject"]) for alert in self.daemon.alerts() if alert["state"] == "firing")
+        return {key for key in alerts if self._counts(*key)}
+
     def fired(self) -> set[tuple[str, str]]:
         """Return the alerts, by rule and subject, that have fired in all of this daemon's time, told or not."""
         return {key for alert in self._episodes() if self._counts(*(key := (alert["rule"], alert["subject"])))}
@@ -100,13 +105,14 @@ class Scene:
         """Wait until the daemon says that the stack is well."""
         self._until(lambda: self.daemon.verdict("/v1/health") == "healthy", within_seconds)
 
-    def await_looks(self) -> None:
-        """Wait until each scheduled check has ended twice more."""
-        counts = {probe["name"]: sum(probe["outcomes"].values()) for probe in self._probes()}
-        self._until(
-            lambda: all(sum(probe["outcomes"].values()) >= counts[probe["name"]] + 2 for probe in self._probes()),
-            CALM_SECONDS,
-        )
+    def await_looks(self, *names: str, times: int = 2) -> None:
+        """Wait until each scheduled check, or each of those names, has ended so often: the second sees what is new.
+
+        Some look at every sixth second only.
+        """
+        counts = self._looks()
+        waited_for = names or tuple(counts)
+        self._until(lambda: all(self._looks()[name] >= counts[name] + times for name in waited_for), CALM_SECONDS)
 
     def await_calm(self, still: Iterable[tuple[str, str]] = (), within_seconds: float = CALM_SECONDS) -> None:
         """Wait until no alert is open but those, by rule and subject, nothing waits to be sent, and it stays so."""
@@ -145,8 +151,8 @@ class Scene:
     def _waiting(self) -> bool:
         return any(not message["dead"] for message in self.daemon.get("/v1/outbox")["messages"])
 
-    def _probes(self) -> list[dict[str, Any]]:
-        return list(self.daemon.get("/v1/status")["probes"])
+    def _looks(self) -> dict[str, int]:
+        return {probe["name"]: sum(probe["outcomes"].values()) for probe in self.daemon.get("/v1/status")["probes"]}
 
     def alert(self, told: Told) -> dict[str, Any]:
         """Return the first message of a kind about an alert, with the evidence that followed it as an update."""

@@ -40,7 +40,7 @@ class Looking:
             client,
             Door(here, address_of or (lambda _: None), login),
             "nats",
-            0.5,
+            3.0,
             lag_since=lambda _: self.lag_seconds,
             mask=lambda text: text.replace("hunter2", "***"),
         )
@@ -70,7 +70,7 @@ async def test_a_server_that_lets_us_in_tells_the_account(server_with: ServerWit
     seen = await Looking(client, server, Login()).look()
     rtt_seconds = seen.facts["client_rtt_seconds"]
     assert isinstance(rtt_seconds, float)
-    assert 0.0 < rtt_seconds < 0.5
+    assert 0.0 < rtt_seconds < 30.0
     assert dict(seen.facts) == {
         "client_connected": True,
         "client_rtt_seconds": rtt_seconds,
