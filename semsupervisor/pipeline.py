@@ -74,7 +74,7 @@ class Pipeline:
         self._loaded = False
         self._began = clock.monotonic()
         self.hold: Callable[[], Hold | None] = lambda: None
-        self._named: set[Subject] = set()
+        self._unnamed: set[Subject] = set()
         journal.keeps(self._whole)
 
     async def load(self, book: Book) -> None:
@@ -89,6 +89,7 @@ class Pipeline:
             earlier = await book.open_alerts()
             self._ended = [*await book.ended_causes(self._boot_id), *self._ended]
             self._loaded = True
+            self._unnamed = {alert.subject for alert in earlier} - {subject for subject, _ in self.latest}
             turn = self._turn()
             turn.take_up(earlier)
             turn.end_orphans()
@@ -103,7 +104,7 @@ class Pipeline:
             return
         async with self._order:
             turn = self._turn()
-            turn.end_unseen(self._named, () if self._knows(SubjectKind.NATS, "jetstream_streams") else _IN_JETSTREAM)
+            turn.end_unseen(self._unnamed, () if self._knows(SubjectKind.NATS, "jetstream_streams") else _IN_JETSTREAM)
             await self._finish(turn)
 
     async def replace(self, policy: Policy) -> None:
@@ -199,7 +200,7 @@ class Pipeline:
 
     def _remember(self, observation: Observation) -> None:
         key = (observation.subject, observation.source)
-        self._named.add(observation.subject)
+        self._unnamed.discard(observation.subject)
         self.histories.take(observation)
         known = self.latest.get(key)
         if observation.gone:

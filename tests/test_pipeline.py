@@ -52,6 +52,7 @@ from tests.support.clock import ManualClock
 from tests.support.commands import REPOSITORY
 from tests.support.disks import SmallDisk
 from tests.support.heart import Heart, Told
+from tests.support.holding import held
 from tests.support.logs import Logs
 from tests.support.waiting import eventually
 
@@ -189,6 +190,29 @@ async def test_what_nobody_mentions_after_a_restart_ends(heart: Heart, begin: Be
     assert before == {SERVICE, NATS_SERVICE}
     assert {alert.subject for alert in again.pipeline.alerts()} == {SERVICE}
     assert ("hook", RESOLVED, DIED.name) in again.queued()
+
+
+async def test_subjects_that_come_and_go_leave_nothing(heart: Heart) -> None:
+    """Streams, consumers, containers: ten thousand of them, some told of, and the tables are what they were before."""
+
+    async def come_and_go(first: int) -> None:
+        there = [Subject(SubjectKind.STREAM, f"S{number}") for number in range(first, first + 500)]
+        await heart.see(*(saw(one, {"used_ratio": 0.1, "messages": 1}) for one in there), after_seconds=10)
+        services = [Subject(SubjectKind.SERVICE, f"s{number}") for number in range(first, first + 3)]
+        await heart.see(*(saw(one, {"died": True}, evidence={"exit_code": "3"}) for one in services))
+        heart.gathering.may_end.set()
+        await heart.deliver_all()
+        await heart.see(*map(gone, (*there, *services)), after_seconds=10)
+        await heart.deliver_all()
+        await eventually(lambda: not heart.pipeline._evidence)
+        await heart.deliver_all()
+
+    await come_and_go(0)
+    await come_and_go(500)
+    before = held(heart.pipeline)
+    for first in range(1000, 11_000, 500):
+        await come_and_go(first)
+    assert held(heart.pipeline) <= before + 50
 
 
 async def test_what_jetstream_would_have_to_name_waits_for_it(heart: Heart, begin: Begin, clock: ManualClock) -> None:

@@ -133,13 +133,13 @@ class Turn:
                 del self.alerts[key]
                 self._end(alert, f"The rule {alert.rule} is no longer in the settings.")
 
-    def end_unseen(self, named: Container[Subject], hidden: Container[SubjectKind] = ()) -> None:
-        """End the alerts of an earlier run whose subject no observation has named in this one: it is there no more.
+    def end_unseen(self, unnamed: Container[Subject], hidden: Container[SubjectKind] = ()) -> None:
+        """End the alerts of an earlier run whose subject is `unnamed` by any observation in this one: it is not there.
 
         Those of a kind that is `hidden` go on: what would name them cannot be seen itself.
         """
         for key, alert in list(self.alerts.items()):
-            if alert.seen_monotonic is None and alert.subject not in named and alert.subject.kind not in hidden:
+            if alert.seen_monotonic is None and alert.subject in unnamed and alert.subject.kind not in hidden:
                 del self.alerts[key]
                 self._end(alert, f"{alert.subject.name} was not there any more after the supervisor was started again.")
 
