@@ -74,6 +74,13 @@ def test_one_that_is_not_good() -> None:
     assert shown(bare)[1] == "  no manifest"
 
 
+def test_what_is_pinned_says_so() -> None:
+    """With the reason, where somebody gave one."""
+    assert "  pinned: before v2" in shown(snapshot(pinned="before v2"))
+    assert "  pinned" in shown(snapshot(pinned=""))
+    assert " ".join(listed(snapshot(pinned="", note="mine"))).endswith('pinned, "mine"')
+
+
 def test_very_many_streams_are_cut() -> None:
     """And it is said how many there are."""
     stream = msgspec.to_builtins(backups.one(World().readings(), snapshot()))["content"]["streams"][0]
