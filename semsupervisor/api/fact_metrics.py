@@ -22,8 +22,8 @@ from semsupervisor.health.observation import UNLIMITED, FactValue, SubjectKind, 
 
 OTHER_STATE = "other"
 LONGEST_LABEL = 100
-# Free text of others, and names that are drawn by lot at each start: each new one would be another series.
-FREE_TEXTS = frozenset({"flows", "server_id"})
+# Free text of others, and names that are new at each start or with each image: each would be another series.
+FREE_TEXTS = frozenset({"boot_id", "flows", "image_id", "server_id"})
 
 # Those of the supervisor itself have metrics of their own, by the names that its parts go by.
 OWN_KINDS = frozenset({SubjectKind.SUPERVISOR, SubjectKind.PROBE, SubjectKind.RECEIVER})

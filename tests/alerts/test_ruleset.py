@@ -202,7 +202,12 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
         "jetstream_api_error_ratio": 0.05,
     },
     SubjectKind.STREAM: {"refuses_writes": False, "refusal_ratio": 0.9, "at_ceiling": False, "lost_messages": 0},
-    SubjectKind.CONSUMER: {"stuck_seconds": 200.0, "pending": 90_000, "ack_pending_ratio": 0.9, "redelivering_seconds": 300.0},
+    SubjectKind.CONSUMER: {
+        "stuck_seconds": 200.0,
+        "pending": 90_000,
+        "ack_pending_ratio": 0.9,
+        "redelivering_seconds": 300.0,
+    },
     SubjectKind.CERTIFICATE: {
         "reachable": True,
         "reserve_ratio": 0.36,
@@ -287,6 +292,12 @@ def unchanged(rule: Rule, facts: dict[str, Any], now: float) -> Series | None:
 def compared(rule: Rule) -> tuple[object, ...]:
     """Return how and against what a rule compares, and how bad it is."""
     return rule.comparison, rule.limit, rule.severity
+
+
+def test_a_host_that_hardly_responds_is_spared_more_work() -> None:
+    """Nothing is started again on it: what starts needs memory that is not there."""
+    (rule,) = [one for one in ruleset.defaults() if one.name == "host_unresponsive"]
+    assert [step for step in rule.fix if "restart" in step or "up " in step] == []
 
 
 def test_the_shipped_rules_are_all_there() -> None:

@@ -68,12 +68,14 @@ def test_a_state_has_a_series_for_each_that_it_may_have() -> None:
 
 
 def test_free_text_is_no_label() -> None:
-    """What SemStreams says of its flows, and a server's name for itself, may be another each time: no metric holds it."""
+    """What SemStreams says of its flows, and what is new with each start or image: no metric holds it."""
     world = World()
     world.see(SubjectKind.SEMSTREAMS, "semstreams", {"flows": "3 of 7 running"})
     world.see(SubjectKind.NATS, "nats", {"server_id": "NA366VWJBQ"}, source="a")
-    assert "flows" not in rendered(world)
-    assert "server_id" not in rendered(world)
+    world.see(SubjectKind.HOST, "host", {"boot_id": "7f1c2f0e"})
+    world.see(SubjectKind.SERVICE, "nats", {"image_id": "sha256:0a1b"}, source="a")
+    page = rendered(world)
+    assert [name for name in ("flows", "server_id", "boot_id", "image_id") if name in page] == []
 
 
 def test_other_texts_are_labels_of_an_info() -> None:
