@@ -143,7 +143,7 @@ def _semstreams(settings: Settings, means: Means) -> list[Probe]:
             _endpoint(checks.semstreams.health, means, means.http.get),
             service,
             timeout,
-            partial(_run, means, service),
+            lambda: means.containers().get(service),
         ),
         metrics,
         SemstreamsFlows(
@@ -257,19 +257,13 @@ def door(nats: NatsCheck, means: Means) -> Door:
     return Door(nats.client, means.address_of, login)
 
 
-def monitor(nats: NatsCheck, means: Means) -> Endpoint:
-    """Return the monitoring port of NATS, to be asked for as much as it may answer."""
-    return _endpoint(nats.monitor, means, partial(means.http.get, largest_bytes=LARGEST_ANSWER_BYTES))
-
-
 def _shown(nats: NatsCheck) -> ClientCertificate:
     return ClientCertificate(file=nats.client_certificate, key_file=nats.client_key)
 
 
-def _run(means: Means, service: str) -> object:
-    """Return what tells one run of a service's container from the next."""
-    container = means.containers().get(service)
-    return (container.id, container.started_at) if container else None
+def monitor(nats: NatsCheck, means: Means) -> Endpoint:
+    """Return the monitoring port of NATS, to be asked for as much as it may answer."""
+    return _endpoint(nats.monitor, means, partial(means.http.get, largest_bytes=LARGEST_ANSWER_BYTES))
 
 
 def _rests(means: Means, service: str) -> str:

@@ -115,7 +115,8 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     services this one waits for, each with its condition. `cpu_limit` is how many processors it may use, None if it may
     use all. `mounts` are what it writes to on the host. `stop_grace_seconds` is how long it gets to end before the
     engine kills it. `sandbox` is the file of its network namespace, empty while it has none of its own. `extra_hosts`
-    are names that it knows by its own list of hosts. `compose_files` are what it was made from.
+    are names that it knows by its own list of hosts. `compose_files` are what it was made from. `version` is the
+    image's, by its label or else by its tag; empty if neither tells one.
     """
 
     id: str
@@ -147,6 +148,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     environment: tuple[str, ...] = ()
     depends_on: Mapping[str, str] = {}
     compose_files: tuple[str, ...] = ()
+    version: str = ""
 
     @property
     def folders(self) -> tuple[str, ...]:

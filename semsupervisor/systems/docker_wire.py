@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from semsupervisor.systems.bodies import one_line
 from semsupervisor.systems.containers import (
     Action,
     Container,
@@ -34,6 +36,10 @@ NUMBER_LABEL = "com.docker.compose.container-number"
 ONEOFF_LABEL = "com.docker.compose.oneoff"
 DEPENDS_LABEL = "com.docker.compose.depends_on"
 FILES_LABEL = "com.docker.compose.project.config_files"
+VERSION_LABEL = "org.opencontainers.image.version"
+LONGEST_VERSION = 80
+
+_VERSION_TAG = re.compile(r":(v?[0-9]+(?:\.[0-9]+)[^/@]*)(?:@|$)")
 
 
 class _Check(msgspec.Struct, rename="pascal"):
@@ -163,6 +169,7 @@ def container(answer: Mapping[str, Any]) -> Container:
         environment=tuple(seen.config.env or ()),
         depends_on=_depends_on(labels),
         compose_files=tuple(file for file in labels.get(FILES_LABEL, "").split(",") if file),
+        version=_version(seen.config.image, labels),
     )
 
 
@@ -240,6 +247,12 @@ def _addresses(networks: Mapping[str, _Endpoint]) -> dict[str, str]:
     if "host" in known:
         known["host"] = "127.0.0.1"
     return {name: address for name, address in sorted(known.items()) if address}
+
+
+def _version(image: str, labels: Mapping[str, str]) -> str:
+    """Return an image's version by its label, else by its tag if that is one; `latest` is none."""
+    tag = _VERSION_TAG.search(image)
+    return one_line(labels.get(VERSION_LABEL, "") or (tag[1] if tag else ""))[:LONGEST_VERSION]
 
 
 def _depends_on(labels: Mapping[str, str]) -> dict[str, str]:

@@ -392,7 +392,7 @@ MAY_LACK: Mapping[SubjectKind, tuple[str, ...]] = {
     SubjectKind.HOST: tuple(fact for fact in FACTS[SubjectKind.HOST] if fact.startswith(("swap_", "pressure_"))),
     SubjectKind.SERVICE: ("disk_read_bytes_total", "disk_written_bytes_total", "cpu_throttled_seconds_total"),
     SubjectKind.FILESYSTEM: ("inodes_used_ratio",),
-    SubjectKind.SEMSTREAMS: ("version", "log_errors_total"),
+    SubjectKind.SEMSTREAMS: ("log_errors_total",),
     SubjectKind.NATS: ("expected_clients_missing",),
 }
 

@@ -103,6 +103,24 @@ def test_a_container_whose_checks_were_stopped_is_not_unhealthy(streak: int, hea
     assert docker_wire.container({**INSPECTION, "State": state}).health is health
 
 
+@pytest.mark.parametrize(
+    ("image", "label", "version"),
+    [
+        ("ghcr.io/c360/semstreams:v1.2.3", None, "v1.2.3"),
+        ("registry:5000/semstreams:1.2.3-rc1@sha256:ac7d", None, "1.2.3-rc1"),
+        ("registry:5000/semstreams", None, ""),
+        ("semstreams:latest", None, ""),
+        ("semstreams:latest", "v1.2.4\n", "v1.2.4"),
+        ("semstreams:v1.2.3", "v1.2.4", "v1.2.4"),
+        ("sha256:ac7d", None, ""),
+    ],
+)
+def test_the_version_of_an_image(image: str, label: str | None, version: str) -> None:
+    """By its label, else by its tag if that is one."""
+    config = {"Image": image, "Labels": {} if label is None else {"org.opencontainers.image.version": label}}
+    assert docker_wire.container({**INSPECTION, "Config": config}).version == version
+
+
 def test_an_inspection_with_hardly_anything() -> None:
     """What is missing or null has a default: no check, no limit, no policy, an ordinary signal."""
     bare = {"Id": "a", "State": {"Status": "created"}, "Config": {"Env": None, "Labels": None}, "NetworkSettings": {}}

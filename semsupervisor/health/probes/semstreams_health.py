@@ -11,6 +11,7 @@ from semsupervisor.health.targets import TargetAbsent
 from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.text import shortened
 from semsupervisor.systems.bodies import Unreadable
+from semsupervisor.systems.containers import Container
 from semsupervisor.systems.http import Answer, BadRedirect, BodyTooLarge
 from semsupervisor.systems.semstreams import Health, Status, parse_health
 
@@ -18,11 +19,11 @@ NOT_FOUND = 404
 LONGEST_PARTS = 600
 TOLERANCE_SECONDS = 5.0
 
-RunOf = Callable[[], object]
-"""Returns what is another value after each start of the container; None when that is not known."""
+ContainerOf = Callable[[], Container | None]
+"""Returns how the service's container was inspected last; None when that is not known."""
 
 
-def _no_run() -> object:
+def _no_container() -> Container | None:
     return None
 
 
@@ -32,13 +33,19 @@ class SemstreamsHealth:
     name = "semstreams_health"
 
     def __init__(
-        self, clock: Clock, endpoint: Endpoint, service: str, timeout_seconds: float, run_of: RunOf = _no_run
+        self,
+        clock: Clock,
+        endpoint: Endpoint,
+        service: str,
+        timeout_seconds: float,
+        container_of: ContainerOf = _no_container,
     ) -> None:
         self._clock = clock
         self._endpoint = endpoint
         self._subject = Subject(SubjectKind.SEMSTREAMS, service)
         self._timeout_seconds = timeout_seconds
-        self._restarts = _Restarts(run_of)
+        self._container_of = container_of
+        self._restarts = _Restarts()
         self._known: set[str] = set()
 
     async def observe(self) -> Sequence[Observation]:
@@ -74,11 +81,13 @@ class SemstreamsHealth:
         }
         if health.flows:
             facts["flows"] = health.flows
-        if health.version:
-            facts["version"] = health.version
+        container = self._container_of()
+        if version := health.version or (container.version if container else ""):
+            facts["version"] = version
         if health.uptime_seconds is not None:
             facts["uptime_seconds"] = health.uptime_seconds
-            facts["restarted"] = self._restarts.see(health.uptime_seconds, self._clock.monotonic())
+            run = (container.id, container.started_at) if container else None
+            facts["restarted"] = self._restarts.see(health.uptime_seconds, self._clock.monotonic(), run)
         if health.buffered_messages is not None:
             facts["buffered_messages"] = health.buffered_messages
         if health.parts:
@@ -124,14 +133,12 @@ class _Restarts:
     told with the look after the one that saw it.
     """
 
-    def __init__(self, run_of: RunOf) -> None:
-        self._run_of = run_of
+    def __init__(self) -> None:
         self._last: tuple[float, float, object] | None = None
         self._suspected = False
 
-    def see(self, uptime_seconds: float, now: float) -> bool:
-        """Tell whether it was started anew between the two looks before this one."""
-        run = self._run_of()
+    def see(self, uptime_seconds: float, now: float, run: object) -> bool:
+        """Tell whether it was started anew between the two looks before this one; `run` is its container's."""
         last, self._last = self._last, (uptime_seconds, now, run)
         if last is None:
             return False

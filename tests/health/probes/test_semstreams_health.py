@@ -13,6 +13,7 @@ from semsupervisor.health.targets import TargetAbsent
 from semsupervisor.systems.connecting import Garbled, Refused, TimedOut
 from semsupervisor.systems.http import Answer, BadRedirect, BodyTooLarge
 from tests.support.asked import ELAPSED_SECONDS, Answering, answer
+from tests.support.container_words import container
 
 RUNBOOK: dict[str, Any] = {
     "status": "healthy",
@@ -100,6 +101,23 @@ async def test_what_was_said_before_is_unknown_when_nothing_is_said() -> None:
     refused = Unknown("no connection: refused")
     assert [lost.facts[name] for name in ("flows_stopped", "flows", "version")] == [refused] * 3
     assert lost.facts["reachable"] is False
+
+
+@pytest.mark.parametrize(
+    ("body", "image", "version"),
+    [
+        ({"status": "healthy"}, "v1.2.0", "v1.2.0"),
+        ({"status": "healthy", "version": "v1.3.0"}, "v1.2.0", "v1.3.0"),
+        ({"status": "healthy"}, "", None),
+    ],
+)
+async def test_the_version_is_the_images_where_none_is_said(body: object, image: str, version: str | None) -> None:
+    """What the program says of itself counts; the shipped dialect says nothing."""
+    answering = Answering(answer(body))
+    known = container(version=image)
+    probe = SemstreamsHealth(answering.clock, answering.endpoint, "semstreams", 3.0, lambda: known)
+    (observation,) = await probe.observe()
+    assert observation.facts.get("version") == version
 
 
 async def test_what_is_wrong_is_named() -> None:
@@ -229,7 +247,7 @@ class Uptimes:
         self.run = "first"
         self.answering = Answering(answer(RUNBOOK))
         self.probe = SemstreamsHealth(
-            self.answering.clock, self.answering.endpoint, "semstreams", 3.0, run_of=lambda: self.run
+            self.answering.clock, self.answering.endpoint, "semstreams", 3.0, lambda: container(id=self.run)
         )
 
     async def restarted(self, uptime_seconds: int) -> FactValue:
