@@ -197,20 +197,24 @@ async def test_a_small_step_of_the_clock_is_tolerated() -> None:
     assert logs == []
 
 
-async def test_a_jump_keeps_the_distance_to_the_next_run() -> None:
-    """A job that is due in an hour is due in an hour after the jump as well."""
+@pytest.mark.parametrize("jump_seconds", [365 * DAY, -DAY, 50 * 365 * DAY, -56 * 365 * DAY])
+async def test_a_jump_keeps_the_distance_to_the_next_run(jump_seconds: float) -> None:
+    """A year on, a day back, fifty years on, to 1970: what was due in an hour or five minutes still is."""
     with time_machine.travel(START, tick=True) as traveller:
         async with scheduling() as schedule:
-            hourly, often = Counter(), Counter()
-            add(schedule, "hourly", 3600.0, hourly.run)
-            add(schedule, "often", 0.05, often.run)
+            counters = {interval: Counter() for interval in (3600.0, 600.0, 300.0, 0.05)}
+            for interval, counter in counters.items():
+                add(schedule, f"every {interval}", interval, counter.run)
             schedule.start()
-            await eventually(hourly.more_than(0))
-            traveller.shift(DAY)
+            await eventually(lambda: all(counter.runs for counter in counters.values()))
+            traveller.shift(jump_seconds)
+            often = counters.pop(0.05)
             await eventually(often.more_than(often.runs + 3))
-            planned = schedule._scheduler.get_job("hourly").next_run_time
-            assert 3600 * 0.9 < (planned - datetime.now(UTC)).total_seconds() < 3600 * 1.1
-            assert hourly.runs == 1
+            for interval, counter in counters.items():
+                planned = schedule._scheduler.get_job(f"every {interval}").next_run_time
+                left = (planned - datetime.now(UTC)).total_seconds() / interval
+                assert 0.5 < left < 1 + 2 * JITTER_RATIO
+                assert counter.runs == 1
 
 
 @pytest.mark.parametrize("looks", [1, 2, 3])
