@@ -156,7 +156,6 @@ WORDS: Mapping[str, str] = {
     "restarts": "How often its restart policy started it since it was created.",
     "room_left_bytes": "Room beside what the next snapshot asks for, 0 if it does not fit.",
     "same_disk": "Whether the snapshots are on one file system with the data.",
-    "server_id": "The name that its server gave itself at its start.",
     "services_failed": "Its services that failed.",
     "size_bytes": "How large it is.",
     "slow_consumers_total": "Clients that were cut off for being slow since the server started.",
