@@ -11,6 +11,7 @@ import msgspec
 
 from semsupervisor.errors import SupervisorError
 from semsupervisor.health import targets
+from semsupervisor.health.client_streams import ClientStreams
 from semsupervisor.health.last_answers import NO_NAMES, LastAnswers
 from semsupervisor.health.masking import masked
 from semsupervisor.health.probes.certificates import Certificates, Watched
@@ -210,21 +211,16 @@ def _began(means: Means, service: str) -> datetime | None:
 
 def _slow(settings: Settings, means: Means) -> list[Probe]:
     """Return the checks whose looks are heavy for who is looked at, or for us."""
-    checks, nats = settings.checks, settings.stack.nats_service
+    checks, nats, taker = settings.checks, settings.stack.nats_service, settings.stack.semstreams_service
+    timeout = checks.timeout_seconds
+    own = ClientStreams(means.nats, door(checks.nats, means), timeout) if checks.nats.client else None
     small = _endpoint(checks.nats.monitor, means, means.http.get)
     shown = _shown(checks.nats)
-    inside = Inside(settings.stack.semstreams_service, nats, means.address_of, means.containers, shown)
+    inside = Inside(taker, nats, means.address_of, means.containers, shown)
     probes: list[Probe] = [
-        NatsJetStream(means.clock, monitor(checks.nats, means), nats, checks.timeout_seconds),
-        NatsConnz(
-            means.clock,
-            small,
-            nats,
-            checks.timeout_seconds,
-            checks.nats.expected_clients,
-            rests=partial(_rests, means, settings.stack.semstreams_service),
-        ),
-        SemstreamsReach(means.clock, inside, means.lag_since, checks.timeout_seconds),
+        NatsJetStream(means.clock, monitor(checks.nats, means), nats, timeout, streams_of_client=own),
+        NatsConnz(means.clock, small, nats, timeout, checks.nats.expected_clients, rests=partial(_rests, means, taker)),
+        SemstreamsReach(means.clock, inside, means.lag_since, timeout),
     ]
     if checks.nats.client:
         probes.append(_client(settings, means))

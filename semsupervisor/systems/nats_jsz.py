@@ -6,13 +6,21 @@ what is reserved.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from semsupervisor.systems.bodies import NotOffered, Unreadable, json_as
-from semsupervisor.systems.jetstream_state import AccountUse, ConsumerState, JetStreamState, StreamState, Tier
+from semsupervisor.systems.jetstream_state import (
+    DEFAULT_ACCOUNT,
+    AccountUse,
+    ConsumerState,
+    JetStreamState,
+    StreamState,
+    Tier,
+)
 from semsupervisor.systems.limits import Limit, Unbounded, limit
 
 OK = 200
@@ -128,6 +136,29 @@ class _Jsz(msgspec.Struct):
     account_details: list[_Account] | None = None
 
 
+class _ListedConfig(_StreamConfig, kw_only=True):
+    name: Name
+
+
+class _Listed(msgspec.Struct):
+    state: _State
+    config: _ListedConfig
+    mirror: _Source | None = None
+    sources: list[_Source] | None = None
+
+
+class _Streams(msgspec.Struct):
+    total: Count
+    streams: list[_Listed] | None = None
+
+
+class _Consumers(msgspec.Struct):
+    total: Count
+    consumers: list[_Consumer] | None = None
+
+
+_STREAMS = msgspec.json.Decoder(_Streams)
+_CONSUMERS = msgspec.json.Decoder(_Consumers)
 _SWITCH = msgspec.json.Decoder(_Switch)
 _JSZ = msgspec.json.Decoder(_Jsz)
 
@@ -181,6 +212,24 @@ def joined(pages: list[JetStreamState], *, consumers_told: bool = True) -> JetSt
         streams=tuple(stream for page in pages for stream in page.streams),
         consumers_told=consumers_told,
     )
+
+
+def listed_streams(body: bytes) -> tuple[int, Sequence[StreamState]]:
+    """Read a page of JetStream's own list of streams, and how many there are in all. Raises: Unreadable.
+
+    A client is not told the name of its account, and the consumers stand in lists of their own.
+    """
+    told = json_as(_STREAMS, body)
+    return told.total, [
+        _stream(DEFAULT_ACCOUNT, _Stream(one.config.name, one.state, one.config, None, one.mirror, one.sources))
+        for one in told.streams or []
+    ]
+
+
+def listed_consumers(body: bytes) -> tuple[int, Sequence[ConsumerState]]:
+    """Read a page of JetStream's own list of a stream's consumers, with their number. Raises: Unreadable."""
+    told = json_as(_CONSUMERS, body)
+    return told.total, [_consumer(one) for one in told.consumers or []]
 
 
 def _account(told: _Account) -> AccountUse:

@@ -1,11 +1,15 @@
 """The probe of a NATS server's /jsz: JetStream's tiers, accounts, streams and consumers.
 
-It is the one source of all these: the monitoring port needs no login and tells every account's.
+It is the one source of all these: the monitoring port needs no login and tells every account's. Only where it does not
+answer the streams and consumers of the account of the supervisor's own client are asked of JetStream's API.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+import msgspec
 
 from semsupervisor.errors import SupervisorError
 from semsupervisor.health import jetstream
@@ -24,7 +28,7 @@ from semsupervisor.health.targets import TargetAbsent
 from semsupervisor.kit.clock import Clock, Instant
 from semsupervisor.systems.bodies import NotOffered, Unreadable
 from semsupervisor.systems.http import Answer, BodyTooLarge
-from semsupervisor.systems.jetstream_state import JetStreamState
+from semsupervisor.systems.jetstream_state import JetStreamState, StreamState
 from semsupervisor.systems.nats_jsz import MOST_PAGES, PAGE, joined, parse_jsz, path
 
 SHORTEST_TIMEOUT_SECONDS = 0.1
@@ -32,22 +36,34 @@ LEFT_OUT = "{} is still there, but no longer among those that are looked at one 
 TOO_MANY_CONSUMERS = "the server has more consumers than are read at once"
 
 
+StreamsOfClient = Callable[[], Awaitable[Sequence[StreamState]]]
+
+
 class NatsJetStream:
     """Reads all of JetStream in one look; what is no longer there is told as gone.
 
     `endpoint` reads answers up to `nats_jsz.LARGEST_ANSWER_BYTES`; of a server with more than fits the consumers are
-    left out, and unknown.
+    left out, and unknown. While the port does not answer, `streams_of_client` tells of the streams of one account.
     """
 
     name = "nats_jetstream"
 
     def __init__(
-        self, clock: Clock, endpoint: Endpoint, service: str, timeout_seconds: float, *, page: int = PAGE
+        self,
+        clock: Clock,
+        endpoint: Endpoint,
+        service: str,
+        timeout_seconds: float,
+        *,
+        streams_of_client: StreamsOfClient | None = None,
+        page: int = PAGE,
     ) -> None:
         self._clock = clock
         self._endpoint = endpoint
         self._subject = Subject(SubjectKind.NATS, service)
         self._timeout_seconds = timeout_seconds
+        self._streams_of_client = streams_of_client
+        self._accounts: Mapping[str, str] = {}
         self._page = page
         self._calls = ApiCalls()
         self._streams: Mapping[str, FollowedStream] = {}
@@ -56,21 +72,45 @@ class NatsJetStream:
 
     async def observe(self) -> Sequence[Observation]:
         """Ask once, page by page. Nothing is raised: what could not be seen is an observation as well."""
+        until = self._clock.monotonic() + self._timeout_seconds
         try:
-            state = await self._read()
+            state = await self._read(until)
         except Unreachable as error:
-            return self._unseen(Outcome.DOWN, str(error))
+            return await self._by_client(Outcome.DOWN, str(error), until)
         except (TargetAbsent, NotOffered) as error:
-            return self._unseen(Outcome.NOT_OFFERED, str(error))
+            return await self._by_client(Outcome.NOT_OFFERED, str(error), until)
         except _Garbage as error:
             return self._unseen(Outcome.UNKNOWN, str(error), error.answer)
         except SupervisorError as error:
             return self._unseen(Outcome.UNKNOWN, str(error))
         return self._seen(state) if state else self._off()
 
-    async def _read(self) -> JetStreamState | None:
+    async def _by_client(self, outcome: Outcome, error: str, until: float) -> Sequence[Observation]:
+        """Return what a client sees of its own account where the monitoring port tells nothing.
+
+        What it does not see is unknown as it would be without it: that may be another account's.
+        """
+        unseen = self._unseen(outcome, error)
+        if self._streams_of_client is None:
+            return unseen
+        try:
+            async with asyncio.timeout(max(SHORTEST_TIMEOUT_SECONDS, until - self._clock.monotonic())):
+                streams = await self._streams_of_client()
+        except (SupervisorError, TimeoutError):
+            return unseen
+        at = self._clock.instant()
+        seen = self._of_shown(self._follow([self._renamed(one) for one in streams], at), at)
+        known = {one.subject for one in seen}
+        others = [one for one in unseen if one.subject not in known]
+        self._shown = {**self._shown, **{one.subject: tuple(one.facts) for one in seen}}
+        return [*others, *seen]
+
+    def _renamed(self, stream: StreamState) -> StreamState:
+        """Give a stream the account with which the monitoring port told it, if it did."""
+        return msgspec.structs.replace(stream, account=self._accounts.get(stream.name, stream.account))
+
+    async def _read(self, until: float) -> JetStreamState | None:
         """Return the whole state, without consumers if they are too many; None when JetStream is off."""
-        until = self._clock.monotonic() + self._timeout_seconds
         try:
             return await self._pages(until, consumers=True)
         except BodyTooLarge:
@@ -96,7 +136,16 @@ class NatsJetStream:
     def _seen(self, state: JetStreamState) -> Sequence[Observation]:
         at = self._clock.instant()
         self._calls.add(at.monotonic, state.api_requests, state.api_errors)
-        streams = {one.subject_name: one for one in state.streams}
+        self._accounts = {one.name: one.account for one in state.streams}
+        shown = self._follow(state.streams, at)
+        observations = [self._of_server(state, shown, at), *self._of_shown(shown, at)]
+        if not state.consumers_told:
+            lost = [subject for subject in self._shown if subject.kind is SubjectKind.CONSUMER]
+            observations += self._unknown(lost, Outcome.UNKNOWN, TOO_MANY_CONSUMERS, at)
+        return [*observations, *self._gone(observations, at)]
+
+    def _follow(self, states: Iterable[StreamState], at: Instant) -> Shown:
+        streams = {one.subject_name: one for one in states}
         self._streams = {name: follow_stream(one, self._streams.get(name)) for name, one in streams.items()}
         before, self._consumers = self._consumers, {}
         self._consumers = {
@@ -105,16 +154,13 @@ class NatsJetStream:
             for one in stream.consumers
         }
         shown_before = {subject.name for subject in self._shown}
-        shown = jetstream.choose(self._streams, self._consumers, shown_before, at.monotonic)
-        observations = [
-            self._of_server(state, shown, at),
+        return jetstream.choose(self._streams, self._consumers, shown_before, at.monotonic)
+
+    def _of_shown(self, shown: Shown, at: Instant) -> list[Observation]:
+        return [
             *(self._of_stream(name, one, at) for name, one in shown.streams.items()),
             *(self._of_consumer(name, one, at) for name, one in shown.consumers.items()),
         ]
-        if not state.consumers_told:
-            lost = [subject for subject in self._shown if subject.kind is SubjectKind.CONSUMER]
-            observations += self._unknown(lost, Outcome.UNKNOWN, TOO_MANY_CONSUMERS, at)
-        return [*observations, *self._gone(observations, at)]
 
     def _of_server(self, state: JetStreamState, shown: Shown, at: Instant) -> Observation:
         left_out = {"jetstream_streams_left_out": shown.streams_left_out}

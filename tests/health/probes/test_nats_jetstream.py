@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from semsupervisor.health.probes.nats_jetstream import TOO_MANY_CONSUMERS, NatsJ
 from semsupervisor.health.targets import TargetAbsent
 from semsupervisor.systems.connecting import Garbled, Refused
 from semsupervisor.systems.http import Answer, BodyTooLarge
+from semsupervisor.systems.jetstream_state import StreamState
 from tests.support.asked import Answering, answer
 
 SAMPLE = (Path(__file__).parents[2] / "samples" / "nats-2.14.0" / "jsz.json").read_bytes()
@@ -77,6 +80,19 @@ async def test_what_is_no_longer_there_is_gone() -> None:
     _, after, later = await looks(answer(SAMPLE), answer(fewer), answer(fewer))
     assert (after[EVENTS].gone, after[WORKER].gone, after[CONFIG].gone) == (True, True, False)
     assert list(later) == [SERVER, CONFIG]
+
+
+async def test_a_client_that_says_nothing_is_not_waited_for() -> None:
+    """Both ways together have the time of one look."""
+
+    async def hang() -> Sequence[StreamState]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    answering = Answering(Refused("refused"))
+    probe = NatsJetStream(answering.clock, answering.endpoint, "nats", 0.3, streams_of_client=hang)
+    (only,) = await probe.observe()
+    assert (only.outcome, only.evidence) == (Outcome.DOWN, {"error": "refused"})
 
 
 async def test_what_makes_room_for_others_was_not_removed(monkeypatch: pytest.MonkeyPatch) -> None:
