@@ -48,7 +48,9 @@ class VerifyParams(Params, frozen=True, kw_only=True):
     """Which snapshot, and how thoroughly."""
 
     id: SnapshotId
-    level: Annotated[int, Meta(ge=0, le=1, description="0: names and sizes; 1: every byte is read")] = 1
+    level: Annotated[
+        int, Meta(ge=0, le=2, description="0: names and sizes; 1: every byte is read; 2: every message")
+    ] = 1
 
 
 async def backups(ask: Ask[None]) -> Reply:

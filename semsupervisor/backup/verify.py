@@ -2,7 +2,8 @@
 
 Level 0: the manifest can be read, and all files are there with their sizes. Level 1: every byte is read, checksums
 agree, and the frames of each stream are walked to their end, where the tar in them must end too, without a word of the
-server that it could not read all. The archive of a whole store is unpacked and walked likewise.
+server that it could not read all. The archive of a whole store is unpacked and walked likewise. Level 2: the messages
+in the archives of streams follow each other to the end of each block, and are as many as the manifest says.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from semsupervisor.backup import deep
 from semsupervisor.backup import manifest as manifests
 from semsupervisor.backup.archive import ArchiveWalk
 from semsupervisor.backup.disk import Disk
@@ -24,7 +26,7 @@ from semsupervisor.backup.manifest import ArchiveEntry, FileEntry, Manifest, Str
 from semsupervisor.backup.tarwalk import PackedWalk
 
 Progress = Callable[[float, float | None, str], None]
-HIGHEST_LEVEL = 1
+HIGHEST_LEVEL = 2
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -64,7 +66,9 @@ class Verifier:
             finally:
                 self._disk.leave(reading.close)
             damage += reading.damage(entry, [stream for stream in found.streams if stream.file == path])
-        return Verdict(1, tuple(damage), passed)
+        if level < 2:
+            return Verdict(1, tuple(damage), passed)
+        return Verdict(2, (*damage, *await _level_2(folder, found, damage, progress)), passed)
 
 
 def read_manifest(folder: Path) -> Manifest | str:
@@ -85,6 +89,17 @@ def read_manifest(folder: Path) -> Manifest | str:
 def _level_0(folder: Path, manifest: Manifest) -> Sequence[str]:
     wrong_name = [] if manifest.id == folder.name else [f"{manifests.FILE_NAME} is that of {manifest.id}"]
     return [*wrong_name, *differences(manifest, sizes(folder))]
+
+
+async def _level_2(folder: Path, manifest: Manifest, known: Sequence[str], progress: Progress) -> Sequence[str]:
+    """Return what is wrong with the messages of the streams whose archives are not known to be damaged already."""
+    found, passed, total_bytes = [], 0, sum(stream.unpacked_bytes for stream in manifest.streams)
+    for stream in manifest.streams:
+        if not any(text.startswith(stream.file) for text in known) and (text := await deep.damage(folder, stream)):
+            found.append(f"{stream.file}: {text}")
+        passed += stream.unpacked_bytes
+        progress(passed, total_bytes, "bytes")
+    return found
 
 
 class _Reading:

@@ -146,6 +146,42 @@ def deleted(path: str, folder: Path) -> None:
     (folder / path).unlink()
 
 
+def torn_blocks(content: bytes) -> dict[str, bytes]:
+    """Return a block of the server's store in each way that a disk may leave it."""
+    return {
+        "short by 100 bytes": content[:-100],
+        "halved": content[: len(content) // 2],
+        "4 KiB lost": content[:5000] + bytes(4096) + content[9096:],
+        "empty": b"",
+    }
+
+
+async def test_what_was_damaged_in_the_store_is_found_by_its_messages(server: NatsServer, tmp_path: Path) -> None:
+    """The server copies it as it is: level 1 sees nothing wrong, level 2 does; a single byte is for a later level."""
+    snapshot = await taken(server, tmp_path)
+    assert await verified(snapshot, 2) == Verdict(2, (), (await verified(snapshot, 1)).bytes_read)
+    block = server.streams / "EV" / "msgs" / "1.blk"
+    whole = await asyncio.to_thread(block.read_bytes)
+    client = await nats.connect(server.url)
+    try:
+        for number, (name, torn) in enumerate(torn_blocks(whole).items()):
+            await asyncio.to_thread(block.write_bytes, torn)
+            folder = tmp_path / str(number)
+            await asyncio.to_thread(folder.mkdir)
+            async with a_workshop(folder, Stack(folder / "stack", client)) as shop:
+                job = await backed_up(shop)
+            if job.notes:
+                assert "stream EV is not in it" in job.notes[0], name
+                continue
+            copy = folder / "backup" / str(job.data["snapshot"])
+            assert (await verified(copy, 1)).damage == (), name
+            damage = (await verified(copy, 2)).damage
+            assert [text.partition(":")[0] for text in damage] == ["streams/EV/stream.tar.s2"], name
+    finally:
+        await asyncio.to_thread(block.write_bytes, whole)
+        await client.close()
+
+
 def linked(path: str, folder: Path) -> None:
     """Put a link to the same content in a file's place."""
     file = folder / path
