@@ -89,7 +89,7 @@ ANY_VALUE: st.SearchStrategy[FactValue] = st.one_of(
     ],
 )
 def test_a_value_is_held_against_the_limit(rule: Rule, value: FactValue, firing: bool, found: Verdict) -> None:
-    """Above and below are strict, no limit is above all; while firing the clearing value counts; unknown is no guess."""
+    """Above and below are strict, no limit is above all, while firing a clearing value counts; unknown is no guess."""
     assert verdict(rule, value, firing=firing) is found
 
 
