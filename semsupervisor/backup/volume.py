@@ -100,6 +100,8 @@ def size(folder: Path) -> int:
     """Return how many bytes the files below a folder hold. Raises: PermanentError when they cannot all be seen."""
 
     def fail(error: OSError) -> None:
+        if isinstance(error, FileNotFoundError) and error.filename != str(folder):
+            return  # the server removes what it has no more use for
         raise PermanentError(f"the size of {folder} cannot be seen: {error}") from error
 
     found = 0
@@ -108,7 +110,7 @@ def size(folder: Path) -> int:
             try:
                 found += (Path(parent) / name).lstat().st_size
             except FileNotFoundError:
-                continue  # the server removes what it has no more use for
+                continue
     return found
 
 

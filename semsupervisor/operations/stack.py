@@ -173,7 +173,8 @@ class StackSteps:
         """Give NATS time to get ready by its own health check; SemStreams is started in any case."""
         held = _held(at)
         try:
-            await self._await(held, held.nats, WAY_BACK_SECONDS, _nobody)
+            there = [one.owner.name for one in await self._containers(held, "nats")]
+            await self._await(held, there, WAY_BACK_SECONDS, _nobody)
         except TemporaryError as error:
             log.warning("stack.not_ready_on_the_way_back", job=at.job_id, error=str(error))
 

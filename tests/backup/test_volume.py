@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import itertools
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,6 +75,23 @@ def test_a_disk_is_measured(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(TargetUnusable):
         volume.measure(tmp_path / "absent", lambda: 0.0)
+
+
+def test_what_the_server_removes_meanwhile_has_no_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a file nor a folder that has gone since it was listed keeps the rest from being counted."""
+    (tmp_path / "below").mkdir()
+    (tmp_path / "one").write_bytes(bytes(24))
+    (tmp_path / "two").write_bytes(bytes(1000))
+    real = Path.lstat
+
+    def lstat(file: Path) -> os.stat_result:
+        if file.name == "two":
+            (tmp_path / "below").rmdir()
+            file.unlink()
+        return real(file)
+
+    monkeypatch.setattr(Path, "lstat", lstat)
+    assert volume.size(tmp_path) == 24
 
 
 def test_the_size_of_a_folder(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 MESSAGES = 300
 BACK_SECONDS = 90.0
+END_SECONDS = 110.0
 BEFORE = ("look", "begin", "stop_semstreams", "stop_nats", "copy", "start_nats", "await_nats", "start_semstreams")
 BEFORE_IT_IS_WHOLE = (*BEFORE, "gate", "pack", "files", "manifest")
 WHOLE = {"job.begun.publish", "job.acted.publish", "job.begun.verify", "job.acted.verify"}
@@ -153,6 +154,22 @@ def test_a_power_cut_on_the_way_back(stack: DemoStack, tmp_path: Path, failpoint
         assert ended(daemon, job_id)["state"] == "undone"
         eventually_sync(lambda: runs(stack), within_seconds=BACK_SECONDS)
         assert there(tmp_path) == []
+    finally:
+        daemon.kill()
+
+
+def test_an_end_that_is_asked_for_waits_for_the_stack(stack: DemoStack, tmp_path: Path) -> None:
+    """SIGTERM in the middle of a cold backup: the daemon ends well, and before that the stack has come back."""
+    daemon = a_daemon(tmp_path, stack)
+    try:
+        daemon.start()
+        asked(daemon)
+        eventually_sync(lambda: not stack.inspect("semstreams")["State"]["Running"], within_seconds=60)
+        daemon.ask_to_end()
+        assert daemon.wait_for_its_end(END_SECONDS) == 0
+        assert all(stack.inspect(name)["State"]["Running"] for name in SERVICES)
+        eventually_sync(lambda: runs(stack), within_seconds=BACK_SECONDS)
+        assert list((tmp_path / "state" / "jobs").glob("*.json")) == []
     finally:
         daemon.kill()
 

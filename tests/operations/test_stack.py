@@ -12,6 +12,7 @@ import pytest
 
 from semsupervisor.errors import TemporaryError
 from semsupervisor.health.observation import Observation
+from semsupervisor.jobs import carrying
 from semsupervisor.jobs.kinds import At, Step
 from semsupervisor.jobs.record import JobRecord, JobState
 from semsupervisor.kit.clock import SystemClock
@@ -21,11 +22,13 @@ from semsupervisor.operations.stack import DOWNTIME, Means, Names, StackSteps
 from semsupervisor.systems.docker import Docker
 from semsupervisor.systems.docker_acts import ContainerActs
 from tests.support.alerting import NATS, saw
+from tests.support.waiting import eventually
 from tests.support.watcher import Services
 from tests.support.workshop import Workshop, kind
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("logs")]
 
+LINK = "docker.sock"
 POLITE = "trap 'exit 0' TERM; while :; do sleep 0.05; done"
 
 
@@ -42,6 +45,7 @@ class Rehearsal:
         self.meanwhile: list[str] = []
         self.failing = False
         self.act = ""
+        self.away: Path | None = None
 
     async def ask(self) -> Sequence[Observation]:
         """Return what the services say of themselves."""
@@ -53,6 +57,8 @@ class Rehearsal:
 
     async def _between(self, at: At) -> None:
         self.meanwhile = await self.running()
+        if self.away is not None:
+            await asyncio.to_thread(self.away.unlink)
         if self.act:
             await self.services.do(*self.act.split())
         if self.failing:
@@ -88,12 +94,14 @@ class Rehearsal:
 
 
 @pytest.fixture
-async def rehearsal(services: Services, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rehearsal]:
-    """Return two services that run."""
+async def rehearsal(services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rehearsal]:
+    """Return two services that run; the engine's socket is a link, which a test may take away."""
     monkeypatch.setattr(stacks, "LOOK_SECONDS", 0.05)
     monkeypatch.setattr(stacks, "NATS_READY_SECONDS", 0.5)
     monkeypatch.setattr(stacks, "WAY_BACK_SECONDS", 0.5)
-    docker = Docker(str(services.engine.socket), 10.0)
+    link = tmp_path / LINK
+    link.symlink_to(services.engine.socket)
+    docker = Docker(str(link), 10.0)
     await docker.open()
     await services.start("nats", POLITE)
     await services.start("semstreams", POLITE)
@@ -168,3 +176,20 @@ async def test_who_had_to_be_killed_is_named(rehearsal: Rehearsal, tmp_path: Pat
     job = await done(rehearsal, tmp_path)
     name = rehearsal.services.name("semstreams")
     assert (job.state, job.notes) == (JobState.DONE, (f"{name} did not end within 1 s and was killed",))
+
+
+async def test_an_engine_that_is_away_is_waited_for(
+    rehearsal: Rehearsal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it is tried in vain, the stack comes back with the engine."""
+    monkeypatch.setattr(carrying, "LONGEST_TIRELESS_PAUSE_SECONDS", 0.01)
+    rehearsal.failing, rehearsal.away = True, tmp_path / LINK
+    async with rehearsal.shop(tmp_path) as shop:
+        job = await shop.ask()
+        await eventually(
+            lambda: any("it is tried on" in note for one in shop.runner.open_jobs for note in one.notes), 60
+        )
+        assert await rehearsal.running() == []
+        await asyncio.to_thread(rehearsal.away.symlink_to, rehearsal.services.engine.socket)
+        assert (await shop.runner.wait(job.id)).state is JobState.UNDONE
+    assert await rehearsal.running() == ["nats", "semstreams"]

@@ -192,10 +192,15 @@ class DaemonProcess:
         assert self._process.wait(STOP_SECONDS) == 0, self.log
         return time.monotonic() - began
 
-    def wait_for_its_end(self) -> int:
+    def ask_to_end(self) -> None:
+        """Send what systemd sends, and wait for nothing."""
+        assert self._process is not None
+        self._process.terminate()
+
+    def wait_for_its_end(self, within_seconds: float = STOP_SECONDS) -> int:
         """Return how a process that ends by itself ended, below zero the signal."""
         assert self._process is not None
-        return self._process.wait(STOP_SECONDS)
+        return self._process.wait(within_seconds)
 
     def kill(self) -> None:
         """End it by SIGKILL, if it runs."""
