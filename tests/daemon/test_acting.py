@@ -170,6 +170,7 @@ async def test_what_failed_is_seen_until_it_is_done(tmp_path: Path) -> None:
         (seen,) = await host.acting.observe()
         assert (seen.facts["failed_jobs"], "(0a): no room" in seen.evidence["failed"]) == (1.0, True)
         assert (await host.ended()).state is JobState.DONE
+        await eventually(lambda: host.ends)  # what became of it is known before it is told
         (seen,) = await host.acting.observe()
         assert (seen.facts["failed_jobs"], seen.evidence) == (0.0, {})
 
