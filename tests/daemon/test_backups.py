@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,13 @@ async def ended(surroundings: Surroundings, asked: Any) -> Any:
         job = (await surroundings.get(f"/v1/jobs/{asked['job']['id']}"))["job"]
         return None if job["open"] else job
 
-    return await eventually(look)
+    return await eventually(look, within_seconds=60)
+
+
+async def noted(surroundings: Surroundings, counts: Mapping[str, int]) -> bool:
+    """Tell whether that many entries of each kind are in the timeline, which is written after a job has ended."""
+    kinds = [entry["kind"] for entry in (await surroundings.get("/v1/timeline"))["entries"]]
+    return all(kinds.count(kind) == count for kind, count in counts.items())
 
 
 async def newest(surroundings: Surroundings, snapshot_id: str) -> bool:
@@ -56,13 +62,12 @@ async def test_a_snapshot_is_taken_listed_and_verified(surroundings: Surrounding
         assert (job["fine"], bool(job["asked_by"])) == (True, True), job
         (one,) = (await surroundings.get("/v1/backups"))["snapshots"]
         assert (one["note"], one["good"], one["verified_level"]) == ("first", True, 1)
-        await eventually(lambda: newest(surroundings, one["id"]))
+        await eventually(lambda: newest(surroundings, one["id"]), within_seconds=30)
         job = await ended(surroundings, await surroundings.post(f"/v1/backups/{one['id']}/verify?level=0"))
         assert job["fine"], job
         (one,) = (await surroundings.get("/v1/backups"))["snapshots"]
         assert one["verified_level"] == 1
-        kinds = [entry["kind"] for entry in (await surroundings.get("/v1/timeline"))["entries"]]
-        assert (kinds.count("job.asked"), kinds.count("job.done")) == (2, 2)
+        await eventually(lambda: noted(surroundings, {"job.asked": 2, "job.done": 2}), within_seconds=30)
 
 
 async def test_how_the_backups_stand_is_told(surroundings: Surroundings, server: NatsServer) -> None:

@@ -72,6 +72,16 @@ class Surroundings:
         """Tell whether a verdict is this one."""
         return bool((await self.get(path))["status"] == state)
 
+    async def _answers_or_ended(self, task: asyncio.Task[None]) -> bool:
+        """Tell whether somebody listens on the socket, which is there before that, or nobody ever will."""
+        try:
+            _, writer = await asyncio.open_unix_connection(self.socket)
+        except OSError:
+            return task.done()
+        writer.close()
+        await writer.wait_closed()
+        return True
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.Task[None]]:
         """Run a daemon, and end it by SIGTERM."""
@@ -79,7 +89,7 @@ class Surroundings:
         daemon = Daemon(configuration, self.settings, SystemClock(), Notifier("", None, SystemClock()))
         task = asyncio.create_task(daemon.run())
         try:
-            await eventually(lambda: task.done() or self.socket.exists())
+            await eventually(lambda: self._answers_or_ended(task), within_seconds=30)
         except BaseException:
             task.cancel()  # it may not listen to signals yet: SIGTERM would end the tests
             await asyncio.wait([task])
