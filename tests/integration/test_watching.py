@@ -136,8 +136,8 @@ async def test_evidence_is_of_the_end_that_it_is_asked_for(services: Services, t
 
 async def test_a_policy_that_gives_up_is_told_at_once(services: Services, tmp_path: Path) -> None:
     """The death after which nothing starts it again is one for good, and ends the loop that led to it."""
-    await services.start("app", "sleep 0.3; exit 1", restart="on-failure:3")
     async with Watcher(services.engine.socket, services.project, tmp_path) as watcher:
+        await services.start("app", "sleep 0.3; exit 1", restart="on-failure:3")
         await watcher.until("app", "state", "exited")
         assert watcher.record.values("app", "restarting") == [False, True, False]
         last = watcher.record.of("app")[-1]
@@ -160,7 +160,7 @@ async def test_a_restart_by_hand_is_noted_and_nothing_else(services: Services, t
         assert watcher.record.values("app", "died") == [False]
         assert watcher.record.values("app", "stopped_on_request") == [False]
         assert watcher.record.values("app", "missing") == [False]
-        assert len(watcher.record.noted("service.restarted")) == 1
+        await eventually(lambda: len(watcher.record.noted("service.restarted")) == 1)
 
 
 async def test_pausing_is_told(services: Services, tmp_path: Path) -> None:
@@ -294,7 +294,7 @@ async def test_one_off_containers_and_other_projects_are_ignored(services: Servi
     async with Watcher(services.engine.socket, services.project, tmp_path) as watcher:
         await services.start("once", "exit 1", "--label=com.docker.compose.oneoff=True", restart="no")
         await services.start("alien", "exit 1", "--label=com.docker.compose.project=other", restart="no")
-        await services.docker("rm", services.name("alien"))
+        await services.docker("rm", "--force", services.name("alien"))
         await watcher.probe()
         assert list(watcher.watching.services) == ["app"]
 
@@ -308,7 +308,7 @@ async def test_a_service_that_is_run_once_completes(services: Services, tmp_path
         await watcher.probe()
         assert True not in watcher.record.values("init", "died")
         assert True not in watcher.record.values("init", "stopped_on_request")
-        assert watcher.record.noted("service.completed") == ["init completed with exit code 0"]
+        await eventually(lambda: watcher.record.noted("service.completed") == ["init completed with exit code 0"])
 
 
 async def test_a_death_in_the_supervisors_absence_is_told_at_its_return(services: Services, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ async def test_an_engine_that_is_restarted_kills_nobody(hurt: Services, tmp_path
         await watcher.probe()
         told = watcher.record.values("app", "died") + watcher.record.values("app", "stopped_on_request")
         assert True not in told
-        assert len(watcher.record.noted("engine.restarted")) == 1
+        await eventually(lambda: len(watcher.record.noted("engine.restarted")) == 1)
         assert "stopped its containers" in watcher.record.noted("engine.restarted")[0]
 
 
@@ -101,7 +101,7 @@ async def test_an_engine_restarted_in_the_supervisors_absence(hurt: Services, tm
         await watcher.settled()
         told = watcher.record.values("app", "died") + watcher.record.values("app", "stopped_on_request")
         assert True not in told
-        assert len(watcher.record.noted("engine.restarted")) == 1
+        await eventually(lambda: len(watcher.record.noted("engine.restarted")) == 1)
         assert watcher.record.noted("service.restarted") == []
 
 
@@ -184,7 +184,7 @@ async def test_an_engine_that_hangs_is_unreachable_and_its_containers_unknown(hu
         await watcher.until(ENGINE, "reachable", True)
         await eventually(lambda: True in watcher.record.values("app", "died"))
         await watcher.until("app", "state", "running")
-        assert any("hung" in text for text in watcher.record.noted("engine.back"))
+        await eventually(lambda: any("hung" in text for text in watcher.record.noted("engine.back")))
         assert True not in watcher.record.values("app", "stopped_on_request")
 
 
@@ -218,7 +218,7 @@ async def test_a_stream_that_is_silent_is_found_out(services: Services, tmp_path
         await watcher.until("app", "died", False)
         await eventually(lambda: watcher.watching.stream.connected_since)
         assert watcher.watching.stream.silent_total == 1
-        assert len(watcher.record.noted("engine.silent")) == 1
+        await eventually(lambda: len(watcher.record.noted("engine.silent")) == 1)
         os.kill(await services.pid("app"), signal.SIGKILL)
         await eventually(lambda: watcher.record.last("app", "deaths_recent") == 2)
         assert watcher.record.values("app", "died")[:4] == [False, True, False, True]
