@@ -28,8 +28,9 @@ async def test_the_engine_says_where_it_keeps_its_data(services: Services, tmp_p
 
 async def test_a_crash_is_told_at_once_and_the_healing_after_it(services: Services, tmp_path: Path) -> None:
     """A container that crashes and is restarted by its policy has died with its exit code, and then runs."""
-    await services.start("app", "test -e /ran && exec sleep 1000; touch /ran; sleep 1; echo password=hunter2; exit 3")
+    script = "test -e /ran && exec sleep 1000; touch /ran; sleep 1; echo password=hunter2; exit 3"
     async with Watcher(services.engine.socket, services.project, tmp_path) as watcher:
+        await services.start("app", script)
         await watcher.until("app", "died", True)
         await watcher.until("app", "died", False)
         record = watcher.record
@@ -349,8 +350,8 @@ async def test_a_request_is_remembered(services: Services, tmp_path: Path) -> No
 
 async def test_a_death_is_remembered(services: Services, tmp_path: Path) -> None:
     """The supervisor's own restart does not forget a container that died and stays dead."""
-    await services.start("app", "sleep 1; exit 3", restart="no")
     async with Watcher(services.engine.socket, services.project, tmp_path) as watcher:
+        await services.start("app", "sleep 1; exit 3", restart="no")
         await watcher.until("app", "died", True)
     async with Watcher(services.engine.socket, services.project, tmp_path) as watcher:
         await watcher.until("app", "died", True)

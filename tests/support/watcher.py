@@ -116,8 +116,14 @@ class Watcher:
         return seen
 
     async def until(self, subject: str | Subject, fact: str, value: FactValue, within_seconds: float = 30.0) -> None:
-        """Wait until a fact has last been told to have a value."""
-        await eventually(lambda: self.record.last(subject, fact) == value, within_seconds)
+        """Wait until a fact has last been told to have a value, or was told so meanwhile, however shortly."""
+        before = len(self.record.of(subject))
+
+        def told() -> bool:
+            since = self.record.of(subject)[before:]
+            return self.record.last(subject, fact) == value or any(one.facts.get(fact) == value for one in since)
+
+        await eventually(told, within_seconds)
 
     async def settled(self) -> None:
         """Wait until a stop that was asked for before this call would have been told."""
