@@ -52,6 +52,8 @@ def test_it_comes_back_as_it_was_written() -> None:
 def test_it_sums_up() -> None:
     """A count that is none counts as none."""
     assert (MANIFEST.size_bytes, MANIFEST.messages, MANIFEST.is_complete) == (43, 7, True)
+    stored = [msgspec.structs.replace(stream, state={"bytes": 21}) for stream in MANIFEST.streams]
+    assert msgspec.structs.replace(MANIFEST, streams=tuple(stored)).content_bytes == 21 * len(stored) > 0
     broken = msgspec.structs.replace(MANIFEST, left_out=(LeftOut("stream EV", "no space", is_fault=True),))
     assert not broken.is_complete
 
