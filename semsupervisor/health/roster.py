@@ -141,7 +141,9 @@ class Roster:
             service = self.services[name]
             if kills is None or kills == service.oom_kills:
                 continue
-            counted = msgspec.structs.replace(service, oom_kills=kills)
+            # The engine marks the next end with a kill that was before our time.
+            seen = service.oom_seen or (service.oom_kills is None and kills > 0)
+            counted = msgspec.structs.replace(service, oom_kills=kills, oom_seen=seen)
             if service.oom or service.oom_kills is None or kills < service.oom_kills:
                 self.services[name] = counted
                 continue

@@ -390,6 +390,16 @@ def test_a_kill_that_an_event_told_is_not_noted_again_for_its_count() -> None:
     assert roster.count_oom({"app": 1}, instant(3)) == Turn()
 
 
+def test_a_kill_from_before_the_watching_marks_no_later_death() -> None:
+    """The engine's mark of the next end is of a child killed before anybody looked: that death has another reason."""
+    roster = watched(container())
+    roster.count_oom({"app": 1}, instant(2))
+    heard(roster, event(Action.DIE, 3, exit_code=137))
+    listed(roster, 4, container(ContainerState.RESTARTING, exit_code=137, oom_killed=True))
+    assert not roster.services["app"].oom
+    assert "lack of memory" not in roster.services["app"].cause
+
+
 def test_an_unreadable_count_changes_nothing() -> None:
     """Where the count cannot be read, the last one stays."""
     roster = watched(container())

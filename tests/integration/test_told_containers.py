@@ -42,6 +42,9 @@ ROWS = {
     "sigkill-from-host": Row(
         from_host("semstreams", signal.SIGKILL), DIED, words="exit code 137", evidence={"signal": "SIGKILL"}
     ),
+    "sigkill-after-an-old-kill-of-a-child": Row(
+        from_host("semstreams", signal.SIGKILL), DIED, before=fault("oom_child"), words="exit code 137"
+    ),
     "sigterm-from-host": Row(from_host("semstreams", signal.SIGTERM), DIED, words="exit code 0"),
     "docker-stop": Row(
         docker("stop", "semstreams", "--time", "2"),
