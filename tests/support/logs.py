@@ -25,6 +25,8 @@ def logging_set_back() -> Iterator[None]:
     """Let a test configure the log as a command does; afterwards it is as it was."""
     root, own = logging.getLogger(), logging.getLogger("semsupervisor")
     before = (root.handlers[:], root.level, own.level)
+    # A command that ran in an earlier test has taken the warnings, and pytest has taken them back unknown to the log.
+    logging.captureWarnings(False)
     yield
     root.handlers[:], level, own_level = before
     root.setLevel(level)
