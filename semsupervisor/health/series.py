@@ -20,11 +20,13 @@ LARGEST = 1e100  # so that no square of what is reckoned with leaves the range o
 class Line(msgspec.Struct, frozen=True):
     """The straight line that fits readings best (least squares).
 
-    `slope` is its rise per second, `fit` the share (0 to 1) of their ups and downs that it explains.
+    `slope` is its rise per second, `fit` the share (0 to 1) of their ups and downs that it explains, and `rest` the sum
+    of the squares that it leaves.
     """
 
     slope: float
     fit: float
+    rest: float
 
 
 class Series:
@@ -93,7 +95,7 @@ class Series:
         first, end = self._within(over_seconds, now)
         if not self._enough(first, end, over_seconds):
             return None
-        return _line(self._at[first:end], self._values[first:end])
+        return straight(self._at[first:end], self._values[first:end])
 
     def climbed(self, over_seconds: float, now: float) -> bool:
         """Tell whether all of the last third of the readings in the window that ends now lies above all of the first.
@@ -121,17 +123,19 @@ def _rise(before: float, after: float) -> float:
     return after - before if after >= before else max(after, 0.0)
 
 
-def _line(at: Sequence[float], values: Sequence[float]) -> Line:
-    """Fit by least squares; offsets from the means keep large numbers from eating small differences.
+def straight(at: Sequence[float], values: Sequence[float]) -> Line:
+    """Return the line that fits values at ascending times best; of one point, or of what stands still, a level one.
 
-    What stands still is told apart first: by rounding alone it would rise, be it ever so little.
+    Offsets from the means keep large numbers from eating small differences. What stands still is told apart first: by
+    rounding alone it would rise, be it ever so little.
     """
     if min(values) == max(values):
-        return Line(0.0, 0.0)
+        return Line(0.0, 0.0, 0.0)
     middle, mean = sum(at) / len(at), sum(values) / len(values)
     across = [moment - middle for moment in at]
     up = [value - mean for value in values]
     spread = sum(x * x for x in across)
     rise = sum(x * y for x, y in zip(across, up, strict=True))
     total = sum(y * y for y in up)
-    return Line(rise / spread, min(1.0, rise * rise / (spread * total)) if total else 0.0)
+    fit = min(1.0, rise * rise / (spread * total)) if total else 0.0
+    return Line(rise / spread, fit, total * (1.0 - fit))

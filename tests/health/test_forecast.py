@@ -26,6 +26,21 @@ def course(value_at: Callable[[float], float], hours: float = 6.0, *, window: fl
     return forecast(series, window, 5000.0 + looks * INTERVAL)
 
 
+def first_told(value_at: Callable[[float], float]) -> tuple[float, float] | None:
+    """Return after how many of twenty hours it is first found full within a day, and the hours said to be left.
+
+    Looked for every 10 minutes, as the rule wants it to hold for as long.
+    """
+    series = Series(WINDOW)
+    for number in range(int(20 * HOUR / 60)):
+        value = value_at(number / 60)
+        series.add(number * 60.0, value)
+        found = forecast(series, WINDOW, number * 60.0) if number % 10 == 0 and value < 1.0 else None
+        if found is not None and found.full_in_seconds < 24 * HOUR:
+            return number / 60, found.full_in_seconds / HOUR
+    return None
+
+
 def full_in_hours(value_at: Callable[[float], float], hours: float = 6.0) -> float:
     """Return the hours until it is full."""
     found = course(value_at, hours)
@@ -58,6 +73,28 @@ def test_growth_with_noise_is_found_within_a_fifth() -> None:
     dice = random.Random(7)
     found = full_in_hours(lambda hours: 0.5 + 0.02 * hours + dice.uniform(-0.005, 0.005))
     assert found == pytest.approx(19.0, rel=0.2)
+
+
+@pytest.mark.parametrize("quiet_hours", [0.0, 1.0, 2.0, 6.5])
+@pytest.mark.parametrize("hours_to_full", [8, 12, 20])
+@pytest.mark.parametrize("beside", ["nothing", "noise", "rotation"])
+def test_the_first_word_is_right_within_a_fifth(quiet_hours: float, hours_to_full: int, beside: str) -> None:
+    """Growth that began within the window is measured from where it began, whatever wavers beside it."""
+    dice, rate = random.Random(5), 0.7 / hours_to_full
+
+    def grown(hours: float) -> float:
+        extra = {"nothing": 0.0, "noise": dice.uniform(-0.005, 0.005), "rotation": 0.01 * (hours % 1.0)}[beside]
+        return 0.3 + rate * max(0.0, hours - quiet_hours) + extra
+
+    told = first_told(grown)
+    assert told is not None
+    at, said = told
+    assert said == pytest.approx(hours_to_full - (at - quiet_hours), rel=0.2)
+
+
+def test_a_burst_after_a_quiet_time_is_no_trend() -> None:
+    """Two hours of writing that end are never said to fill the disk."""
+    assert first_told(lambda hours: 0.3 + 0.06 * min(max(0.0, hours - 6.5), 2.0)) is None
 
 
 @pytest.mark.parametrize(
