@@ -53,7 +53,7 @@ def follow_stream(state: StreamState, before: FollowedStream | None) -> Followed
         return FollowedStream(state)
     past = before.state
     moved = state.first_sequence > past.first_sequence and state.last_sequence > past.last_sequence
-    only_for_room = state.retention == "limits" and not state.expires
+    only_for_room = state.retention == "limits" and not state.expires and not state.replaces
     return FollowedStream(state, before.evicted or (moved and only_for_room))
 
 

@@ -53,7 +53,8 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
     """One stream. `lost_messages` were found missing when its files were read; `lag` is how far it is behind a source.
 
     `storage` is where it is kept, "file" or "memory", and `discard` what happens at its own limits: "old" evicts, "new"
-    refuses; either is empty if it was not told.
+    refuses; either is empty if it was not told. `replaces` tells that a message may take the place of an older
+    one of its own subject, of which only so many are kept, as in a key-value bucket.
     `consumers` are those that were told in full, `consumer_count` is how many there are.
     """
 
@@ -68,6 +69,7 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
     lost_messages: int
     max_bytes: Limit
     max_messages: Limit
+    replaces: bool
     storage: str
     discard: str
     retention: str

@@ -75,6 +75,7 @@ class _Consumer(msgspec.Struct):
 class _StreamConfig(msgspec.Struct):
     max_bytes: Told = None
     max_msgs: Told = None
+    max_msgs_per_subject: Told = None
     max_age: Duration = 0
     storage: str = ""
     discard: str = ""
@@ -255,6 +256,7 @@ def _stream(account: str, told: _Stream) -> StreamState:
         lost_messages=len(state.lost.msgs or []) if state.lost else 0,
         max_bytes=_own_limit(config.max_bytes, "max_bytes"),
         max_messages=_own_limit(config.max_msgs, "max_msgs"),
+        replaces=not isinstance(_own_limit(config.max_msgs_per_subject, "max_msgs_per_subject"), Unbounded),
         storage=config.storage,
         discard=config.discard,
         retention=config.retention,

@@ -121,9 +121,9 @@ def test_only_a_stream_that_refuses_comes_nearer_to_refusing() -> None:
     assert "refusal_ratio" not in facts(stream(max_bytes=Unbounded(), discard="new"))
 
 
-@pytest.mark.parametrize("changed", [{"retention": "workqueue"}, {"expires": True}])
+@pytest.mark.parametrize("changed", [{"retention": "workqueue"}, {"expires": True}, {"replaces": True}])
 def test_room_that_others_make_is_no_eviction(changed: dict[str, Any]) -> None:
-    """Messages that are taken by workers or expire make room too: a stream full again refuses as before."""
+    """Messages that workers take, that expire or are replaced make room too: a stream full again refuses as before."""
     full = stream(**FULL, discard="new", **changed)
     later = stream(**{**FULL, "first_sequence": 51, "last_sequence": 150}, discard="new", **changed)
     assert facts(full, later)["refuses_writes"] is True

@@ -39,6 +39,7 @@ _STREAM = StreamState(
     lost_messages=0,
     max_bytes=Bounded(10_000_000),
     max_messages=Unbounded(),
+    replaces=False,
     storage="file",
     discard="old",
     retention="limits",

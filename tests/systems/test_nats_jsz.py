@@ -79,6 +79,7 @@ def test_a_real_answer_is_read(version: str) -> None:
         lost_messages=0,
         max_bytes=Bounded(10_000_000),
         max_messages=Unbounded(),
+        replaces=False,
         storage="file",
         discard="old",
         retention="limits",
@@ -93,6 +94,7 @@ def test_a_real_answer_is_read(version: str) -> None:
         Unbounded(),
         "new",
     )
+    assert [one.replaces for one in found.streams] == [False, True]
     assert found.accounts == (
         AccountUse(
             name="$G",
