@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -13,29 +14,56 @@ from semsupervisor.kit.files import write_atomically
 
 log = structlog.get_logger(__name__)
 
-RISE_SECONDS = 600.0
-FALL_SECONDS = 86_400.0
+FIRST_SECONDS = 600.0
+HALVING_SECONDS = 86_400.0
+LONGEST_GAP_SECONDS = 600.0
 FILE_SECONDS = 2.0
+
+_FIRST_SHARE = 1.0 - 0.5 ** (FIRST_SECONDS / HALVING_SECONDS)
+_LEAST_SHARE = 1e-6
 
 
 class Usual(msgspec.Struct, frozen=True):
-    """What is known: the usual number, the one that was seen last, and since when (monotonic seconds)."""
+    """What is known: the usual number, for what share of the time each number was seen, and the last look.
+
+    What was seen a day ago weighs half as much as what is seen now, so that the shares come to one in time. `at` is in
+    monotonic seconds, None before the first look.
+    """
 
     number: float | None = None
-    seen: float | None = None
-    since: float = 0.0
+    shares: Mapping[float, float] = {}
+    at: float | None = None
+
+    @classmethod
+    def kept(cls, number: float | None) -> Usual:
+        """Return what is known of a number that an earlier run has learned: it counts as if it had always held."""
+        return cls(number, {} if number is None else {number: 1.0})
 
     def after(self, seen: float, now: float) -> Usual:
         """Return what is known after a look.
 
-        A number that holds for ten minutes is the usual one if there was none or it was smaller. A smaller one is
-        a loss that is to be told, so it takes a day until it counts as meant.
+        Usual is the number that was reached for most of the time, of ten minutes at least; what comes for a while
+        each day is not. A smaller one is a loss that is to be told, so it takes a day until it counts as meant.
         """
-        since = self.since if seen == self.seen else now
-        if self.number is not None and seen == self.number:
-            return Usual(seen, seen, since)
-        patience = RISE_SECONDS if self.number is None or seen > self.number else FALL_SECONDS
-        return Usual(seen if now - since >= patience else self.number, seen, since)
+        gap = 0.0 if self.at is None else min(max(now - self.at, 0.0), LONGEST_GAP_SECONDS)
+        kept = 0.5 ** (gap / HALVING_SECONDS)
+        shares = {number: share * kept for number, share in self.shares.items() if share > _LEAST_SHARE}
+        shares[seen] = shares.get(seen, 0.0) + 1.0 - kept
+        return Usual(_usual(self.number, shares), shares, now)
+
+
+def _usual(before: float | None, shares: Mapping[float, float]) -> float | None:
+    observed = sum(shares.values())
+    if observed < _FIRST_SHARE:
+        return before
+    most = max(number for number in shares if _reached(shares, number) >= observed / 2)
+    if before is None or most > before or observed - _reached(shares, before) >= 0.5:
+        return most
+    return before
+
+
+def _reached(shares: Mapping[float, float], number: float) -> float:
+    return sum(share for seen, share in shares.items() if seen >= number)
 
 
 class UsualNumber:
@@ -49,7 +77,7 @@ class UsualNumber:
     async def learn(self, seen: float, now: float) -> float | None:
         """Take a look in, and return the usual number; None while there is none, or its disk does not answer."""
         try:
-            before = self._usual or Usual(await self._calls.run(str(self._file), self._read, FILE_SECONDS))
+            before = self._usual or Usual.kept(await self._calls.run(str(self._file), self._read, FILE_SECONDS))
         except Hanging as error:
             log.warning("usual.not_read", file=str(self._file), error=str(error))
             return None

@@ -10,7 +10,7 @@ from semsupervisor.errors import EngineError, SupervisorError, TemporaryError
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Unknown
 from semsupervisor.health.probes.semstreams_flows import STORED_SECONDS, Expecting, SemstreamsFlows
 from semsupervisor.health.targets import TargetAbsent
-from semsupervisor.health.usual import RISE_SECONDS, UsualNumber
+from semsupervisor.health.usual import FIRST_SECONDS, UsualNumber
 from semsupervisor.systems.connecting import Refused
 from semsupervisor.systems.http import Answer
 from tests.support.asked import Answering, answer
@@ -114,7 +114,7 @@ async def test_else_the_usual_number_is_expected() -> None:
     """Where nothing is stored what held for ten minutes is missed when it is gone."""
     looks = Looks(active=3.0)
     assert "flows_missing" not in (await looks.see()).facts
-    await looks.see(after_seconds=RISE_SECONDS)
+    await looks.see(after_seconds=FIRST_SECONDS)
     looks.active = 1.0
     assert (await looks.see()).facts["flows_missing"] == 2.0
 
