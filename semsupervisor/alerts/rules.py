@@ -132,6 +132,9 @@ def look(rule: Rule, observation: Observation, *, firing: bool, series: Series |
         return None
     trend = measured(rule, observation, series)
     found = verdict(rule, trend.value, firing=firing)
+    sure = Verdict.CLEAR if rule.comparison is Comparison.BELOW else Verdict.HOLDS
+    if rule.fact in observation.unsettled and found is not sure:
+        return Finding(Verdict.UNKNOWN, trend.value, "")
     if found is Verdict.HOLDS:
         return Finding(found, trend.value, _sentence(rule.summary, rule, observation, trend))
     if not firing:

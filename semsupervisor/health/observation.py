@@ -88,6 +88,8 @@ class Observation(msgspec.Struct, frozen=True):
     `evidence` holds short texts for people (exit reason, first bytes of an unreadable body), secrets masked.
     `gone` says that the subject itself was removed: its alerts end. `condition` is a sentence on how the subject is,
     set where it is not well: an alert that ends is then over for that reason, not for the one its rule would give.
+    `unsettled` names the facts that grow with the time for which something was seen, of what may be older than the
+    looking: they are at least so large, and one that is missing will come. They begin an alert, but end none.
     """
 
     source: str
@@ -98,3 +100,4 @@ class Observation(msgspec.Struct, frozen=True):
     outcome: Outcome = Outcome.OK
     gone: bool = False
     condition: str = ""
+    unsettled: frozenset[str] = frozenset()

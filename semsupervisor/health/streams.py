@@ -39,12 +39,22 @@ class FollowedConsumer(msgspec.Struct, frozen=True):
     `still_since` is the monotonic time since when it has had something to do and has got nothing done; it moves along
     while that is not so. `redeliveries` is how many deliveries were repeated ones, as far as that can be told.
     `again` are the times since when, and when last, messages were seen to be delivered again; None if they are not now.
+    `still_from_first` and `again_from` say that it may have stood still, or delivered again, before the first look at
+    it; `again_from` is when that was, None once it is settled.
     """
 
     state: ConsumerState
     still_since: float
     redeliveries: int = 0
     again: tuple[float, float] | None = None
+    still_from_first: bool = False
+    again_from: float | None = None
+
+    @property
+    def unsettled(self) -> frozenset[str]:
+        """Return the facts that cannot be told for sure yet, as nobody looked before the first look."""
+        still = {"still_seconds", "stuck", "stuck_seconds"} if self.still_from_first else set()
+        return frozenset(still if self.again_from is None else {*still, "redelivering_seconds"})
 
 
 def follow_stream(state: StreamState, before: FollowedStream | None) -> FollowedStream:
@@ -61,7 +71,9 @@ def follow_consumer(
     state: ConsumerState, stream: StreamState, before: FollowedConsumer | None, at: float
 ) -> FollowedConsumer:
     """Return what is known of a consumer of a stream after a look at it at a monotonic time."""
-    if before is None or state.delivered < before.state.delivered:
+    if before is None:
+        return FollowedConsumer(state, at, still_from_first=_has_work(state, stream), again_from=at)
+    if state.delivered < before.state.delivered:
         return FollowedConsumer(state, at)
     past = before.state
     further = max(0, state.delivered_sequence - past.delivered_sequence)
@@ -69,7 +81,16 @@ def follow_consumer(
     moved = further or state.ack_floor_sequence != past.ack_floor_sequence
     still = _has_work(state, stream) and not moved
     again = _again(before, repeated=repeated > 0 or _delivers_again(state, past), state=state, at=at)
-    return FollowedConsumer(state, before.still_since if still else at, before.redeliveries + repeated, again)
+    over = before.again is not None and again is None
+    waited = before.again_from is not None and at - before.again_from >= _quiet_seconds(state)
+    return FollowedConsumer(
+        state,
+        before.still_since if still else at,
+        before.redeliveries + repeated,
+        again,
+        before.still_from_first and still,
+        None if over or (waited and before.again is None) else before.again_from,
+    )
 
 
 def _delivers_again(state: ConsumerState, past: ConsumerState) -> bool:
@@ -87,8 +108,11 @@ def _delivers_again(state: ConsumerState, past: ConsumerState) -> bool:
 def _again(before: FollowedConsumer, *, repeated: bool, state: ConsumerState, at: float) -> tuple[float, float] | None:
     if repeated:
         return (before.again[0] if before.again else at, at)
-    quiet_seconds = max(QUIET_SECONDS, ACK_WAITS * state.ack_wait_seconds)
-    return before.again if before.again and at - before.again[1] < quiet_seconds else None
+    return before.again if before.again and at - before.again[1] < _quiet_seconds(state) else None
+
+
+def _quiet_seconds(state: ConsumerState) -> float:
+    return max(QUIET_SECONDS, ACK_WAITS * state.ack_wait_seconds)
 
 
 def stream_facts(followed: FollowedStream) -> tuple[Facts, Evidence]:

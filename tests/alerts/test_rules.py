@@ -125,6 +125,27 @@ def test_a_fact_that_was_not_looked_at_says_nothing() -> None:
     assert look(DIED, saw(SERVICE, {"paused": False}), firing=True) is None
 
 
+@pytest.mark.parametrize(
+    ("comparison", "value", "found"),
+    [
+        (Comparison.ABOVE, 400.0, Verdict.HOLDS),
+        (Comparison.ABOVE, 10.0, Verdict.UNKNOWN),
+        (Comparison.BELOW, 10.0, Verdict.UNKNOWN),
+        (Comparison.BELOW, 400.0, Verdict.CLEAR),
+    ],
+)
+def test_what_is_at_least_so_long_settles_only_what_it_is_enough_for(
+    comparison: Comparison, value: float, found: Verdict
+) -> None:
+    """A time that began before anybody looked may be longer: too short a one ends no alert, and begins none."""
+    rule = changed(FILLING, fact="stuck_seconds", comparison=comparison, limit=300.0, clear=None)
+    seen = msgspec.structs.replace(saw(SERVICE, {"stuck_seconds": value}), unsettled=frozenset({rule.fact}))
+    for firing in (False, True):
+        finding = look(rule, seen, firing=firing)
+        assert finding is not None
+        assert finding.verdict is found
+
+
 def test_a_removed_subject_is_gone_for_every_rule() -> None:
     """Removal speaks to each rule, whatever facts it asks for."""
     finding = look(DIED, gone(SERVICE), firing=True)

@@ -287,6 +287,31 @@ def test_who_is_given_long_for_a_message_is_waited_for() -> None:
     assert (after["stuck"], after["stuck_seconds"]) == (True, 1200.0)
 
 
+def test_what_stood_still_at_the_first_look_is_unsettled() -> None:
+    """It may have begun before anybody looked; with nothing to do, or once something moved, it is known."""
+    still = {"still_seconds", "stuck", "stuck_seconds"}
+    idle = consumer(pending=0, ack_pending=0)
+    further = consumer(ack_floor_sequence=consumer().ack_floor_sequence + 1)
+    assert still < known_consumer((0.0, consumer())).unsettled
+    assert still < known_consumer((0.0, consumer()), (30.0, consumer())).unsettled
+    assert known_consumer((0.0, consumer()), (30.0, further), (60.0, further)).unsettled == {"redelivering_seconds"}
+    assert known_consumer((0.0, idle), (30.0, consumer()), (60.0, consumer())).unsettled == {"redelivering_seconds"}
+    anew = consumer(delivered=0, delivered_sequence=0, ack_floor_sequence=0)
+    assert known_consumer((0.0, consumer()), (30.0, anew)).unsettled == set()
+
+
+def test_what_was_delivered_again_from_the_first_look_on_is_unsettled() -> None:
+    """Until it was not for some looks; what begins after that is known from its beginning."""
+    again, more, none = (consumer(delivered=delivered, redelivered=1) for delivered in (60, 61, 61))
+    quiet = [(float(at), none) for at in (120, 150, 180)]
+    begun = [(0.0, consumer()), (30.0, again), (60.0, more)]
+    settled = "redelivering_seconds"
+    assert settled in known_consumer(*begun).unsettled
+    assert settled in known_consumer(*begun, *quiet[:1]).unsettled
+    assert settled not in known_consumer(*begun, *quiet).unsettled
+    assert settled not in known_consumer((0.0, consumer()), (90.0, consumer()), (120.0, again)).unsettled
+
+
 def test_a_consumer_made_anew_begins_anew() -> None:
     """One that has delivered less than before is another one of the same name."""
     anew = consumer(delivered=0, delivered_sequence=0, ack_floor_sequence=0)

@@ -176,7 +176,8 @@ class NatsJetStream:
 
     def _of_consumer(self, name: str, one: FollowedConsumer, at: Instant) -> Observation:
         facts, evidence = consumer_facts(one, at.monotonic)
-        return Observation(self.name, Subject(SubjectKind.CONSUMER, name), at, facts, evidence)
+        subject = Subject(SubjectKind.CONSUMER, name)
+        return Observation(self.name, subject, at, facts, evidence, unsettled=one.unsettled)
 
     def _gone(self, observations: Sequence[Observation], at: Instant) -> Sequence[Observation]:
         """Return that what was shown before and is not now is gone, and remember what is shown.

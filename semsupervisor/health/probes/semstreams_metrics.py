@@ -36,6 +36,14 @@ AS_THEY_ARE = (
 )
 
 
+class _Stand(msgspec.Struct, frozen=True):
+    """A figure, since when it has stood still, and whether it was seen to change then."""
+
+    value: float
+    since: float
+    moved: bool
+
+
 class SemstreamsMetrics:
     """Reads the metrics and works out what needs more than one look: rates, shares, and how long nothing moved."""
 
@@ -48,7 +56,8 @@ class SemstreamsMetrics:
         self._timeout_seconds = timeout_seconds
         self._counters: dict[tuple[str, str], Counted] = {}
         self._courses: dict[tuple[str, str], Series] = {}
-        self._changes: dict[tuple[str, str], tuple[float, float | None]] = {}
+        self._stands: dict[tuple[str, str], _Stand] = {}
+        self._unsettled: set[str] = set()
         self._known: set[str] = set()
         self._flows: FactValue | None = None
 
@@ -72,7 +81,8 @@ class SemstreamsMetrics:
         facts: dict[str, FactValue] = {"metrics_offered": True, **self._facts(figures)}
         self._flows = _fact(figures, "flows_active")
         self._known |= facts.keys()
-        return [self._observation(Outcome.OK, facts, self._offering.shown.evidence({}))]
+        seen = self._observation(Outcome.OK, facts, self._offering.shown.evidence({}))
+        return [msgspec.structs.replace(seen, unsettled=frozenset(self._unsettled))]
 
     def _counted(self, figures: Figures) -> Figures:
         """Return the figures with each counter as a whole, whichever of its parts the page shows now."""
@@ -84,6 +94,7 @@ class SemstreamsMetrics:
 
     def _facts(self, figures: Figures) -> dict[str, FactValue]:
         now = self._clock.monotonic()
+        self._unsettled = set()
         facts = {name: value for name in AS_THEY_ARE if (value := _fact(figures, name)) is not None}
         connected = _fact(figures, "nats_connected")
         if connected is not None:
@@ -91,9 +102,14 @@ class SemstreamsMetrics:
         worked_out = {
             "messages_per_second": self._course(figures, "messages_total", now).rate(THROUGHPUT_SECONDS, now),
             "error_ratio": self._error_ratio(figures, now),
-            "messages_idle_seconds": self._unchanged_seconds(figures, "messages_total", now),
-            "storage_report_age_seconds": self._unchanged_seconds(figures, "storage_report_at", now, from_first=True),
+            "messages_idle_seconds": self._unchanged_seconds(figures, "messages_total", now, "messages_idle_seconds"),
+            "storage_report_age_seconds": self._unchanged_seconds(
+                figures, "storage_report_at", now, "storage_report_age_seconds", from_first=True
+            ),
         }
+        if "messages_total" in figures.values:
+            rates = ("messages_per_second", "error_ratio")
+            self._unsettled.update(name for name in rates if worked_out[name] is None)
         facts.update({name: value for name, value in worked_out.items() if value is not None})
         return facts
 
@@ -113,22 +129,24 @@ class SemstreamsMetrics:
             return None
         return failed / max(messages, failed, FEWEST_MESSAGES)
 
-    def _unchanged_seconds(self, figures: Figures, name: str, now: float, *, from_first: bool = False) -> float | None:
+    def _unchanged_seconds(
+        self, figures: Figures, name: str, now: float, fact: str, *, from_first: bool = False
+    ) -> float | None:
         """Return for how long a figure has not changed; None before it first did, unless counted from its first value.
 
+        Before it first did, the fact that comes of it is unsettled: it may have stood still when nobody looked yet.
         A stamp that stands still is measured by our own time: the host's clock may be wrong, or jump.
         """
         value = figures.values.get(name)
         if not value:
             return None
         key = (name, figures.sources[name])
-        before = self._changes.get(key)
-        if before is None:
-            self._changes[key] = (value, now if from_first else None)
-        elif value != before[0]:
-            self._changes[key] = (value, now)
-        since = self._changes[key][1]
-        return None if since is None else now - since
+        stand = self._stands.get(key)
+        if stand is None or value != stand.value:
+            stand = self._stands[key] = _Stand(value, now, moved=stand is not None)
+        if not stand.moved:
+            self._unsettled.add(fact)
+        return now - stand.since if stand.moved or from_first else None
 
     def _unseen(self, outcome: Outcome, error: SupervisorError, facts: Mapping[str, FactValue]) -> Observation:
         """Return that nothing could be read: what was read before is unknown, what never was is left out."""

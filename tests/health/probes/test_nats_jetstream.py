@@ -187,3 +187,11 @@ async def test_a_consumer_is_stuck_only_while_it_is_followed() -> None:
     seen = {one.subject: one for one in await probe.observe()}
     assert seen[WORKER].facts["stuck"] is True
     assert "not acknowledged" in seen[WORKER].evidence["why"]
+
+
+async def test_a_probe_that_has_only_begun_does_not_say_that_a_stuck_consumer_goes_on() -> None:
+    """What it has not looked at for long enough is unsettled until something is seen to move."""
+    probe, _ = probe_of(answer(SAMPLE))
+    seen = {one.subject: one for one in await probe.observe()}
+    assert "stuck_seconds" in seen[WORKER].unsettled
+    assert not seen[EVENTS].unsettled

@@ -142,6 +142,18 @@ async def test_a_collector_that_stands_still_has_an_age() -> None:
     assert (never, first, stood, fresh) == (None, 0.0, INTERVAL_SECONDS, 0.0)
 
 
+async def test_how_long_something_stands_still_is_unsettled_before_it_moved() -> None:
+    """What may have stood still before the first look is told as such, rates too, until there is an own figure."""
+    looks = Looks()
+    stamp = "storage_report_collected_timestamp_seconds"
+    first = await looks.see(page(**{stamp: 1.7e9}, messages_total=5, messages_errors_total=1))
+    moved = [await looks.see(page(**{stamp: 1.8e9}, messages_total=6, messages_errors_total=1)) for _ in range(20)]
+    stands = {"storage_report_age_seconds", "messages_idle_seconds"}
+    assert first.unsettled == {*stands, "messages_per_second", "error_ratio"}
+    assert moved[0].unsettled == {"messages_per_second", "error_ratio"}
+    assert moved[-1].unsettled == set()
+
+
 async def test_a_figure_that_is_no_count_is_unknown() -> None:
     """NaN is not 0: the fact is unknown with the reason, the others are there, and no rate follows from it."""
     observation = await Looks().see(page(messages_pending=float("nan"), errors_total=3))
