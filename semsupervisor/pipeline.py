@@ -29,6 +29,7 @@ from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.failpoints import reach
 from semsupervisor.kit.ids import new_id
 from semsupervisor.kit.tasks import TaskOwner
+from semsupervisor.kit.text import encodable_texts
 from semsupervisor.store.journal import Change, Companion, Journal
 
 log = structlog.get_logger(__name__)
@@ -264,7 +265,7 @@ class Pipeline:
         """Gather evidence beside the commit; what the first message could not wait for follows as an update."""
         gathered = self._evidence[alert.id]
         try:
-            gathered.set_result(await self._gathered(alert))
+            gathered.set_result(encodable_texts(await self._gathered(alert)))
             async with self._order:
                 del self._evidence[alert.id]
                 await self._enrich(alert.id, gathered.result())

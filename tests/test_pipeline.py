@@ -133,6 +133,21 @@ async def test_a_death_is_committed_before_it_can_be_sent(heart: Heart) -> None:
     assert kinds == ["alert.told", "alert.firing"]
 
 
+@given(st.text(st.characters(exclude_categories=()), min_size=1), st.text(st.characters(exclude_categories=())))
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_no_text_keeps_an_alert_from_the_disk(begin: Begin, name: str, text: str) -> None:
+    """Bytes that were no UTF-8, in names, evidence and notes, end neither the judging nor the writing."""
+    heart = await begun(begin, f"odd-{next(PLACES)}")
+    subject = Subject(SubjectKind.SERVICE, name)
+    heart.gathering.evidence = {"last_log_lines": text}
+    heart.gathering.may_end.set()
+    await heart.see(saw(subject, {"died": True}, evidence={"error": text}))
+    await heart.pipeline.note("service.completed", subject, text, {"word": text})
+    (open_one,) = await heart.on_disk()
+    assert open_one.subject == subject
+    await eventually(lambda: all("last_log_lines" in alert.evidence for alert in heart.pipeline.alerts()))
+
+
 async def test_a_restart_neither_repeats_nor_forgets(heart: Heart, begin: Begin) -> None:
     """Killed right after the commit, the next run sends the same messages under the same keys, and later the end."""
     await heart.see(DEAD)

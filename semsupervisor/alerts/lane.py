@@ -23,6 +23,7 @@ from semsupervisor.alerts.sending import Fanout, RetryLater, Sender
 from semsupervisor.errors import SupervisorError, TemporaryError
 from semsupervisor.kit.clock import Clock, Instant
 from semsupervisor.kit.failpoints import reach
+from semsupervisor.kit.text import encodable
 from semsupervisor.settings.model import DeliverySettings
 
 log = structlog.get_logger(__name__)
@@ -162,7 +163,7 @@ class Lane:
             self._first_refused = now
         self._refusals += self._refused_last
         self._in_row += 1
-        self._last_error = words.encode(errors="replace").decode()
+        self._last_error = encodable(words)
         failure = Failure(
             refused=self._refused_last,
             in_row=self._in_row,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from semsupervisor.alerts.histories import Histories
 from semsupervisor.alerts.judging import Change, Key, index, judge
@@ -17,8 +18,9 @@ from semsupervisor.alerts.notification import Notification, NotificationKind
 from semsupervisor.alerts.routing import Route, names, receivers
 from semsupervisor.alerts.rules import Rule, Severity, Verdict
 from semsupervisor.alerts.telling import notification
-from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind
+from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind, encodable_facts
 from semsupervisor.kit.clock import Instant
+from semsupervisor.kit.text import encodable
 
 
 class Policy:
@@ -34,12 +36,16 @@ class Policy:
 
 
 class Note(msgspec.Struct, frozen=True):
-    """One entry for the timeline, not yet numbered."""
+    """One entry for the timeline, not yet numbered; its texts are made encodable."""
 
     kind: str
     subject: Subject
     text: str
     facts: Mapping[str, FactValue] = {}
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "text", encodable(self.text))
+        force_setattr(self, "facts", encodable_facts(self.facts))
 
 
 class Turn:

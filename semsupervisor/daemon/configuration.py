@@ -16,6 +16,7 @@ from semsupervisor.alerts.sending import Fanout, Sender
 from semsupervisor.alerts.turn import Policy
 from semsupervisor.errors import SettingsError
 from semsupervisor.health.targets import service_of
+from semsupervisor.kit.text import encodable
 from semsupervisor.settings.load import DEFAULT_PATH, Loaded, load_collecting
 from semsupervisor.settings.model import Settings, WebhookReceiver
 from semsupervisor.settings.problems import told
@@ -56,7 +57,7 @@ def configure(path: Path | None, *, started: Settings | None = None) -> Configur
 
 def host_name(settings: Settings) -> str:
     """Return how this host is called in messages."""
-    return settings.host.name or socket.gethostname()
+    return encodable(settings.host.name or socket.gethostname())
 
 
 def policy(configuration: Configuration, senders: Mapping[str, Sender]) -> Policy:

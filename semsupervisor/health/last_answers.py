@@ -17,7 +17,7 @@ from semsupervisor.errors import SupervisorError
 from semsupervisor.health.masking import masked, sounds_secret
 from semsupervisor.health.reaching import Get
 from semsupervisor.kit.clock import Clock, Instant
-from semsupervisor.kit.text import MASK, mask_target, mask_url
+from semsupervisor.kit.text import MASK, encodable, mask_target, mask_url
 from semsupervisor.systems.http import Answer, BodyTooLarge
 
 LARGEST_KEPT_BYTES = 2**20
@@ -114,10 +114,10 @@ class LastAnswers:
             url=mask_url(url),
             at=self._clock.instant(),
             status=answer.status,
-            content_type=answer.headers.get("content-type", ""),
+            content_type=encodable(answer.headers.get("content-type", "")),
             size_bytes=len(answer.body),
             packed=zlib.compress(answer.body[:LARGEST_KEPT_BYTES], _FASTEST),
-            failure=failure,
+            failure=encodable(failure),
         )
         while len(self._kept) > MOST_KEPT:
             del self._kept[next(iter(self._kept))]
@@ -126,7 +126,7 @@ class LastAnswers:
         path = urlsplit(mask_url(url)).path
         for place, known in self._kept.items():
             if place[1] == target and urlsplit(known.url).path == path:
-                self._kept[place] = msgspec.structs.replace(known, failure=masked(failure))
+                self._kept[place] = msgspec.structs.replace(known, failure=masked(encodable(failure)))
 
 
 def _name(url: str, names: Mapping[str, str]) -> str:

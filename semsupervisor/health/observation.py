@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from semsupervisor.kit.clock import Instant
+from semsupervisor.kit.text import encodable, encodable_texts
 
 
 class SubjectKind(StrEnum):
@@ -38,6 +40,10 @@ class Subject(msgspec.Struct, frozen=True, order=True):
     kind: SubjectKind
     name: str
 
+    def __post_init__(self) -> None:
+        if not self.name.isascii():
+            force_setattr(self, "name", encodable(self.name))
+
     def __str__(self) -> str:
         return f"{self.kind.value}:{self.name}"
 
@@ -58,6 +64,10 @@ class Unknown(msgspec.Struct, frozen=True, tag="unknown"):
 
     reason: str
 
+    def __post_init__(self) -> None:
+        if not self.reason.isascii():
+            force_setattr(self, "reason", encodable(self.reason))
+
     def __str__(self) -> str:
         return f"unknown ({self.reason})"
 
@@ -66,6 +76,11 @@ UNLIMITED = "unlimited"
 """The value of a limit that there is none of: known, and larger than any number."""
 
 FactValue = bool | int | float | str | Unknown
+
+
+def encodable_facts(facts: Mapping[str, FactValue]) -> Mapping[str, FactValue]:
+    """Return facts and their names so that they can be encoded."""
+    return {encodable(name): encodable(value) if isinstance(value, str) else value for name, value in facts.items()}
 
 
 class Outcome(StrEnum):
@@ -90,6 +105,7 @@ class Observation(msgspec.Struct, frozen=True):
     set where it is not well: an alert that ends is then over for that reason, not for the one its rule would give.
     `unsettled` names the facts that grow with the time for which something was seen, of what may be older than the
     looking: they are at least so large, and one that is missing will come. They begin an alert, but end none.
+    Whatever the texts hold that was no UTF-8 where it was read is made encodable here.
     """
 
     source: str
@@ -101,3 +117,8 @@ class Observation(msgspec.Struct, frozen=True):
     gone: bool = False
     condition: str = ""
     unsettled: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "facts", encodable_facts(self.facts))
+        force_setattr(self, "evidence", encodable_texts(self.evidence))
+        force_setattr(self, "condition", encodable(self.condition))

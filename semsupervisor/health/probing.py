@@ -15,6 +15,7 @@ import structlog
 from semsupervisor.errors import SupervisorError, TemporaryError
 from semsupervisor.health.observation import Observation, Outcome, Subject, Unknown
 from semsupervisor.kit.clock import Clock, Instant
+from semsupervisor.kit.text import encodable
 
 log = structlog.get_logger(__name__)
 
@@ -215,7 +216,7 @@ class ProbeRunner:
             last_ended=ended,
             last_conclusive=report.last_conclusive if outcome is Outcome.UNKNOWN else ended,
             last_outcome=outcome,
-            last_error=error,
+            last_error=encodable(error),
             outcomes={**report.outcomes, outcome.value: report.outcomes[outcome.value] + 1},
             durations=report.durations.plus(ended.monotonic - started.monotonic),
         )

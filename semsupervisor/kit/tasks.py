@@ -11,6 +11,7 @@ import structlog
 
 from semsupervisor.kit import backoff
 from semsupervisor.kit.clock import Clock
+from semsupervisor.kit.text import encodable
 
 log = structlog.get_logger(__name__)
 
@@ -113,7 +114,7 @@ class TaskOwner:
     async def _back_off(self, health: LoopHealth, error: BaseException) -> None:
         health.failures_in_row += 1
         health.failures_total += 1
-        health.last_error = f"{type(error).__name__}: {error}"
+        health.last_error = encodable(f"{type(error).__name__}: {error}")
         if health.failures_in_row == 1:
             log.error("loop.failed", loop=health.name, exc_info=error)
         await self._pause(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit, urlunsplit
 
 MASK = "***"
@@ -38,6 +38,19 @@ def about(subject: str, sentence: str) -> str:
 def shortened(text: str, most: int = 80) -> str:
     """Return at most `most` characters of a text, the last one being an ellipsis if something is missing."""
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def encodable(text: str) -> str:
+    """Return a text that can be encoded: bytes that were no UTF-8 where it was read are written as escapes.
+
+    Python keeps such bytes of headers, paths and the environment as lone surrogates, which no JSON can hold.
+    """
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
+
+
+def encodable_texts(texts: Mapping[str, str]) -> Mapping[str, str]:
+    """Return texts and their names so that they can be encoded."""
+    return {encodable(name): encodable(text) for name, text in texts.items()}
 
 
 def duration_text(seconds: float) -> str:

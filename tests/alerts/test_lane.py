@@ -134,7 +134,7 @@ async def test_what_was_tried_is_remembered(post: Post, clock: ManualClock) -> N
         await eventually(lambda: post.journal.waiting == 0)
         head = post.outbox.head("ops")
     assert head is not None
-    assert (head.attempts, head.tried_seconds, head.last_error) == (2, 34.0, "odd ? byte")
+    assert (head.attempts, head.tried_seconds, head.last_error) == (2, 34.0, "odd \\udcff byte")
     assert await post.reloaded() == [head]
 
 

@@ -18,6 +18,8 @@ FACTS: st.SearchStrategy[FactValue] = st.one_of(
     st.builds(Unknown, st.text()),
 )
 
+ODD = st.text(st.characters(exclude_categories=()))
+
 
 def test_a_subject_reads_as_kind_and_name() -> None:
     """The text of a subject is what commands and the timeline show and take."""
@@ -40,6 +42,16 @@ def test_a_value_comes_back_from_json_as_it_went(value: FactValue) -> None:
     """Yes is not 1, 1.0 is not 1, a text is not what it looks like, and unknown stays unknown."""
     back = msgspec.json.decode(msgspec.json.encode(value), type=FactValue)
     assert (type(back), back) == (type(value), value)
+
+
+@given(ODD, ODD, st.dictionaries(ODD, ODD), st.dictionaries(ODD, st.one_of(ODD, st.builds(Unknown, ODD))))
+def test_whatever_was_read_can_be_encoded(
+    name: str, condition: str, evidence: dict[str, str], facts: dict[str, FactValue]
+) -> None:
+    """What was no UTF-8 where it was read stays in no text of an observation."""
+    subject = Subject(SubjectKind.FILESYSTEM, name)
+    seen = Observation("test", subject, AT, facts, evidence, condition=condition)
+    assert msgspec.json.encode((seen.subject, seen.facts, seen.evidence, seen.condition))
 
 
 @pytest.mark.parametrize("name", ["facts", "gone", "at"])

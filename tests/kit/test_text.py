@@ -8,6 +8,7 @@ from semsupervisor.kit.text import (
     about,
     did_you_mean,
     duration_text,
+    encodable,
     listed,
     mask_receiver,
     mask_target,
@@ -126,3 +127,9 @@ def test_of_a_receiver_scheme_and_host_show(url: str, masked: str) -> None:
 def test_durations_are_for_people(seconds: float, text: str) -> None:
     """At most two units, none of them zero."""
     assert duration_text(seconds) == text
+
+
+@pytest.mark.parametrize(("text", "told"), [("/data", "/data"), ("/dätä", "/dätä"), ("caf\udce9", "caf\\udce9")])
+def test_what_was_no_utf_8_is_told_as_escapes(text: str, told: str) -> None:
+    """Only what cannot be encoded is written otherwise, and two such texts stay different ones."""
+    assert encodable(text) == told

@@ -190,3 +190,12 @@ async def test_without_a_mount_table_nothing_can_be_said(disks: Disks, monkeypat
     monkeypatch.setattr(host, "mounts", fail)
     with pytest.raises(TemporaryError, match=r"cannot read the mount table: .*Input/output error"):
         await probing(["/"]).observe()
+
+
+async def test_a_mount_point_that_is_no_utf_8_is_told_as_escapes(disks: Disks) -> None:
+    """Two such mount points are two file systems, and their names can be written as JSON."""
+    odd = ("/mnt/caf\udce9", "/mnt/caf\udce8")
+    disks.table = (*TABLE, *(Mount(f"/dev/{number}", point, "ext4") for number, point in enumerate(odd)))
+    seen = points(await probing(odd).observe())
+    assert sorted(seen) == ["/mnt/caf\\udce8", "/mnt/caf\\udce9"]
+    assert set(seen.values()) == {Outcome.OK}

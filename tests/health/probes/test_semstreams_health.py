@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from semsupervisor.errors import SupervisorError
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.probes.semstreams_health import LONGEST_PARTS, SemstreamsHealth
-from semsupervisor.health.targets import TargetAbsent
+from semsupervisor.health.reaching import Endpoint
+from semsupervisor.health.targets import TargetAbsent, UrlTarget
 from semsupervisor.systems.connecting import Garbled, Refused, TimedOut
-from semsupervisor.systems.http import Answer, BadRedirect, BodyTooLarge
+from semsupervisor.systems.http import Answer, BadRedirect, BodyTooLarge, HttpClient
 from tests.support.asked import ELAPSED_SECONDS, Answering, answer
+from tests.support.clock import ManualClock
 from tests.support.container_words import container
+from tests.support.talking import raw_server
 
 RUNBOOK: dict[str, Any] = {
     "status": "healthy",
@@ -281,3 +286,25 @@ async def test_an_uptime_that_only_shrinks_is_no_restart() -> None:
     """A clock that was set back makes it shorter, but not as short as the time since the last look."""
     looks = Uptimes()
     assert [await looks.restarted(uptime) for uptime in (90_000, 3_610, 3_620)] == [False] * 3
+
+
+async def test_a_header_that_is_no_utf_8_is_seen_as_escapes() -> None:
+    """What an endpoint answers in any other encoding blinds nobody: what is said of it can be written as JSON."""
+
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: http://caf\xe9.example/\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+
+    clock = ManualClock()
+    http = HttpClient(clock)
+    try:
+        async with raw_server(redirect) as port:
+            target = UrlTarget(f"http://127.0.0.1:{port}/health")
+            endpoint = Endpoint(clock, http.get, target, lambda _: None, lag_since=lambda _: 0.0, mask=str)
+            (observation,) = await SemstreamsHealth(clock, endpoint, "semstreams", 30.0).observe()
+    finally:
+        await http.close()
+    assert observation.facts["reachable"] is True
+    assert b"caf" in msgspec.json.encode(observation.evidence)
+    assert str(observation.facts["status"]).encode()
