@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from semsupervisor.alerts.lifecycle import LONGEST_COUNTED_GAP_SECONDS, Alert, AlertState
-from semsupervisor.alerts.rules import Rule
+from semsupervisor.alerts.rules import Rule, Verdict
 from semsupervisor.health.observation import ENGINE, HOST, Subject, SubjectKind
 
 SETTLE_SECONDS = 30.0
@@ -123,13 +123,17 @@ def mute(
     topology: Topology,
     now_monotonic: float,
 ) -> Mute | None:
-    """Return why `alert` is not told now, or None. `alerts` are the open ones; a pending cause counts already."""
+    """Return why `alert` is not told now, or None. `alerts` are the open ones; a pending cause counts already.
+
+    What is open only until it has been clear for long enough says nothing of what goes on, or comes, meanwhile.
+    """
     rule = rules[alert.rule]
     others = [
         other for other in alerts if other.id != alert.id and other.rule in rules and _counts(other, now_monotonic)
     ]
     for other in others:
-        if other.subject == alert.subject and alert.rule in rules[other.rule].inhibits:
+        says_it = other.subject == alert.subject and alert.rule in rules[other.rule].inhibits
+        if says_it and other.last_verdict is not Verdict.CLEAR:
             return Mute(other.id, f"{other.rule} of {other.subject} says it already")
     recent = [
         past for past in ended if past.alert.rule in rules and 0.0 <= now_monotonic - past.monotonic < SETTLE_SECONDS

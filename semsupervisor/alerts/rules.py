@@ -75,8 +75,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     the course of the fact is looked at, if the comparison looks at that, else 0: the limit of `rate_above` is then a
     rise per second, that of `full_within` a time in seconds. `cause` says that while it fires
     it mutes what depends on its subject; `consequence` says that it may be muted so; `inhibits` names rules
-    muted on the very same subject. `resolved` is the sentence for its end; empty means a plain one about the fact.
-    It is not said where the subject is not well, such as a container that had died and was removed.
+    muted on the very same subject while it holds, not while it only waits out `clear_for_seconds`. `resolved` is the
+    sentence for its end; empty means a plain one about the fact. It is not said where the subject is not well, such as
+    a container that had died and was removed.
     """
 
     name: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from semsupervisor.alerts.muting import (
     mute,
     upstream,
 )
-from semsupervisor.alerts.rules import Rule
+from semsupervisor.alerts.rules import Rule, Verdict
 from semsupervisor.health.observation import Subject, SubjectKind
 from tests.support.alerting import (
     AT,
@@ -165,6 +166,14 @@ def test_the_worse_says_it_already() -> None:
     assert muted(alert(FILLING, DISK), alert(FULL, DISK)) == Mute(
         "filesystem_full-/", "filesystem_full of filesystem:/ says it already"
     )
+
+
+def test_what_is_about_to_end_says_nothing_of_what_comes_meanwhile() -> None:
+    """An alert that is open only until it has been clear for long enough mutes nothing else of its subject."""
+    ending = msgspec.structs.replace(alert(FULL, DISK), last_verdict=Verdict.CLEAR)
+    assert muted(alert(FILLING, DISK), ending) is None
+    unseen = msgspec.structs.replace(ending, last_verdict=Verdict.UNKNOWN)
+    assert muted(alert(FILLING, DISK), unseen) is not None
 
 
 @pytest.mark.parametrize(
