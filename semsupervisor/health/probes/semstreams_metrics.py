@@ -122,12 +122,13 @@ class SemstreamsMetrics:
         return course
 
     def _error_ratio(self, figures: Figures, now: float) -> float | None:
-        """Return the share of messages that failed lately, of at least 20: one failure at night is no spike."""
+        """Return the share of messages that failed lately; 0 of fewer than 20: one failure at night is no spike."""
         failed = self._course(figures, "failed_total", now).increase(ERRORS_SECONDS, now)
         messages = self._course(figures, "messages_total", now).increase(ERRORS_SECONDS, now)
         if failed is None or messages is None:
             return None
-        return failed / max(messages, failed, FEWEST_MESSAGES)
+        total = max(messages, failed)
+        return failed / total if total >= FEWEST_MESSAGES else 0.0
 
     def _unchanged_seconds(
         self, figures: Figures, name: str, now: float, fact: str, *, from_first: bool = False

@@ -102,9 +102,11 @@ async def test_error_ratio_is_of_what_happened_lately() -> None:
     assert ratios[-1] == pytest.approx(0.25)
 
 
-@pytest.mark.parametrize(("messages", "errors", "ratio"), [(1, 1, 0.05), (0, 0, 0.0), (0, 40, 1.0), (10, 40, 1.0)])
+@pytest.mark.parametrize(
+    ("messages", "errors", "ratio"), [(3, 3, 0.0), (19, 19, 0.0), (20, 5, 0.25), (0, 0, 0.0), (0, 40, 1.0)]
+)
 async def test_error_ratio_of_few_messages(messages: float, errors: float, ratio: float) -> None:
-    """One failure among few is no spike, none is none, and errors without messages are all that happened."""
+    """Of fewer than 20 no share is taken, and errors without messages are all that happened."""
     looks = Looks()
     await looks.see(page(messages_total=0, messages_errors_total=0))
     ratios = [await looks.fact("error_ratio", messages_total=messages, messages_errors_total=errors) for _ in range(17)]
