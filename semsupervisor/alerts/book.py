@@ -251,7 +251,8 @@ def _alerts(rows: Iterable[tuple[str]]) -> list[Alert]:
 
 
 def _body(alert: Alert) -> str:
-    kept = msgspec.structs.replace(alert, since_monotonic=None, seen_monotonic=None, value=_writable(alert.value))
+    value = _writable(alert.value)
+    kept = msgspec.structs.replace(alert, since_monotonic=None, seen_monotonic=None, without_since=None, value=value)
     return msgspec.json.encode(kept).decode()
 
 

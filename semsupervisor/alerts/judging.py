@@ -7,11 +7,26 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from semsupervisor.alerts.histories import Histories
-from semsupervisor.alerts.lifecycle import Alert, AlertState, begin, step
+from semsupervisor.alerts.lifecycle import Alert, AlertState, begin, go_without, step
 from semsupervisor.alerts.rules import Rule, look
-from semsupervisor.health.observation import Observation, Subject, SubjectKind
+from semsupervisor.health.observation import Observation, Outcome, Subject, SubjectKind
 
 Key = tuple[str, Subject]
+
+NOT_MEASURED = "{}: {} is not measured any more: there is no such limit, or it is not told."
+# What is measured anew at each look. Of other kinds an observation may tell of what has happened, and then no more.
+_MEASURED = frozenset(
+    {
+        SubjectKind.HOST,
+        SubjectKind.FILESYSTEM,
+        SubjectKind.NATS,
+        SubjectKind.SEMSTREAMS,
+        SubjectKind.STREAM,
+        SubjectKind.CONSUMER,
+        SubjectKind.CERTIFICATE,
+        SubjectKind.CHECK,
+    }
+)
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -65,14 +80,27 @@ def judge(
         series = histories.of(rule, observation.subject)
         finding = look(rule, observation, firing=firing, series=series)
         if finding is None:
-            continue
-        if before is None:
+            after = _without(rule, before, observation)
+        elif before is None:
             after = begin(rule, observation.subject, finding, observation.evidence, observation.at, new_id)
         else:
             after = step(rule, before, finding, observation.evidence, observation.at)
+        if finding is not None and after is not None and after.source != observation.source:
+            after = msgspec.structs.replace(after, source=observation.source)
         if after is not before:
             changes.append(Change(rule, key, before, after))
     return changes
+
+
+def _without(rule: Rule, alert: Alert | None, observation: Observation) -> Alert | None:
+    """Return what becomes of an alert by an observation that says nothing of its fact; only its own source counts."""
+    if alert is None or alert.source != observation.source or observation.outcome is not Outcome.OK:
+        return alert
+    measured = rule.kind in _MEASURED or rule.fact.endswith("_ratio")
+    if not measured or rule.fact in observation.unsettled:
+        return alert
+    because = NOT_MEASURED.format(observation.subject.name, rule.fact.replace("_", " "))
+    return go_without(alert, because, observation.at)
 
 
 def _state(alert: Alert | None) -> AlertState | None:

@@ -18,6 +18,9 @@ from semsupervisor.kit.clock import Instant
 
 UNKNOWN_LOOKS_UNTIL_INACTIVE = 3
 LONGEST_COUNTED_GAP_SECONDS = 120.0
+# Both: one look may leave a figure out, and after a start some take a while to be worked out.
+LOOKS_WITHOUT_UNTIL_OVER = 3
+SECONDS_WITHOUT_UNTIL_OVER = 300.0
 
 
 class AlertState(StrEnum):
@@ -37,7 +40,9 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     `times` is how often it was found anew in this episode, the first included: what is about to end may come again.
     `consequences` are the rules expected to follow while it fires, and those observed once it is resolved.
     `since_monotonic` and `seen_monotonic` are the first and the last look on this boot's monotonic clock; they are not
-    kept across a restart. `lasted_seconds` is by that clock, too, None where it did not see the whole of it.
+    kept across a restart. `source` gave the fact last, `looks_without` is how often in a row it has looked and did not
+    give it any more, and `without_since` when first, by that clock. `lasted_seconds` is by that clock, too, None where
+    it did not see the whole of it.
     """
 
     id: str
@@ -62,6 +67,9 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     last_verdict: Verdict = Verdict.HOLDS
     since_monotonic: float | None = None
     seen_monotonic: float | None = None
+    source: str = ""
+    looks_without: int = 0
+    without_since: float | None = None
     told: tuple[str, ...] = ()
     muted_by: str = ""
     caused_by: str = ""
@@ -144,6 +152,18 @@ def _step_firing(rule: Rule, alert: Alert, finding: Finding, evidence: Mapping[s
             return resolve(seen, at, finding.summary) if clear >= rule.clear_for_seconds else seen
 
 
+def go_without(alert: Alert, because: str, at: Instant) -> Alert | None:
+    """Return what an open alert is after a good look of its source that does not give the fact of its rule any more.
+
+    What is over as it is not measured for long ends for the reason given; a pending one goes back to inactive.
+    """
+    since = at.monotonic if alert.without_since is None else alert.without_since
+    looks = 1 if alert.without_since is None else alert.looks_without + 1
+    if looks < LOOKS_WITHOUT_UNTIL_OVER or at.monotonic - since < SECONDS_WITHOUT_UNTIL_OVER:
+        return msgspec.structs.replace(alert, looks_without=looks, without_since=since)
+    return resolve(alert, at, because) if alert.state is AlertState.FIRING else None
+
+
 def resolve(alert: Alert, at: Instant, because: str) -> Alert:
     """End an episode and say why."""
     return msgspec.structs.replace(
@@ -186,6 +206,8 @@ def _seen(alert: Alert, at: Instant, verdict: Verdict, *, unknown_in_row: int = 
         alert,
         last_verdict=verdict,
         unknown_in_row=unknown_in_row,
+        looks_without=0,
+        without_since=None,
         # Two sources may hand in their looks in the other order: no second counts twice.
         seen_monotonic=max(at.monotonic, at.monotonic if alert.seen_monotonic is None else alert.seen_monotonic),
         seen_at=alert.seen_at if keep_seen_at else at.wall,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Any
 
+import msgspec
 import pytest
 
 from semsupervisor.alerts.histories import Histories
-from semsupervisor.alerts.judging import Change, Key, index, judge
+from semsupervisor.alerts.judging import NOT_MEASURED, Change, Key, index, judge
 from semsupervisor.alerts.lifecycle import Alert, AlertState
 from semsupervisor.alerts.rules import Comparison, Rule
 from semsupervisor.alerts.ruleset import defaults
-from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind
+from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind
 from tests.support.alerting import (
     DIED,
     DISK,
@@ -128,6 +130,73 @@ def test_the_clearing_value_counts_for_what_fires_only() -> None:
     (found,) = judge(rules, known(alert(FILLING, DISK)), between, ids(), Histories())
     assert found.after is not None
     assert found.after.state is FIRING
+
+
+def looked(before: Alert, *looks: Observation) -> Alert | None:
+    """Return what becomes of an alert by looks, one after the other."""
+    now: Alert | None = before
+    for observation in looks:
+        assert now is not None
+        changes = judge(index([FILLING]), known(now), observation, ids(), Histories())
+        now = changes[0].after if changes else now
+    return now
+
+
+def without(*at: float, source: str = "test", **changes: Any) -> list[Observation]:
+    """Return looks at the file system that do not give how full it is."""
+    return [
+        msgspec.structs.replace(saw(DISK, {"free_bytes": 1}, moment(seconds), source=source), **changes)
+        for seconds in at
+    ]
+
+
+FULLER = saw(DISK, {"used_ratio": 0.95})
+
+
+def test_what_is_not_measured_any_more_is_over() -> None:
+    """Three good looks of the source of the fact within minutes end the alert; a restart in between counts anew."""
+    firing = looked(alert(FILLING, DISK), FULLER)
+    assert firing is not None
+    over = looked(firing, *without(60.0, 200.0, 360.0))
+    assert over is not None
+    assert (over.state, over.resolved_because) == (RESOLVED, NOT_MEASURED.format(DISK.name, "used ratio"))
+    halfway = looked(firing, *without(60.0, 120.0, 180.0))
+    assert halfway is not None
+    assert halfway.state is FIRING
+    again = msgspec.structs.replace(halfway, without_since=None, seen_monotonic=None)
+    assert [getattr(looked(again, *without(*at)), "state", None) for at in ((400.0, 500.0, 700.0), (400.0, 700.0))] == [
+        RESOLVED,
+        FIRING,
+    ]
+    assert looked(msgspec.structs.replace(firing, state=PENDING), *without(60.0, 200.0, 360.0)) is None
+
+
+@pytest.mark.parametrize(
+    "looks",
+    [
+        without(60.0, 200.0, 360.0, source="another"),
+        without(60.0, 200.0, 360.0, outcome=Outcome.DOWN),
+        without(60.0, 200.0, 360.0, outcome=Outcome.UNKNOWN),
+        without(60.0, 200.0, 360.0, unsettled=frozenset({"used_ratio"})),
+        [*without(60.0, 200.0), saw(DISK, {"used_ratio": UNKNOWN}, moment(300.0)), *without(360.0)],
+        [*without(60.0, 200.0), saw(DISK, {"used_ratio": 0.95}, moment(300.0)), *without(360.0)],
+        without(60.0, 360.0),
+    ],
+)
+def test_what_was_not_looked_at_for_sure_is_not_over(looks: list[Observation]) -> None:
+    """Another source, a failed look, one that is too early, a fact in between, and too few looks end nothing."""
+    firing = looked(alert(FILLING, DISK), FULLER)
+    assert firing is not None
+    after = looked(firing, *looks)
+    assert after is not None
+    assert after.state is FIRING
+
+
+def test_what_has_happened_is_not_over_for_not_being_told_again() -> None:
+    """An observation of a service may tell of an event, of which those after it say nothing."""
+    firing = msgspec.structs.replace(alert(DIED, SERVICE), source="test")
+    looks = [saw(SERVICE, {"running": False}, moment(at)) for at in (60.0, 200.0, 360.0, 900.0)]
+    assert [judge(RULES, known(firing), look, ids(), Histories()) for look in looks] == [[]] * 4
 
 
 def test_a_rule_sees_the_course_of_its_own_subject() -> None:
