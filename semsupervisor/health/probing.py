@@ -159,9 +159,26 @@ class ProbeRunner:
             left, self._left = self._left, []
             told = [*left, *(observations if self._guarded.get(name) is guarded else ())]
             if told:
-                await self._sink(told)
+                await self._hand_on(told)
         finally:
             guarded.running = False
+
+    async def _hand_on(self, told: Sequence[Observation]) -> None:
+        """Hand on what was seen; if that fails for no reason of the world's, each subject's apart, and then say so."""
+        try:
+            await self._sink(told)
+        except SupervisorError:
+            raise
+        except Exception:
+            subjects = dict.fromkeys(one.subject for one in told)
+            if len(subjects) == 1:
+                raise
+            for subject in subjects:
+                try:
+                    await self._sink([one for one in told if one.subject == subject])
+                except Exception as error:  # noqa: BLE001 - the first of them is raised, and counted
+                    log.error("probe.not_taken", subject=str(subject), error=f"{type(error).__name__}: {error}")
+            raise
 
     async def _observed(self, guarded: _Guarded) -> Sequence[Observation]:
         """Run the probe to its end, whatever that is, and book it."""

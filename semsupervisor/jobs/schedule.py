@@ -61,6 +61,8 @@ class Schedule:
     def replace(self, jobs: Sequence[Job]) -> None:
         """Run these and no others; those whose interval stays keep their next time, and runs under way go on."""
         before, self._jobs = self._jobs, {job.name: job for job in jobs}
+        for name in before.keys() - self._jobs.keys():
+            self._owner.drop(f"job.{name}")
         if not self._scheduler.running:
             return
         for name in before.keys() - self._jobs.keys():
@@ -115,7 +117,7 @@ class Schedule:
         job = self._jobs.get(name)
         if job is None or self._scheduler.state != STATE_RUNNING:
             return
-        task = self._owner.attempt(f"job.{name}", _once(job))
+        task = self._owner.recur(f"job.{name}", _once(job))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         await asyncio.wait({task})

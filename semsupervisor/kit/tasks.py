@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 60.0
+FAILURES_UNTIL_SHOWN = 3
 
 
 class LoopHealth(msgspec.Struct):
@@ -61,6 +62,7 @@ class TaskOwner:
         self._clock = clock
         self._pause = pause
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._recurring: dict[str, LoopHealth] = {}
         self.loops: dict[str, LoopHealth] = {}
 
     def start(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -73,6 +75,18 @@ class TaskOwner:
     def attempt(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run `work` once in the background; an exception from it is logged and ends nothing else."""
         return self.start(name, self._logged(name, work))
+
+    def recur(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Attempt what is done again and again under one name; after `FAILURES_UNTIL_SHOWN` in a row it is a loop too.
+
+        As a loop it is shown to fail until it goes well again, or is dropped.
+        """
+        return self.start(name, self._counted(name, work))
+
+    def drop(self, name: str) -> None:
+        """Forget how often something that does not recur any more has failed."""
+        self._recurring.pop(name, None)
+        self.loops.pop(name, None)
 
     def loop(self, name: str, turn: Callable[[], Awaitable[Any]]) -> asyncio.Task[Any]:
         """Await `turn` for ever: a failing turn is logged once with its count, backs off and is tried again."""
@@ -93,6 +107,21 @@ class TaskOwner:
         except Exception:
             log.exception("task.failed", task=name)
 
+    async def _counted(self, name: str, work: Coroutine[Any, Any, Any]) -> None:
+        health = self._recurring.setdefault(name, LoopHealth(name))
+        try:
+            await work
+        except Exception as error:
+            _count(health, error)
+            log.exception("task.failed", task=name, failures=health.failures_in_row)
+            if health.failures_in_row >= FAILURES_UNTIL_SHOWN:
+                self.loops[name] = health
+        else:
+            if name in self.loops and health.failures_in_row:
+                log.info("loop.recovered", loop=name, failures=health.failures_in_row)
+            health.failures_in_row = 0
+            health.last_good_monotonic = self._clock.monotonic()
+
     async def _guarded(self, health: LoopHealth, turn: Callable[[], Awaitable[Any]]) -> None:
         # What a turn awaits may keep a cancellation to itself (asyncio.wait_for up to Python 3.11).
         while not _is_to_end():
@@ -112,14 +141,18 @@ class TaskOwner:
                 health.last_good_monotonic = self._clock.monotonic()
 
     async def _back_off(self, health: LoopHealth, error: BaseException) -> None:
-        health.failures_in_row += 1
-        health.failures_total += 1
-        health.last_error = encodable(f"{type(error).__name__}: {error}")
+        _count(health, error)
         if health.failures_in_row == 1:
             log.error("loop.failed", loop=health.name, exc_info=error)
         await self._pause(
             backoff.pause_seconds(health.failures_in_row, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, lambda: 1.0)
         )
+
+
+def _count(health: LoopHealth, error: BaseException) -> None:
+    health.failures_in_row += 1
+    health.failures_total += 1
+    health.last_error = encodable(f"{type(error).__name__}: {error}")
 
 
 def _is_to_end() -> bool:

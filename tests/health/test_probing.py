@@ -354,3 +354,21 @@ def test_the_histogram_counts_every_run(seconds: list[float]) -> None:
     assert durations.count == len(seconds)
     assert durations.sum_seconds == pytest.approx(sum(seconds))
     assert durations.buckets == tuple((bound, sum(one <= bound for one in seconds)) for bound in BOUNDS_SECONDS)
+
+
+async def test_one_observation_that_cannot_be_taken_does_not_take_the_others_along() -> None:
+    """What was seen of the other subjects is handed on, the culprit is named, and the run fails: it is counted."""
+    taken: list[Observation] = []
+
+    async def take(observations: Sequence[Observation]) -> None:
+        if any(one.subject == ROOT for one in observations):
+            raise ValueError("not of this world")
+        taken.extend(observations)
+
+    stage = Stage()
+    stage.runner = ProbeRunner(stage.clock, take)
+    stage.add(answering(stage.saw(), stage.saw(ROOT)))
+    with capture_logs() as logs, pytest.raises(ValueError, match="not of this world"):
+        await stage.runner.run("p")
+    assert [one.subject for one in taken] == [NATS]
+    assert [(entry["event"], entry["subject"]) for entry in logs] == [("probe.not_taken", "filesystem:/")]

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from semsupervisor.jobs.schedule import JITTER_RATIO, Job, Schedule, _Every
 from semsupervisor.kit.clock import Clock, SystemClock
-from semsupervisor.kit.tasks import TaskOwner
+from semsupervisor.kit.tasks import FAILURES_UNTIL_SHOWN, TaskOwner
 from tests.support.waiting import eventually
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -151,6 +151,19 @@ async def test_a_job_that_fails_is_logged_and_runs_again() -> None:
             await eventually(lambda: len(logs) > 1)
             await eventually(other.more_than(2))
     assert {(entry["event"], entry["task"]) for entry in logs} == {("task.failed", "job.broken")}
+
+
+async def test_a_job_that_fails_again_and_again_is_a_failing_loop() -> None:
+    """The owner of all tasks names it, so that nobody takes the daemon for well; no longer once the job is gone."""
+    async with scheduling() as schedule:
+        loops = schedule._owner.loops
+        with capture_logs():
+            add(schedule, "broken", 0.05, failing(RuntimeError("oops")))
+            schedule.start()
+            await eventually(lambda: "job.broken" in loops)
+            assert loops["job.broken"].failures_in_row >= FAILURES_UNTIL_SHOWN
+            schedule.replace([])
+            assert not loops
 
 
 async def test_the_library_says_nothing_of_healthy_runs(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,7 +8,13 @@ from contextlib import suppress
 
 import pytest
 
-from semsupervisor.kit.tasks import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, TaskOwner, uninterrupted
+from semsupervisor.kit.tasks import (
+    FAILURES_UNTIL_SHOWN,
+    FIRST_PAUSE_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    TaskOwner,
+    uninterrupted,
+)
 from tests.support.clock import ManualClock
 from tests.support.logs import Logs
 from tests.support.waiting import eventually
@@ -86,6 +92,28 @@ async def test_a_loop_that_recovered_says_so(owned: Owned, logs: Logs) -> None:
     assert (health.failures_in_row, health.failures_total) == (0, 2)
     assert health.last_good_monotonic == owned.clock.monotonic()
     assert [(entry["event"], entry.get("failures")) for entry in logs] == [("loop.failed", None), ("loop.recovered", 2)]
+
+
+async def test_what_recurs_and_fails_again_and_again_is_a_failing_loop(owned: Owned, logs: Logs) -> None:
+    """One failure is only logged; several in a row are shown as those of a loop, until it goes well or is dropped."""
+
+    async def run(error: Exception | None = None) -> None:
+        if error:
+            raise error
+
+    for number in range(1, FAILURES_UNTIL_SHOWN + 2):
+        await owned.owner.recur("job.look", run(OSError(f"run {number} of caf\udce9")))
+        assert ("job.look" in owned.owner.loops) is (number >= FAILURES_UNTIL_SHOWN)
+    health = owned.owner.loops["job.look"]
+    assert (health.failures_in_row, health.last_error) == (4, "OSError: run 4 of caf\\udce9")
+    await owned.owner.recur("job.look", run())
+    assert (health.failures_in_row, health.failures_total) == (0, 4)
+    assert [entry["event"] for entry in logs] == ["task.failed"] * 4 + ["loop.recovered"]
+    for _ in range(FAILURES_UNTIL_SHOWN):
+        await owned.owner.recur("job.look", run(OSError("again")))
+    assert owned.owner.loops["job.look"].failures_in_row == FAILURES_UNTIL_SHOWN
+    owned.owner.drop("job.look")
+    assert not owned.owner.loops
 
 
 async def test_the_longest_pause_holds_for_ever(owned: Owned) -> None:

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from structlog.testing import capture_logs
 
+from semsupervisor.api import verdicts
+from semsupervisor.api.readings import StoreReading
 from semsupervisor.errors import EngineError
 from semsupervisor.health.observation import Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.probes.freshness import LOOPS, Freshness
@@ -16,6 +18,8 @@ from semsupervisor.kit.looplag import SAMPLE_SECONDS, LoopLag
 from semsupervisor.kit.tasks import TaskOwner
 from tests.support.clock import ManualClock
 from tests.support.waiting import eventually
+
+HEALTHY_STORE = StoreReading(problem="", size_bytes=0, waiting_changes=0, set_aside=None)
 
 
 class Scripted:
@@ -143,6 +147,21 @@ async def test_failing_loops_are_counted_and_named(stage: Stage) -> None:
     assert observation.subject == LOOPS
     assert observation.facts["failing_loops"] == 1
     assert observation.evidence == {"loops": "deliver (1 times in a row: OSError: [Errno 5] Input/output error)"}
+
+
+async def test_a_job_that_fails_again_and_again_is_counted_and_named(stage: Stage) -> None:
+    """One failed run is none that fails; three in a row are, also to who asks whether the daemon is well."""
+
+    async def fail() -> None:
+        raise ValueError("oops")
+
+    with capture_logs():
+        for expected in (0, 0, 1):
+            await stage.owner.recur("job.host", fail())
+            assert (await stage.see())["supervisor:loops"].facts["failing_loops"] == expected
+    observation = (await stage.see())["supervisor:loops"]
+    assert observation.evidence == {"loops": "job.host (3 times in a row: ValueError: oops)"}
+    assert not verdicts.daemon(stage.owner.loops.values(), 0.0, HEALTHY_STORE).good
 
 
 async def test_the_lag_of_our_loop_is_told(stage: Stage) -> None:
