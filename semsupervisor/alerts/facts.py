@@ -45,6 +45,7 @@ FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
         "state": _STATES,
         "died": bool,
         "undecided": bool,
+        "start_failed": bool,
         "stopped_on_request": bool,
         "paused": bool,
         "missing": bool,

@@ -161,6 +161,7 @@ WORDS: Mapping[str, str] = {
     "slow_consumers_total": "Clients that were cut off for being slow since the server started.",
     "snapshots": "Snapshots that the supervisor took and that are there.",
     "stalled_clients_total": "How often it made a client wait for others since it started.",
+    "start_failed": "Whether its container could not be started.",
     "started_timestamp_seconds": "When it says that it started.",
     "state": "The state of its container, 1 for the one it is in.",
     "status": "How it says that it is, 1 for the one that holds.",

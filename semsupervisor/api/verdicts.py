@@ -164,6 +164,7 @@ Words = Mapping[tuple[str, object], str]
 _FAULTS: Mapping[SubjectKind, Words] = {
     SubjectKind.SERVICE: {
         ("died", True): "died",
+        ("start_failed", True): "could not be started",
         ("missing", True): "has no container",
         ("stopped_on_request", True): "was stopped on request",
         ("paused", True): "is paused",
@@ -237,7 +238,7 @@ def _nothing(known: Mapping[Subject, Known]) -> list[str]:
 def _is_explained(one: Known, state: str) -> bool:
     """Tell whether another fault says it already, or the service has done its work and ended."""
     ended = [one.facts.get(fact) for fact in ("died", "stopped_on_request", "missing")]
-    faulty = any(value is True for value in (*ended, one.facts.get("paused")))
+    faulty = any(value is True for value in (*ended, one.facts.get("start_failed"), one.facts.get("paused")))
     return faulty or (state == "exited" and all(value is False for value in ended))
 
 

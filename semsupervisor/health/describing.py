@@ -8,8 +8,12 @@ from semsupervisor.health.observation import ENDED_AT, FactValue, Observation
 from semsupervisor.health.services import KILLED, Ending, Service, ServiceState, facts, signal_name
 from semsupervisor.kit.clock import Instant
 
+# An engine quotes what it was to run, which may be long.
+LONGEST_REASON = 400
+
 _HOW_IT_ENDED = {
     Ending.NONE: "does not run",
+    Ending.UNSTARTED: "could not be started",
     Ending.DIED: "ended, and nobody had asked for it",
     Ending.ASKED: "ended; whether somebody asked for it is open",
     Ending.REQUESTED: "was stopped by somebody",
@@ -36,6 +40,13 @@ def how_it_died(exit_code: int, *, oom: bool) -> str:
     if exit_code == 0:
         return "ended by itself with exit code 0"
     return f"crashed with exit code {exit_code}"
+
+
+def how_it_failed(error: str, exit_code: int) -> str:
+    """Return in words that a container could not be started, and the engine's reason for it."""
+    reason = " ".join(error.split())
+    shown = reason if len(reason) <= LONGEST_REASON else f"{reason[: LONGEST_REASON - 1]}…"
+    return f"could not be started: {shown or f'exit code {exit_code}'}"
 
 
 def condition(service: Service) -> str:
@@ -86,7 +97,7 @@ def _how_it_is(service: Service) -> str:
         case ServiceState.PAUSED:
             return "is paused"
         case ServiceState.CREATED:
-            return "has a container that was not started"
+            return service.cause if service.ending is Ending.UNSTARTED else "has a container that was not started"
         case ServiceState.RESTARTING:
             return "died, and its restart policy is to start it again"
         case ServiceState.EXITED:

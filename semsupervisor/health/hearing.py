@@ -167,6 +167,22 @@ def completion(service: Service) -> tuple[Note, ...]:
     return (Note("service.completed", service.subject, f"{service.name} {COMPLETED}"),)
 
 
+def recreated(service: Service) -> Note:
+    """Return what is noted when another container has taken a service's place."""
+    return Note("service.recreated", service.subject, f"{service.name} was recreated: it has a new container")
+
+
+def image_changed(service: Service, container: Container) -> Note:
+    """Return what is noted when a service's container is made from another image than the one known."""
+    before, now = _image(service.image, service.image_id), _image(container.image, container.image_id)
+    text = f"{service.name} has another image: {now} instead of {before}"
+    return Note("service.image_changed", service.subject, text, {"image": container.image})
+
+
+def _image(reference: str, image_id: str) -> str:
+    return f"{reference} ({image_id.removeprefix('sha256:')[:12]})"
+
+
 def died(service: Service, exit_code: int, at: Instant, *, count: int) -> Service:
     """Return a service whose container has just died `count` times, the last time with that exit code."""
     acts = intent.acts(service.policy, exit_code)

@@ -18,6 +18,8 @@ ENDING_SIGNALS = frozenset({signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signa
 LONGEST_GRACE_NANO = 15 * 60 * 10**9
 # So long an exit code of the program's own is taken for its answer to the signal.
 ANSWER_NANO = 60 * 10**9
+# An engine stops what a killed one left running before it takes its first call, so well within this time.
+ENGINE_START_SECONDS = 10.0
 SELF_RESTARTING = (RestartPolicy.ALWAYS, RestartPolicy.UNLESS_STOPPED)
 
 
@@ -91,6 +93,18 @@ def unheard(container: Container, *, engine_changed: bool) -> Ending:
     if container.restart_policy in SELF_RESTARTING:
         return Ending.ASKED
     return Ending.COMPLETED if completed(container.restart_policy, container.exit_code) else Ending.DIED
+
+
+def could_not_start(container: Container) -> bool:
+    """Tell whether a container that never ran was to be started, and the engine failed to."""
+    return container.state is ContainerState.CREATED and (bool(container.error) or container.exit_code != 0)
+
+
+def left(container: Container, engine_started: float | None) -> bool:
+    """Tell whether a container ended in the first moments of its engine, which started then (seconds since 1970)."""
+    if container.finished_at is None or engine_started is None:
+        return False
+    return 0.0 <= container.finished_at.timestamp() - engine_started < ENGINE_START_SECONDS
 
 
 def at_first_sight(container: Container, *, left_by_engine: bool) -> Ending:

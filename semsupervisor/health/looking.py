@@ -10,14 +10,13 @@ from datetime import datetime
 
 import msgspec
 
-from semsupervisor.health import intent
-from semsupervisor.health.hearing import COMPLETED, Note, completion, died, out_of_memory, with_oom
+from semsupervisor.health import hearing, intent
+from semsupervisor.health.describing import how_it_failed
+from semsupervisor.health.hearing import COMPLETED, Note, completion, died, image_changed, out_of_memory, with_oom
+from semsupervisor.health.masking import masked, secrets_of
 from semsupervisor.health.services import KILLED, Ending, Service, ServiceState, begun
 from semsupervisor.kit.clock import Instant
 from semsupervisor.systems.containers import Container, ContainerState, Health, Owner
-
-# An engine stops what a killed one left running before it takes its first call, so well within this time.
-ENGINE_START_SECONDS = 10.0
 
 STATES = {
     ContainerState.CREATED: ServiceState.CREATED,
@@ -68,10 +67,12 @@ class Seen(msgspec.Struct, frozen=True):
 def first(owner: Owner, container: Container, at: Instant, circumstances: Circumstances) -> Service:
     """Return what is known of a service after its first inspection ever."""
     new = Service(name=owner.name, owner=owner, container=container.id, oom_seen=container.oom_killed)
+    if intent.could_not_start(container):
+        return _unstarted(new, container, at).service
     service = _described(new, container)
     if service.lives:
         return service
-    ending = intent.at_first_sight(container, left_by_engine=_left_by_engine(container, circumstances))
+    ending = intent.at_first_sight(container, left_by_engine=intent.left(container, circumstances.engine_started))
     if ending is Ending.DIED:
         return _as_inspected(died(service, container.exit_code, at, count=1), container)
     cause = CAUSES_AT_FIRST_SIGHT.get(ending, "")
@@ -81,8 +82,11 @@ def first(owner: Owner, container: Container, at: Instant, circumstances: Circum
 def see(service: Service, container: Container, at: Instant, circumstances: Circumstances) -> Seen:
     """Return what the inspection of a service's container says beside what is known.
 
-    One that is to replace it and was not started yet changes nothing: an event tells when it is.
+    One that is to replace it and was not started yet changes nothing: an event tells when it is. None tells that it
+    could not be.
     """
+    if intent.could_not_start(container):
+        return _unstarted(service, container, at)
     if container.id == service.successor and container.state is ContainerState.CREATED:
         return Seen(service)
     if service.container != container.id:
@@ -96,7 +100,7 @@ def see(service: Service, container: Container, at: Instant, circumstances: Circ
         seen = _still_ended(service, known, container, at)
     seen = _marked(service, seen, container, at)
     if service.image_id and service.image_id != container.image_id:
-        return msgspec.structs.replace(seen, notes=(*seen.notes, _image_changed(service, container)))
+        return msgspec.structs.replace(seen, notes=(*seen.notes, image_changed(service, container)))
     return seen
 
 
@@ -126,11 +130,6 @@ def vanished(service: Service, at: Instant) -> Service:
         ended_monotonic=at.monotonic,
         cause=cause,
     )
-
-
-def recreated(service: Service) -> Note:
-    """Return what is noted when another container has taken a service's place."""
-    return Note("service.recreated", service.subject, f"{service.name} was recreated: it has a new container")
 
 
 def _marked(service: Service, seen: Seen, container: Container, at: Instant) -> Seen:
@@ -216,7 +215,7 @@ def _same_run(service: Service, known: Service, at: Instant) -> Seen:
 def _ran_again(service: Service, container: Container) -> bool:
     """Tell whether a container that does not run has run since it was last known not to."""
     if service.state is ServiceState.CREATED:
-        return container.state is not ContainerState.CREATED and service.ending is Ending.NONE
+        return container.state is not ContainerState.CREATED and service.ending in (Ending.NONE, Ending.UNSTARTED)
     return (
         container.state is not ContainerState.RESTARTING
         and service.finished_at is not None
@@ -263,9 +262,9 @@ def _replaced(service: Service, container: Container, at: Instant, circumstances
     known = _described(fresh, container)
     notes: tuple[Note, ...] = ()
     if service.image_id and container.state is not ContainerState.CREATED:
-        notes = (recreated(service),)
+        notes = (hearing.recreated(service),)
     if service.image_id and service.image_id != container.image_id:
-        notes = (*notes, _image_changed(service, container))
+        notes = (*notes, image_changed(service, container))
     if known.lives:
         known = msgspec.structs.replace(known, begun=at.monotonic)
         return Seen(_running(known), missed=True, notes=notes)
@@ -276,17 +275,20 @@ def _replaced(service: Service, container: Container, at: Instant, circumstances
     return Seen(msgspec.structs.replace(known, ending=ending, cause=cause), missed=True, notes=notes)
 
 
-def _image_changed(service: Service, container: Container) -> Note:
-    before, now = _image(service.image, service.image_id), _image(container.image, container.image_id)
-    text = f"{service.name} has another image: {now} instead of {before}"
-    return Note("service.image_changed", service.subject, text, {"image": container.image})
-
-
-def _image(reference: str, image_id: str) -> str:
-    return f"{reference} ({image_id.removeprefix('sha256:')[:12]})"
-
-
-def _left_by_engine(container: Container, circumstances: Circumstances) -> bool:
-    if container.finished_at is None or circumstances.engine_started is None:
-        return False
-    return 0.0 <= container.finished_at.timestamp() - circumstances.engine_started < ENGINE_START_SECONDS
+def _unstarted(service: Service, container: Container, at: Instant) -> Seen:
+    """A start that fails is told by no event, so that none was missed."""
+    known = service.container == container.id and service.ending is Ending.UNSTARTED
+    unstarted = msgspec.structs.replace(
+        _described(service, container),
+        container=container.id,
+        successor="",
+        kill=None,
+        stopping=False,
+        oom_seen=False,
+        exit_code=container.exit_code,
+        ending=Ending.UNSTARTED,
+        ended_monotonic=service.ended_monotonic if known else at.monotonic,
+        cause=how_it_failed(masked(container.error, secrets_of(container.environment)), container.exit_code),
+    )
+    changed = service.image_id and service.image_id != container.image_id
+    return Seen(unstarted, notes=(image_changed(service, container),) if changed else ())

@@ -196,7 +196,7 @@ class Roster:
                     empty, container=event.id, successor="", restart_count=0, oom_seen=False
                 )
                 heard = hearing.hear(msgspec.structs.replace(began, ending=Ending.NONE), event, stamp)
-                notes = (looking.recreated(empty),) if empty.image_id else ()
+                notes = (hearing.recreated(empty),) if empty.image_id else ()
                 self._take(msgspec.structs.replace(heard, notes=notes), turn, stamp)
             case Action.DESTROY if event.id == empty.successor:
                 self.services[empty.name] = msgspec.structs.replace(empty, successor="")

@@ -39,13 +39,14 @@ class ServiceState(StrEnum):
 class Ending(StrEnum):
     """Why a container does not run.
 
-    NONE: it runs, or was never started. DIED: by itself or by a signal from the host. ASKED: somebody used the API,
-    but it may yet turn out to be the engine's own shutdown; REQUESTED: it did not. ENGINE: it ended with its engine,
-    and the next one has not been looked at; LEFT: the next one did not start it again. COMPLETED: its work was done.
-    VANISHED: nobody was seen to remove it.
+    NONE: it runs, or was never started. UNSTARTED: its first start failed. DIED: by itself or by a signal from the
+    host. ASKED: somebody used the API, but it may yet turn out to be the engine's own shutdown; REQUESTED: it did not.
+    ENGINE: it ended with its engine, and the next one has not been looked at; LEFT: the next one did not start it
+    again. COMPLETED: its work was done. VANISHED: nobody was seen to remove it.
     """
 
     NONE = "none"
+    UNSTARTED = "unstarted"
     DIED = "died"
     ASKED = "asked"
     REQUESTED = "requested"
@@ -186,6 +187,7 @@ def facts(service: Service, now_monotonic: float) -> dict[str, FactValue]:
     if service.ending not in UNDECIDED:
         found["paused"] = service.state is ServiceState.PAUSED
         found["restarting"] = is_looping(service, now_monotonic)
+        found["start_failed"] = service.ending is Ending.UNSTARTED
         found["died"] = service.ending in (Ending.DIED, Ending.LEFT)
         found["stopped_on_request"] = service.ending is Ending.REQUESTED
         found["missing"] = service.ending is Ending.VANISHED

@@ -262,11 +262,18 @@ class Watching:
         except (EngineError, EngineForbidden) as error:
             log.info("look.failed", error=str(error))
 
+    def _due(self, now: float) -> list[str]:
+        """Return the services whose stop was learned so long ago that it may be believed."""
+        settle = self._watched.settle_seconds
+        return [name for name, since in self._roster.unsettled().items() if now - since >= settle]
+
     async def _settle(self) -> None:
         """Believe that somebody asked for a stop once the engine has gone on taking new connections for a while."""
         now = self._clock.monotonic()
-        settle = self._watched.settle_seconds
-        due = [name for name, since in self._roster.unsettled().items() if now - since >= settle]
+        due = self._due(now)
+        if any(self._roster.services[name].successor for name in due):
+            await self._look_again()  # no event tells that what was to replace it could not be started
+            due = self._due(now)
         if not due or not self._follower.connected.is_set():
             return
         try:

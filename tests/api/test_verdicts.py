@@ -85,6 +85,7 @@ def test_a_stack_that_is_known_to_be_good_is_healthy() -> None:
     ("kind", "fact", "value", "words"),
     [
         (SubjectKind.SERVICE, "died", True, "service:nats died"),
+        (SubjectKind.SERVICE, "start_failed", True, "service:nats could not be started"),
         (SubjectKind.SERVICE, "missing", True, "service:nats has no container"),
         (SubjectKind.SERVICE, "stopped_on_request", True, "service:nats was stopped on request"),
         (SubjectKind.SERVICE, "paused", True, "service:nats is paused"),
@@ -149,6 +150,7 @@ def test_an_endpoint_that_is_not_offered_leaves_nothing_unknown() -> None:
     [
         ({"state": "exited"}, ("service:nats is exited",)),
         ({"state": "created", "died": False}, ("service:nats is created",)),
+        ({"state": "created", "died": False, "start_failed": True}, ("service:nats could not be started",)),
         ({"state": "restarting", "died": True}, ("service:nats died",)),
         ({"state": "paused", "paused": True}, ("service:nats is paused",)),
         ({"state": "exited", "died": False, "stopped_on_request": False, "missing": False}, ()),

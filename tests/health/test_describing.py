@@ -35,6 +35,15 @@ def test_the_condition_of_what_does_not_run(state: ServiceState, ending: Ending,
     assert describing.gone("watching", running(), NOW, "It left.").condition == "It left."
 
 
+def test_the_words_for_a_start_that_failed() -> None:
+    """The engine's reason stands in the condition, cut where it is long; without one the exit code does."""
+    failed = running(state=ServiceState.CREATED, ending=Ending.UNSTARTED, cause=describing.how_it_failed("a\n b", 127))
+    assert describing.condition(failed) == "app could not be started: a b."
+    assert describing.evidence(failed)["cause"] == "could not be started: a b"
+    assert describing.how_it_failed("", 128) == "could not be started: exit code 128"
+    assert describing.how_it_failed("x" * 1000, 127).endswith("x…")
+
+
 @pytest.mark.parametrize("ending", Ending)
 def test_every_end_has_words(ending: Ending) -> None:
     """However a container ended, there is a sentence for it."""

@@ -115,6 +115,15 @@ def test_what_does_not_run_at_first_sight(known: dict[str, Any], left: bool, end
     assert intent.at_first_sight(container(**known), left_by_engine=left) is ending
 
 
+def test_a_start_that_failed() -> None:
+    """What was created could not be started if the engine says so by a reason or an exit code; else it waits."""
+    created = ContainerState.CREATED
+    assert intent.could_not_start(container(created, error="no such file"))
+    assert intent.could_not_start(container(created, exit_code=127))
+    assert not intent.could_not_start(container(created))
+    assert not intent.could_not_start(container(EXITED, error="no such file", exit_code=127))
+
+
 def test_the_words_for_a_request() -> None:
     """What somebody did is said in words: stopped or killed, with which signal."""
     term = Kill(signal.SIGTERM, stamp(0))

@@ -275,6 +275,49 @@ def test_a_successor_that_waits_for_its_start_is_no_news() -> None:
     assert see(removed, created) == Seen(removed)
 
 
+KNOWN_BEFORE_A_FAILED_START = (
+    running(container="", state=ServiceState.MISSING, ending=Ending.ASKED, successor="b2"),
+    running(container="", state=ServiceState.MISSING, ending=Ending.REQUESTED, cause="stopped"),
+    running(container="b2", state=ServiceState.CREATED, ending=Ending.REQUESTED, started_at=None),
+    running(container="b2", state=ServiceState.CREATED, started_at=None),
+    running(),
+)
+UNSTARTED: dict[str, Any] = {"started_at": None, "error": "OCI runtime create failed:\n no /app", "exit_code": 127}
+
+
+@pytest.mark.parametrize("known", [None, *KNOWN_BEFORE_A_FAILED_START])
+def test_a_container_that_could_not_be_started(known: Service | None) -> None:
+    """A start that failed is told with the engine's words whatever was there before, and it lasts."""
+    failed = container(ContainerState.CREATED, id="b2", **UNSTARTED)
+    found = looking.first(APP, failed, NOW, MET) if known is None else see(known, failed).service
+    assert known is None or not see(known, failed).missed
+    assert (found.container, found.successor, found.ending) == ("b2", "", Ending.UNSTARTED)
+    assert (found.cause, found.exit_code) == ("could not be started: OCI runtime create failed: no /app", 127)
+    facts = services.facts(found, NOW.monotonic)
+    assert (facts["start_failed"], facts["died"], facts["stopped_on_request"]) == (True, False, False)
+    assert looking.see(found, failed, instant(200), MET) == Seen(found)
+
+
+def test_what_follows_a_failed_start() -> None:
+    """A failed start is over when the container runs, and one that is found ended has run meanwhile."""
+    failed = see(running(), container(ContainerState.CREATED, **UNSTARTED)).service
+    assert see(failed, container(started_at=moment(60))).service.ending is Ending.NONE
+    died = see(failed, container(EXITED, exit_code=3, restart_policy=NO, finished_at=moment(60)))
+    assert died.service.ending is Ending.DIED
+    started = hearing.hear(failed, event(Action.START, 60), instant(60)).service
+    assert (started.ending, started.cause) == (Ending.NONE, "")
+
+
+def test_a_failed_start_without_words() -> None:
+    """Without a reason the exit code is told; the container's secrets are not, and another image is."""
+    silent = container(ContainerState.CREATED, id="b2", started_at=None, exit_code=128, image_id="sha256:2")
+    seen = see(running(), silent)
+    assert seen.service.cause == "could not be started: exit code 128"
+    assert [note.kind for note in seen.notes] == ["service.image_changed"]
+    told = container(ContainerState.CREATED, error="no hunter22", environment=("DB_PASSWORD=hunter22",))
+    assert "hunter22" not in see(running(), told).service.cause
+
+
 def test_a_container_where_none_was() -> None:
     """The first container of a service that was missed is no recreation."""
     missing = Service(name="app", owner=APP, ending=Ending.VANISHED, waited_for="other")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import CommandFailed
 from tests.support.demo_stack import DemoStack
 from tests.support.rows import (
     DIED,
@@ -29,6 +30,27 @@ from tests.support.scene import Scene, both, fires, watched
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 START = compose("up", "--detach", "--wait")
+
+UNSTARTABLE = """
+services:
+  semstreams:
+    entrypoint: ["/nonexistent"]
+"""
+
+
+def unstartable(stack: DemoStack) -> None:
+    """Have SemStreams recreated with a program that is not there."""
+    (stack.folder / "unstartable.yml").write_text(UNSTARTABLE)
+    stack.files.append("unstartable.yml")
+    with pytest.raises(CommandFailed):
+        stack.compose("up", "--detach", "--no-deps", "semstreams")
+
+
+def startable(stack: DemoStack) -> None:
+    """Have SemStreams recreated as it was."""
+    stack.files.remove("unstartable.yml")
+    stack.up()
+
 
 ROWS = {
     "crash": Row(
@@ -126,6 +148,16 @@ ROWS = {
         up_as(SEMSTREAMS_VERSION="v1.1.0"),
         mend=up_as(SEMSTREAMS_VERSION="v1.0.0"),
         noted={"service.image_changed": "semsupervisor-demo/semstreams:v1.1.0"},
+        patient=True,
+    ),
+    "recreated-and-not-to-be-started": Row(
+        unstartable,
+        both("container_not_started", SEMSTREAMS),
+        startable,
+        muted=(UNREACHABLE,),
+        words="semstreams could not be started: ",
+        over="semstreams was started.",
+        evidence={"cause": "/nonexistent", "start_error": "/nonexistent", "exit_code": "127"},
         patient=True,
     ),
     "removed-by-hand": Row(
