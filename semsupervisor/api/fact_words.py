@@ -43,7 +43,7 @@ WORDS: Mapping[str, str] = {
     "discard": "What happens at its own limit, 1 for the one that holds: old ones are evicted or new ones refused.",
     "disk_read_bytes_total": "What it has read from disks since its start.",
     "disk_written_bytes_total": "What it has written to disks since its start.",
-    "error_ratio": "Share of its messages that failed in the last 5 minutes (of at least 20), 0 to 1.",
+    "error_ratio": "Share of its messages that failed in the last 5 minutes, 0 to 1; 0 while fewer than 20.",
     "errors_total": "Errors that it counted since it started.",
     "exit_code": "Exit code of the last end of its main process.",
     "expected_clients_missing": "How many of the clients that should be connected are not.",

@@ -13,7 +13,7 @@ from semsupervisor.alerts.definition import LEAST_LOOKS
 from semsupervisor.alerts.facts import FACTS
 from semsupervisor.alerts.rules import Comparison, Finding, Origin, Rule, Severity, Verdict, look
 from semsupervisor.errors import SettingsError
-from semsupervisor.health.observation import Observation, Subject, SubjectKind
+from semsupervisor.health.observation import Observation, Subject, SubjectKind, Unknown
 from semsupervisor.health.series import Series
 from semsupervisor.settings.forms import Duration
 from semsupervisor.settings.model import RuleSettings, Settings, StackSettings, StateSettings
@@ -57,6 +57,7 @@ EXPECTED = [
     "semstreams_degraded",
     "semstreams_health_not_offered",
     "semstreams_nats_disconnected",
+    "semstreams_nats_disconnected_by_metrics",
     "nats_unreachable_inside",
     "semstreams_flows_missing",
     "semstreams_flows_stopped",
@@ -172,6 +173,7 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
         "status": "healthy",
         "offered": True,
         "nats_connected": True,
+        "nats_connected_by_metrics": True,
         "flows_stopped": False,
         "nats_reachable_inside": True,
         "flows_missing": 0,
@@ -320,6 +322,22 @@ def test_the_limits_are_the_runbooks() -> None:
         assert compared(rules[low]) == (Comparison.ABOVE, 0.8, Severity.WARNING)
         assert compared(rules[high]) == (Comparison.ABOVE, 0.9, Severity.CRITICAL)
         assert low in rules[high].inhibits
+
+
+def test_a_connection_that_the_metrics_alone_call_down_is_told() -> None:
+    """Where /health says nothing of NATS; where it does its own rule says it, and without the metric nothing is."""
+    told, rules = "semstreams_nats_disconnected_by_metrics", by_name()
+    healthy = {**HEALTHY[SubjectKind.SEMSTREAMS], "nats_connected": Unknown("not said")}
+    assert [
+        name
+        for name, rule in rules.items()
+        if rule.kind is SubjectKind.SEMSTREAMS
+        and (found := finding(rule, {**healthy, "nats_connected_by_metrics": False})) is not None
+        and found.verdict is Verdict.HOLDS
+    ] == [told]
+    assert told in rules["semstreams_nats_disconnected"].inhibits
+    assert rules["semstreams_nats_disconnected"].for_seconds < rules[told].for_seconds
+    assert finding(rules[told], {"reachable": True, "status": "healthy"}) is None
 
 
 def test_no_rule_holds_on_a_healthy_host() -> None:
