@@ -21,6 +21,7 @@ from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.ids import new_id
 from semsupervisor.kit.logging import configure as configure_logging
 from semsupervisor.kit.systemd import Notifier
+from semsupervisor.kit.tasks import TaskOwner
 from semsupervisor.pipeline import Pipeline
 from semsupervisor.systems.http import HttpClient
 
@@ -84,6 +85,11 @@ class Reloading:
         self._started_with = in_force.configuration.settings
         self._asked = asyncio.Event()
         self._calls = BlockingCalls()
+
+    async def start(self, owner: TaskOwner) -> None:
+        """Say that the settings of the start are good, as an earlier run may have refused some, and begin to listen."""
+        await self._tell("")
+        owner.loop("reload", self.when_asked)
 
     def ask(self) -> None:
         """Ask for a reload; it comes as soon as the loop turns."""

@@ -219,7 +219,7 @@ class Daemon:
         await self._folders.look()
         self._plan()
         self._schedule.start()
-        self._owner.loop("reload", self._reloading.when_asked)
+        await self._reloading.start(self._owner)
         await self._server.start()
         self._owner.loop("api.retry", self._server.retry)
         if self._notifier.watchdog_seconds:

@@ -25,6 +25,19 @@ async def test_refused_reload_keeps_the_settings_and_tells(surroundings: Surroun
     assert status["host"] == "edge-7"
 
 
+async def test_good_settings_at_the_start_end_what_was_said_of_refused_ones(
+    surroundings: Surroundings, received: Received
+) -> None:
+    """Settings that were refused at a reload, and mended before a restart, are told to be good by the next run."""
+    async with surroundings.running():
+        surroundings.write("[checks.nonsense]\nx = 1\n")
+        os.kill(os.getpid(), signal.SIGHUP)
+        await eventually(lambda: ("supervisor_settings_refused", "firing") in kinds(received), within_seconds=30)
+    surroundings.write()
+    async with surroundings.running():
+        await eventually(lambda: ("supervisor_settings_refused", "resolved") in kinds(received), within_seconds=30)
+
+
 async def test_receiver_is_tested_at_once(surroundings: Surroundings, received: Received) -> None:
     """A test message goes to the receiver past the outbox, marked as a test."""
     async with surroundings.running():
