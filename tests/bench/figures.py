@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -33,6 +33,13 @@ class Target(msgspec.Struct, frozen=True):
         share = f" = {self.found / self.limit:.2f}" if self.limit else ""
         verdict = "holds " if self.holds else "MISSED"
         return f"  {verdict}  {self.words}: {self.found:.4g} of {self.limit:.4g} {self.unit}{aim}{share}"
+
+
+def held(targets: Iterable[Target]) -> bool:
+    """Print each target with what was found, and return whether all of them hold."""
+    targets = list(targets)
+    print("\n".join(target.line() for target in targets), flush=True)
+    return all(target.holds for target in targets)
 
 
 def percentile(sample: Sequence[float], percent: float) -> float:

@@ -7,7 +7,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tests.bench.detection import SERVICE_LABEL, is_on_disk, match
+import pytest
+
+from tests.bench.detection import SERVICE_LABEL, Death, Told, is_on_disk, match, told_soon
 from tests.bench.disk import StateDisk, copy_image
 from tests.support.disks import SmallDisk
 
@@ -43,6 +45,16 @@ def test_each_death_is_matched_with_its_own_words() -> None:
     ]
     found = [(one.death.service, one.floor, one.daemon) for one in match(events, requests)]
     assert found == [("nats", 2.0, 5.0), ("copy", None, None), ("nats", None, 7.0)]
+
+
+@pytest.mark.parametrize(("late", "soon"), [(0.0, True), (31.0, False)])
+def test_a_death_that_is_told_late_is_a_missed_promise(
+    late: float, soon: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is printed as missed is what the bench fails for."""
+    deaths = [Told(Death("nats", "id", number), 2.0, 2.0 + late) for number in range(1, 4)]
+    assert told_soon(deaths, [0.5]) is soon
+    assert ("MISSED" in capsys.readouterr().out) is not soon
 
 
 def test_only_what_was_synced_is_on_a_copy_of_the_disk(tmp_path: Path, small_disk: SmallDisk) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bench.figures import Target, percentile, table, times
+from tests.bench.figures import Target, held, percentile, table, times
 
 
 @pytest.mark.parametrize(("percent", "found"), [(0, 1.0), (1, 1.0), (50, 5.0), (90, 9.0), (99, 10.0), (100, 10.0)])
@@ -15,11 +15,20 @@ def test_a_percentile_is_one_of_the_sample(percent: float, found: float) -> None
 
 def test_a_target_says_whether_it_holds() -> None:
     """A figure at the limit holds, one above it does not, and the share of the limit stands beside it."""
-    held = Target("memory", 64.0, 64.0, "MB", 60.0)
-    assert (held.holds, held.line()) == (True, "  holds   memory: 64 of 64 MB (aim 60) = 1.00")
+    kept = Target("memory", 64.0, 64.0, "MB", 60.0)
+    assert (kept.holds, kept.line()) == (True, "  holds   memory: 64 of 64 MB (aim 60) = 1.00")
     missed = Target("memory", 80.0, 64.0, "MB")
     assert (missed.holds, missed.line()) == (False, "  MISSED  memory: 80 of 64 MB = 1.25")
     assert Target("modules", 0, 0, "modules").line() == "  holds   modules: 0 of 0 modules"
+
+
+def test_one_missed_target_is_a_missed_promise(capsys: pytest.CaptureFixture[str]) -> None:
+    """All of them are printed, whichever is missed, and only if each holds all is well."""
+    kept, missed = Target("memory", 64.0, 64.0, "MB"), Target("cpu", 2.0, 1.0, "%")
+    assert held([kept, kept])
+    capsys.readouterr()
+    assert not held([missed, kept])
+    assert capsys.readouterr().out == f"{missed.line()}\n{kept.line()}\n"
 
 
 def test_a_table_has_a_line_for_each_sample() -> None:
