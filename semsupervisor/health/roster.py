@@ -152,9 +152,13 @@ class Roster:
         return turn
 
     def forget_oom(self, at: Instant) -> None:
-        """Begin anew to look for kills for lack of memory: what was found is told, and any death of it was heard."""
+        """Begin anew to look for kills for lack of memory: what was found is told, and any death of it was heard.
+
+        What waits for its restart policy is left: it is dead of that until it comes back.
+        """
         for service in list(self.services.values()):
-            if service.oom_at is not None and at.monotonic - service.oom_at >= OOM_KEPT_SECONDS:
+            kept = service.state is ServiceState.RESTARTING
+            if not kept and service.oom_at is not None and at.monotonic - service.oom_at >= OOM_KEPT_SECONDS:
                 self.services[service.name] = msgspec.structs.replace(service, oom_at=None)
 
     def need_of(self, service: Service) -> str:

@@ -373,6 +373,18 @@ def test_kills_for_lack_of_memory_are_found_by_their_count(before: int | None, n
     assert roster.services["app"].oom is False
 
 
+def test_what_waits_to_be_started_again_is_dead_of_the_kill_until_then() -> None:
+    """The kill explains the end for as long as the restart policy pauses, and nothing that comes after that."""
+    roster = watched(container())
+    heard(roster, event(Action.OOM, 2), event(Action.DIE, 2.1, exit_code=137))
+    roster.forget_oom(instant(9))
+    waits = roster.services["app"]
+    assert (waits.state, waits.oom) == (ServiceState.RESTARTING, True)
+    heard(roster, event(Action.START, 10))
+    roster.forget_oom(instant(11))
+    assert roster.services["app"].oom is False
+
+
 def test_a_kill_is_kept_until_the_death_that_may_follow_it() -> None:
     """A look that comes between a kill for lack of memory and the death of it does not make it forgotten."""
     roster = watched(container())

@@ -224,6 +224,19 @@ def test_a_service_of_another_name_is_watched_as_well(healthy_stack: DemoStack, 
         stack.files.remove("extra.yml")
 
 
+def test_a_kill_for_memory_explains_no_later_death(healthy_stack: DemoStack, tmp_path: Path) -> None:
+    """While the kill of a child for want of memory is not over, that its container crashes is told all the same."""
+    killed = fires("container_oom_killed", SEMSTREAMS)
+    with watched(healthy_stack, tmp_path, '[rules]\ncontainer_oom_killed.clear_for = "1h"\n') as scene:
+        healthy_stack.fault("oom_child")
+        scene.await_told(killed)
+        scene.await_looks("containers", times=4)
+        healthy_stack.fault("crash", exit_code=3)
+        scene.await_told(*DIED)
+        scene.await_calm(still=[killed[1:]])
+        assert scene.told == [killed, *DIED]
+
+
 def test_memory_that_runs_out_is_told_by_its_worst_degree(healthy_stack: DemoStack, tmp_path: Path) -> None:
     """Above the limit that is critical a container's memory is not told as high as well; using less ends it."""
     critical = both("memory_critical", SEMSTREAMS)
