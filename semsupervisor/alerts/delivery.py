@@ -6,11 +6,13 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 
 from semsupervisor.alerts.lane import Lane, LaneReport, PendingEvidence
+from semsupervisor.alerts.notification import OutboxEntry
 from semsupervisor.alerts.outbox import Outbox
 from semsupervisor.alerts.sending import Fanout, Sender
 from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind
 from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.tasks import TaskOwner
+from semsupervisor.kit.text import duration_text
 from semsupervisor.settings.model import DeliverySettings
 
 
@@ -83,7 +85,9 @@ class Delivery:
         self._observed = set(queues)
         return [
             *(
-                Observation(self.name, Subject(SubjectKind.RECEIVER, queue), at, self._facts(queue), self._error(queue))
+                Observation(
+                    self.name, Subject(SubjectKind.RECEIVER, queue), at, self._facts(queue), self._evidence_of(queue)
+                )
                 for queue in queues
             ),
             *(
@@ -94,18 +98,38 @@ class Delivery:
 
     def _facts(self, queue: str) -> dict[str, FactValue]:
         head = self._outbox.head(queue)
-        # What was queued by an earlier run is as old as this one: across a restart only the wall clock is left, and
-        # that jumps.
-        here = self._clock.monotonic() - self._began
         return {
             "dead_letters": self._outbox.depth(queue).dead,
-            "oldest_waiting_seconds": min(self._outbox.queued_for_seconds(head), here) if head else 0.0,
-            "failing": head is not None and self.report(queue).failures_in_row > 0,
+            "oldest_waiting_seconds": self._waits_seconds(head) if head else 0.0,
+            **self._failing(queue),
         }
 
-    def _error(self, queue: str) -> dict[str, str]:
+    def _failing(self, queue: str) -> dict[str, FactValue]:
+        """Return whether the last attempt failed; nothing of what an earlier run tried, until this one has tried it.
+
+        What is given up leaves the queue as well: only a message that was taken shows that they are taken again.
+        """
+        report, lane = self.report(queue), self._lanes.get(queue)
+        left = self._outbox.head(queue) is not None or self._outbox.depth(queue).dead > 0
+        tried = report.failures_in_row > 0 or report.last_success is not None
+        if left and not tried and lane is not None and lane.sender is not None:
+            return {}
+        return {"failing": report.failures_in_row > 0}
+
+    def _evidence_of(self, queue: str) -> dict[str, str]:
         report = self.report(queue)
-        return {"error": report.last_error} if report.failures_in_row else {}
+        if not report.failures_in_row:
+            return {}
+        head = self._outbox.head(queue)
+        waits = f"the oldest waits for {duration_text(self._waits_seconds(head))}" if head else "none waits any more"
+        dead = self._outbox.depth(queue).dead
+        given_up = f"; given up and kept: {dead}" if dead else ""
+        return {"error": report.last_error, "waiting": f"{waits}{given_up}"}
+
+    def _waits_seconds(self, head: OutboxEntry) -> float:
+        # What was queued by an earlier run is as old as this one: across a restart only the wall clock is left, and
+        # that jumps.
+        return min(self._outbox.queued_for_seconds(head), self._clock.monotonic() - self._began)
 
     @staticmethod
     def _has_own_queue(lane: Lane) -> bool:

@@ -308,12 +308,37 @@ async def test_it_says_how_the_receivers_are(tmp_path: Path) -> None:
         await eventually(lambda: delivery.report("ops").failures_in_row == 1)
         seen = (await observed(delivery))["ops"]
         assert seen.facts == {"dead_letters": 0, "oldest_waiting_seconds": 30.0, "failing": True}
-        assert seen.evidence == {"error": "no route"}
+        assert seen.evidence == {"error": "no route", "waiting": "the oldest waits for 30 s"}
         delivery.retry_now()
         await eventually(lambda: ops.taken)
         await owner.stop()
     seen = (await observed(delivery))["ops"]
     assert (seen.facts, seen.evidence) == (quiet, {})
+    await post.close()
+
+
+async def test_only_a_message_that_was_taken_ends_the_failing(tmp_path: Path) -> None:
+    """Giving up empties the queue, in this run and before it, and shows nothing; the next one that is taken does."""
+    clock = ManualClock()
+    post = Post(tmp_path, clock)
+    ops = Scripted("ops", *[PermanentError("no such channel")] * 10)
+    delivery = Delivery(post.outbox, {"ops": ops}, QUICK, clock, no_evidence, lambda: 0.0)
+    await post.put("ops", *MESSAGES[:2])
+    async with asyncio.TaskGroup() as group:
+        owner = TaskOwner(group, clock)
+        delivery.start(owner)
+        await eventually(lambda: post.outbox.depth("ops").dead == 2, within_seconds=30)
+        seen = (await observed(delivery))["ops"]
+        assert seen.facts == {"dead_letters": 2, "oldest_waiting_seconds": 0.0, "failing": True}
+        assert seen.evidence == {"error": "no such channel", "waiting": "none waits any more; given up and kept: 2"}
+        later = Delivery(post.outbox, {"ops": ops}, QUICK, clock, no_evidence)
+        assert "failing" not in (await observed(later))["ops"].facts
+        await post.put("ops", MESSAGES[2])
+        await eventually(lambda: ops.taken, within_seconds=30)
+        await eventually(lambda: delivery.report("ops").failures_in_row == 0, within_seconds=30)
+        await owner.stop()
+    seen = (await observed(delivery))["ops"]
+    assert (seen.facts["failing"], seen.evidence) == (False, {})
     await post.close()
 
 
@@ -338,6 +363,7 @@ async def test_a_receiver_that_is_gone_is_said_to_be_gone_once(tmp_path: Path) -
     post = Post(tmp_path, clock)
     (entry,) = await post.put("ops", MESSAGES[0])
     delivery = Delivery(post.outbox, {"ops": Scripted()}, SLOW, clock, no_evidence)
+    assert "failing" not in (await observed(delivery))["ops"].facts
     delivery.replace({}, SLOW)
     left = (await observed(delivery))["ops"]
     assert (left.gone, left.facts["failing"]) == (False, False)
