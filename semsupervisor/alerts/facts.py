@@ -189,7 +189,9 @@ FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
         "last_sequence": float,
         "consumers": float,
         "deleted_messages": float,
+        "damage_told": bool,
         "lost_messages": float,
+        "lost_bytes": float,
         "lag_messages": float,
     },
     SubjectKind.CONSUMER: {

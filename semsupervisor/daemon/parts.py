@@ -218,7 +218,14 @@ def _slow(settings: Settings, means: Means) -> list[Probe]:
     shown = _shown(checks.nats)
     inside = Inside(taker, nats, means.address_of, means.containers, shown)
     probes: list[Probe] = [
-        NatsJetStream(means.clock, monitor(checks.nats, means), nats, timeout, streams_of_client=own),
+        NatsJetStream(
+            means.clock,
+            monitor(checks.nats, means),
+            nats,
+            timeout,
+            streams_of_client=own,
+            lost_of=own.lost if own else None,
+        ),
         NatsConnz(means.clock, small, nats, timeout, checks.nats.expected_clients, rests=partial(_rests, means, taker)),
         SemstreamsReach(means.clock, inside, means.lag_since, timeout),
     ]

@@ -137,7 +137,7 @@ def choose(
     def of_stream(name: str) -> tuple[object, ...]:
         state = streams[name].state
         tenths = int(10 * fullness(state))
-        trouble = (state.lost_messages > 0, tenths >= TROUBLE_TENTHS and state.discard == "new")
+        trouble = (bool(state.lost), tenths >= TROUBLE_TENTHS and state.discard == "new")
         return (*map(operator.not_, trouble), name not in known, -tenths, -state.bytes, name)
 
     def of_consumer(name: str) -> tuple[object, ...]:

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 import msgspec
 
 from semsupervisor.health.observation import UNLIMITED, FactValue, Unknown
+from semsupervisor.kit.amounts import size
 from semsupervisor.kit.text import duration_text
-from semsupervisor.systems.jetstream_state import ConsumerState, StreamState
+from semsupervisor.systems.jetstream_state import ConsumerState, Lost, StreamState
 from semsupervisor.systems.limits import Bounded, Limit, Unbounded, Unread, ratio
 
 CEILING_RATIO = 0.75
@@ -116,8 +117,9 @@ def _quiet_seconds(state: ConsumerState) -> float:
 
 
 def stream_facts(followed: FollowedStream) -> tuple[Facts, Evidence]:
-    """Return the facts of a stream, and in words what happens at its ceiling while it is there."""
+    """Return the facts of a stream, in words what was lost of it, and what happens at its ceiling while it is there."""
     state = followed.state
+    evidence = {"lost": _lost_text(state.lost)} if state.lost else {}
     facts: dict[str, FactValue] = {
         "messages": state.messages,
         "used_bytes": state.bytes,
@@ -125,7 +127,7 @@ def stream_facts(followed: FollowedStream) -> tuple[Facts, Evidence]:
         "last_sequence": state.last_sequence,
         "consumers": state.consumer_count,
         "deleted_messages": state.deleted_messages,
-        "lost_messages": state.lost_messages,
+        **_lost(state),
         **_limited("max_bytes", "used_ratio", state.bytes, state.max_bytes),
         **_limited("max_messages", "messages_used_ratio", state.messages, state.max_messages),
         **({"lag_messages": state.lag} if state.lag is not None else {}),
@@ -137,9 +139,9 @@ def stream_facts(followed: FollowedStream) -> tuple[Facts, Evidence]:
     full = _at_ceiling(state)
     if full is None:
         unread = Unknown("its limits are not known")
-        return {**facts, "at_ceiling": unread, "refuses_writes": unread}, {}
+        return {**facts, "at_ceiling": unread, "refuses_writes": unread}, evidence
     facts |= {"at_ceiling": full, "refuses_writes": full and state.discard == "new" and not followed.evicted}
-    return facts, {"effect": _effect(followed)} if full else {}
+    return facts, {**evidence, "effect": _effect(followed)} if full else evidence
 
 
 def consumer_facts(followed: FollowedConsumer, at: float) -> tuple[Facts, Evidence]:
@@ -194,6 +196,20 @@ def _limited(limit_fact: str, ratio_fact: str, used: int, most: Limit) -> dict[s
             return dict.fromkeys((limit_fact, ratio_fact), Unknown(reason))
         case Unbounded():
             return {limit_fact: UNLIMITED}
+
+
+def _lost(state: StreamState) -> dict[str, FactValue]:
+    """Return what the server tells of losses; nothing where it was not asked, and no numbers of none."""
+    lost = state.lost
+    if not lost:
+        return {} if lost is None else {"damage_told": False}
+    counted = {} if lost.messages is None else {"lost_messages": lost.messages}
+    return {"damage_told": True, "lost_bytes": lost.bytes, **counted}
+
+
+def _lost_text(lost: Lost) -> str:
+    counted = "messages" if lost.messages is None else f"messages ({lost.messages})"
+    return f"{counted} of {size(lost.bytes)} in all"
 
 
 def _at_ceiling(state: StreamState) -> bool | None:

@@ -49,8 +49,18 @@ class ConsumerState(msgspec.Struct, frozen=True, kw_only=True):
     paused: bool
 
 
+class Lost(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server could not read in a stream's files; `messages` is None where they were not counted."""
+
+    messages: int | None
+    bytes: int
+
+    def __bool__(self) -> bool:
+        return bool(self.messages or self.bytes)
+
+
 class StreamState(msgspec.Struct, frozen=True, kw_only=True):
-    """One stream. `lost_messages` were found missing when its files were read; `lag` is how far it is behind a source.
+    """One stream. `lag` is how far it is behind a source, `lost` what is told to be lost of it; None if nobody told.
 
     `storage` is where it is kept, "file" or "memory", and `discard` what happens at its own limits: "old" evicts, "new"
     refuses; either is empty if it was not told. `replaces` tells that a message may take the place of an older
@@ -66,7 +76,6 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
     last_sequence: int
     consumer_count: int
     deleted_messages: int
-    lost_messages: int
     max_bytes: Limit
     max_messages: Limit
     replaces: bool
@@ -76,6 +85,7 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
     expires: bool
     lag: int | None
     consumers: tuple[ConsumerState, ...] = ()
+    lost: Lost | None = None
 
     @property
     def subject_name(self) -> str:

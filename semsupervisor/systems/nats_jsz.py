@@ -82,10 +82,6 @@ class _StreamConfig(msgspec.Struct):
     retention: str = ""
 
 
-class _Lost(msgspec.Struct):
-    msgs: list[Count] | None = None
-
-
 class _State(msgspec.Struct):
     messages: Count
     bytes: Count
@@ -93,7 +89,6 @@ class _State(msgspec.Struct):
     last_seq: Count
     consumer_count: Count
     num_deleted: Count = 0
-    lost: _Lost | None = None
 
 
 class _Source(msgspec.Struct):
@@ -253,7 +248,6 @@ def _stream(account: str, told: _Stream) -> StreamState:
         last_sequence=state.last_seq,
         consumer_count=state.consumer_count,
         deleted_messages=state.num_deleted,
-        lost_messages=len(state.lost.msgs or []) if state.lost else 0,
         max_bytes=_own_limit(config.max_bytes, "max_bytes"),
         max_messages=_own_limit(config.max_msgs, "max_msgs"),
         replaces=not isinstance(_own_limit(config.max_msgs_per_subject, "max_msgs_per_subject"), Unbounded),

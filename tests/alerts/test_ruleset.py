@@ -205,7 +205,7 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
         "jetstream_account_memory_fill_ratio": 0.89,
         "jetstream_api_error_ratio": 0.05,
     },
-    SubjectKind.STREAM: {"refuses_writes": False, "refusal_ratio": 0.9, "at_ceiling": False, "lost_messages": 0},
+    SubjectKind.STREAM: {"refuses_writes": False, "refusal_ratio": 0.9, "at_ceiling": False, "damage_told": False},
     SubjectKind.CONSUMER: {
         "stuck_seconds": 200.0,
         "pending": 90_000,
@@ -430,6 +430,7 @@ def test_every_summary_can_be_filled() -> None:
     evidence |= {"slow_flows", "names", "wanted_name", "issuer", "chain_problem", "said"}
     evidence |= {
         "effect",
+        "lost",
         "still",
         "why",
         "full_check",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,7 +24,8 @@ from semsupervisor.systems.http import Answer, HttpClient
 from semsupervisor.systems.nats_client import Login, NatsClient
 from semsupervisor.systems.nats_jsz import LARGEST_ANSWER_BYTES
 from tests.support.nats_faults import jetstream, stick_consumer
-from tests.support.nats_server import NatsServer, ServerWith
+from tests.support.nats_server import GENERATIONS, NatsServer, ServerWith
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -127,6 +129,38 @@ async def test_without_a_client_that_gets_in_nothing_is_known(
         probe = NatsJetStream(SystemClock(), endpoint, "nats", TIMEOUT_SECONDS, streams_of_client=own)
         (only,) = await probe.observe()
         assert (only.outcome, only.evidence) == (Outcome.DOWN, {"error": "Connection refused"})
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+async def test_a_flipped_bit_in_a_stream_is_told_by_the_client(
+    generation: str, tmp_path: Path, client: NatsClient, port: Port
+) -> None:
+    """What the monitoring port never tells of is told, as lost and without a number of messages."""
+    with NatsServer(generation, tmp_path / "server") as server:
+        async with jetstream(server.url) as js:
+            await js.add_stream(name="LEDGER", subjects=["ledger"])
+            for _ in range(20):
+                await js.publish("ledger", b"x" * 1000)
+        messages = server.streams / "LEDGER" / "msgs"
+        await eventually(lambda: sum(one.stat().st_size for one in messages.glob("*.blk")) > 20_000)
+        server.stop()
+        for index in (*messages.glob("*.idx"), *messages.glob("index.db")):
+            index.unlink()
+        (block,) = messages.glob("*.blk")
+        held = bytearray(block.read_bytes())
+        held[len(held) // 2] ^= 1
+        block.write_bytes(held)
+        server.start()
+        endpoint = Endpoint(
+            SystemClock(), port.get, UrlTarget(server.monitor), lambda _: None, lag_since=lambda _: 0.0, mask=str
+        )
+        own = streams_of(client, server, Login())
+        probe = NatsJetStream(SystemClock(), endpoint, "nats", TIMEOUT_SECONDS, streams_of_client=own, lost_of=own.lost)
+        (found,) = [one for one in await probe.observe() if one.subject.kind is SubjectKind.STREAM]
+    assert found.facts["damage_told"] is True
+    assert isinstance(lost := found.facts["lost_bytes"], int)
+    assert lost > 0
+    assert "lost_messages" not in found.facts
 
 
 async def test_lists_come_in_pages(server_with: ServerWith, client: NatsClient) -> None:

@@ -16,7 +16,7 @@ from semsupervisor.health.jetstream import (
 )
 from semsupervisor.health.observation import UNLIMITED, Observation, Subject, SubjectKind, Unknown
 from semsupervisor.health.streams import FollowedConsumer, FollowedStream
-from semsupervisor.systems.jetstream_state import AccountUse, StreamState, Tier
+from semsupervisor.systems.jetstream_state import AccountUse, Lost, StreamState, Tier
 from semsupervisor.systems.limits import Bounded, Limit, Unbounded, Unread
 from tests.support.clock import ManualClock
 from tests.support.jetstream import MIB, consumer, state, stream
@@ -150,7 +150,7 @@ def test_few_calls_are_not_judged() -> None:
 def test_the_fullest_streams_are_shown() -> None:
     """Of more streams than are shown the fullest are, one that lost messages before all, and the rest is counted."""
     many = {f"S{n:03}": FollowedStream(stream(name=f"S{n:03}", bytes=n, max_bytes=Bounded(1000))) for n in range(300)}
-    many["LOST"] = FollowedStream(stream(name="LOST", bytes=0, lost_messages=1))
+    many["LOST"] = FollowedStream(stream(name="LOST", bytes=0, lost=Lost(messages=None, bytes=1)))
     shown = choose(many, {}, (), 0.0)
     assert (len(shown.streams), shown.streams_left_out) == (MOST_STREAMS, 101)
     assert "LOST" in shown.streams

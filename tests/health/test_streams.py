@@ -19,7 +19,7 @@ from semsupervisor.health.streams import (
     fullness,
     stream_facts,
 )
-from semsupervisor.systems.jetstream_state import ConsumerState, StreamState
+from semsupervisor.systems.jetstream_state import ConsumerState, Lost, StreamState
 from semsupervisor.systems.limits import Bounded, Unbounded, Unread
 from tests.support.jetstream import consumer, stream
 
@@ -52,12 +52,29 @@ def test_a_stream_below_its_ceiling_has_its_share() -> None:
         "last_sequence": 500,
         "consumers": 1,
         "deleted_messages": 0,
-        "lost_messages": 0,
         "discard": "old",
         "at_ceiling": False,
         "refuses_writes": False,
     }
     assert stream_facts(followed(stream()))[1] == {}
+
+
+def test_what_was_lost_is_told_only_by_who_was_asked() -> None:
+    """Nobody asked is nothing known; none told is no number of none; what is not counted is told in bytes."""
+    assert not facts(stream()).keys() & {"damage_told", "lost_messages", "lost_bytes"}
+    none = facts(stream(lost=Lost(messages=0, bytes=0)))
+    assert none["damage_told"] is False
+    assert not none.keys() & {"lost_messages", "lost_bytes"}
+    found, evidence = stream_facts(followed(stream(lost=Lost(messages=None, bytes=4_191_312))))
+    assert (found["damage_told"], found["lost_bytes"]) == (True, 4_191_312)
+    assert "lost_messages" not in found
+    assert evidence == {"lost": "messages of 4.0 MiB in all"}
+    full = stream(**FULL, lost=Lost(messages=3, bytes=0))
+    found, evidence = stream_facts(followed(full))
+    assert found["lost_messages"] == 3
+    assert evidence == {"lost": "messages (3) of 0 B in all", "effect": "each new message evicts the oldest"}
+    unread = stream(max_bytes=Unread("odd"), lost=Lost(messages=1, bytes=9))
+    assert stream_facts(followed(unread))[1] == {"lost": "messages (1) of 9 B in all"}
 
 
 @pytest.mark.parametrize(

@@ -360,7 +360,9 @@ READINGS: Mapping[SubjectKind, Mapping[str, Theirs | Reason]] = {
         "last_sequence": stream(lambda info: info.state.last_seq, **MOVES),
         "consumers": stream(lambda info: info.state.consumer_count, near=1),
         "deleted_messages": stream(lambda info: info.state.num_deleted or 0, near=5),
-        "lost_messages": stream(lambda info: info.state.lost or 0),
+        "damage_told": NOT_HERE,
+        "lost_messages": NOT_HERE,
+        "lost_bytes": NOT_HERE,
         "lag_messages": NOT_HERE,
     },
     SubjectKind.CONSUMER: {

@@ -211,7 +211,6 @@ def of_stream(info: Any) -> Facts:
         "last_sequence": state.last_seq,
         "consumers": state.consumer_count,
         "deleted_messages": state.num_deleted,
-        "lost_messages": 0,
     }
 
 
@@ -277,7 +276,10 @@ async def test_facts_about_streams_and_consumers(server: NatsServer, client: Cli
     copy = await js.stream_info("COPY")
     assert copy.mirror is not None
     assert ours[Subject(SubjectKind.STREAM, "APP/COPY")]["lag_messages"] == copy.mirror.lag
-    assert theirs.keys() | {"lag_messages", "refusal_ratio"} == FACTS[SubjectKind.STREAM].keys()
+    assert (
+        theirs.keys() | {"lag_messages", "refusal_ratio", "damage_told", "lost_messages", "lost_bytes"}
+        == FACTS[SubjectKind.STREAM].keys()
+    )
     for name in ("busy", "idle"):
         facts = ours[Subject(SubjectKind.CONSUMER, f"APP/ORDERS/{name}")]
         expected = of_consumer(await js.consumer_info("ORDERS", name))

@@ -36,7 +36,6 @@ _STREAM = StreamState(
     last_sequence=500,
     consumer_count=1,
     deleted_messages=0,
-    lost_messages=0,
     max_bytes=Bounded(10_000_000),
     max_messages=Unbounded(),
     replaces=False,

@@ -14,6 +14,7 @@ import msgspec
 from semsupervisor.errors import SupervisorError
 from semsupervisor.health import jetstream
 from semsupervisor.health.jetstream import ALWAYS, ApiCalls, Shown
+from semsupervisor.health.losses import Losses, LostOf
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.reaching import Endpoint, Unreachable
 from semsupervisor.health.streams import (
@@ -44,6 +45,7 @@ class NatsJetStream:
 
     `endpoint` reads answers up to `nats_jsz.LARGEST_ANSWER_BYTES`; of a server with more than fits the consumers are
     left out, and unknown. While the port does not answer, `streams_of_client` tells of the streams of one account.
+    `lost_of` tells what was lost of a stream of that account, which the port does not.
     """
 
     name = "nats_jetstream"
@@ -56,6 +58,7 @@ class NatsJetStream:
         timeout_seconds: float,
         *,
         streams_of_client: StreamsOfClient | None = None,
+        lost_of: LostOf | None = None,
         page: int = PAGE,
     ) -> None:
         self._clock = clock
@@ -63,6 +66,7 @@ class NatsJetStream:
         self._subject = Subject(SubjectKind.NATS, service)
         self._timeout_seconds = timeout_seconds
         self._streams_of_client = streams_of_client
+        self._losses = Losses(lost_of) if lost_of else None
         self._accounts: Mapping[str, str] = {}
         self._page = page
         self._calls = ApiCalls()
@@ -83,7 +87,13 @@ class NatsJetStream:
             return self._unseen(Outcome.UNKNOWN, str(error), error.answer)
         except SupervisorError as error:
             return self._unseen(Outcome.UNKNOWN, str(error))
-        return self._seen(state) if state else self._off()
+        return self._seen(await self._with_losses(state, until)) if state else self._off()
+
+    async def _with_losses(self, state: JetStreamState, until: float) -> JetStreamState:
+        if self._losses is None:
+            return state
+        left = max(SHORTEST_TIMEOUT_SECONDS, until - self._clock.monotonic())
+        return msgspec.structs.replace(state, streams=tuple(await self._losses.look(state.streams, left)))
 
     async def _by_client(self, outcome: Outcome, error: str, until: float) -> Sequence[Observation]:
         """Return what a client sees of its own account where the monitoring port tells nothing.
@@ -99,7 +109,8 @@ class NatsJetStream:
         except (SupervisorError, TimeoutError):
             return unseen
         at = self._clock.instant()
-        seen = self._of_shown(self._follow([self._renamed(one) for one in streams], at), at)
+        renamed = [self._renamed(one) for one in streams]
+        seen = self._of_shown(self._follow(self._losses.known(renamed) if self._losses else renamed, at), at)
         known = {one.subject for one in seen}
         others = [one for one in unseen if one.subject not in known]
         self._shown = {**self._shown, **{one.subject: tuple(one.facts) for one in seen}}
@@ -172,7 +183,8 @@ class NatsJetStream:
 
     def _of_stream(self, name: str, one: FollowedStream, at: Instant) -> Observation:
         facts, evidence = stream_facts(one)
-        return Observation(self.name, Subject(SubjectKind.STREAM, name), at, facts, evidence)
+        unasked = frozenset({"damage_told"} if self._losses and one.state.lost is None else ())
+        return Observation(self.name, Subject(SubjectKind.STREAM, name), at, facts, evidence, unsettled=unasked)
 
     def _of_consumer(self, name: str, one: FollowedConsumer, at: Instant) -> Observation:
         facts, evidence = consumer_facts(one, at.monotonic)

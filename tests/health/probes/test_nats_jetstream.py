@@ -18,7 +18,7 @@ from semsupervisor.health.probes.nats_jetstream import TOO_MANY_CONSUMERS, NatsJ
 from semsupervisor.health.targets import TargetAbsent
 from semsupervisor.systems.connecting import Garbled, Refused
 from semsupervisor.systems.http import Answer, BodyTooLarge
-from semsupervisor.systems.jetstream_state import StreamState
+from semsupervisor.systems.jetstream_state import Lost, StreamState
 from tests.support.asked import Answering, answer
 
 SAMPLE = (Path(__file__).parents[2] / "samples" / "nats-2.14.0" / "jsz.json").read_bytes()
@@ -93,6 +93,22 @@ async def test_a_client_that_says_nothing_is_not_waited_for() -> None:
     probe = NatsJetStream(answering.clock, answering.endpoint, "nats", 0.3, streams_of_client=hang)
     (only,) = await probe.observe()
     assert (only.outcome, only.evidence) == (Outcome.DOWN, {"error": "refused"})
+
+
+async def test_what_a_stream_lost_is_asked_for_in_turn() -> None:
+    """Until it was asked for nothing is known of it, and an alert on it that fires is not over for that."""
+
+    async def lost_of(name: str) -> Lost:
+        return Lost(messages=None, bytes=7 if name == CONFIG.name else 0)
+
+    answering = Answering(answer(SAMPLE), answer(SAMPLE))
+    probe = NatsJetStream(answering.clock, answering.endpoint, "nats", 30.0, lost_of=lost_of)
+    first = {one.subject: one for one in await probe.observe()}
+    second = {one.subject: one for one in await probe.observe()}
+    assert (first[EVENTS].facts["damage_told"], first[EVENTS].unsettled) == (False, frozenset())
+    assert "damage_told" not in first[CONFIG].facts
+    assert first[CONFIG].unsettled == {"damage_told"}
+    assert (second[CONFIG].facts["damage_told"], second[CONFIG].unsettled) == (True, frozenset())
 
 
 async def test_what_makes_room_for_others_was_not_removed(monkeypatch: pytest.MonkeyPatch) -> None:
