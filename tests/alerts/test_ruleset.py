@@ -439,7 +439,7 @@ def test_every_summary_can_be_filled() -> None:
         "client_error",
         "missing_clients",
     }
-    evidence |= {"snapshot", "newest_good", "left_out", "suspicions", "damage", "jobs", "failed"}
+    evidence |= {"waiting", "snapshot", "newest_good", "left_out", "suspicions", "damage", "jobs", "failed"}
     for rule in ruleset.defaults():
         names = set(re.findall(r"\{(\w+)\}", rule.summary))
         course = {"rate", "over"} if rule.over_seconds else set()
