@@ -128,6 +128,7 @@ FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
         "cpu_used_processors": float,
         "connections": float,
         "connections_total": float,
+        "reconnections_total": float,
         "connections_used_ratio": float,
         "subscriptions": float,
         "slow_consumers_total": float,

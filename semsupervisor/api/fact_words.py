@@ -147,6 +147,7 @@ WORDS: Mapping[str, str] = {
     "read_only": "Whether nothing can be written to it.",
     "read_only_unexpected": "Whether nothing can be written to it although something there has to.",
     "redelivering_seconds": "For how long messages have been delivered again and again, 0 while they are not.",
+    "reconnections_total": "Client connections since it started, without the most that were open at once.",
     "redelivered": "Messages not acknowledged that were delivered more than once.",
     "redeliveries_total": "Repeated deliveries that were seen, at the least.",
     "refusal_ratio": "Share of the nearer of its own limits, of a stream that refuses at it, 0 to 1.",

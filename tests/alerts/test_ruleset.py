@@ -195,7 +195,7 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
         "client_connected": True,
         "expected_clients_missing": 0,
         "restarted": False,
-        "connections_total": 1000,
+        "reconnections_total": 1000,
         "connections_used_ratio": 0.7,
         "slow_consumers_total": 12,
         "jetstream_enabled": True,

@@ -291,6 +291,7 @@ READINGS: Mapping[SubjectKind, Mapping[str, Theirs | Reason]] = {
         "cpu_used_processors": Theirs(lambda around, _: around.varz()["cpu"] / 100, near=0.3),
         "connections": varz("connections", near=1),
         "connections_total": varz("total_connections", near=5),
+        "reconnections_total": CHANGE,
         "connections_used_ratio": Theirs(
             lambda around, _: around.varz()["connections"] / around.varz()["max_connections"], near=0.0001
         ),

@@ -24,6 +24,7 @@ FACTS = (
     "cpu_used_processors",
     "connections",
     "connections_total",
+    "reconnections_total",
     "subscriptions",
     "slow_consumers_total",
     "in_messages_total",
@@ -58,6 +59,8 @@ class NatsVarz:
         self._container_began = container_began
         self._before: Varz | None = None
         self._replaced: Varz | None = None
+        self._most_open = 0
+        self._reconnections = 0
 
     async def observe(self) -> Sequence[Observation]:
         """Ask once. Nothing is raised: what could not be seen is an observation as well."""
@@ -77,6 +80,7 @@ class NatsVarz:
             return [self._unseen(Outcome.UNKNOWN, str(error), answer)]
 
     def _seen(self, varz: Varz) -> Observation:
+        self._count_reconnections(varz)
         facts: dict[str, FactValue] = {
             "version": varz.version,
             "server_id": varz.server_id,
@@ -86,6 +90,7 @@ class NatsVarz:
             "cpu_used_processors": varz.cpu_cores,
             "connections": varz.connections,
             "connections_total": varz.connections_total,
+            "reconnections_total": self._reconnections,
             "subscriptions": varz.subscriptions,
             "slow_consumers_total": varz.slow_consumers,
             "in_messages_total": varz.in_messages,
@@ -96,6 +101,16 @@ class NatsVarz:
         return Observation(
             self.name, self._subject, self._clock.instant(), self._endpoint.facts({**facts, **_offered(varz)})
         )
+
+    def _count_reconnections(self, varz: Varz) -> None:
+        """Count the connections beyond the most that were open at once: all that come after a start come once.
+
+        The server counts a connection before it is open, so that the difference alone may step back.
+        """
+        if self._before is None or _is_another(self._before, varz):
+            self._most_open = self._reconnections = 0
+        self._most_open = max(self._most_open, varz.connections)
+        self._reconnections = max(self._reconnections, varz.connections_total - self._most_open)
 
     def _was_restarted(self, varz: Varz) -> bool:
         """Tell whether the look before saw another server than the one before it, and no new start of its container."""

@@ -41,6 +41,7 @@ async def test_the_figures_are_facts() -> None:
         "cpu_used_processors": 0.0,
         "connections": 1,
         "connections_total": 1,
+        "reconnections_total": 0,
         "subscriptions": 73,
         "slow_consumers_total": 0,
         "in_messages_total": 526,
@@ -66,6 +67,30 @@ async def test_what_the_server_does_not_tell_is_left_out() -> None:
     facts = (await seen(answer({**told, "tls_cert_not_after": "2026-11-24T09:00:00Z"}))).facts
     assert facts["connections_used_ratio"] == Unknown("max_connections is 3.5, which is no limit")
     assert facts["certificate_expires_at"] == "2026-11-24T09:00:00+00:00"
+
+
+def clients(total: int, of_now: int, server_id: str = "ONE") -> Answer:
+    """Return the figures of a server with so many connections."""
+    return answer({**json.loads(SAMPLE), "total_connections": total, "connections": of_now, "server_id": server_id})
+
+
+@pytest.mark.parametrize(
+    ("looks", "counted"),
+    [
+        ([clients(5070, 70), Refused("no"), clients(70, 70, "TWO")], [5000, 0]),  # all come back to a new server
+        ([clients(5070, 70), clients(30, 30, "TWO"), clients(70, 70, "TWO")], [5000, 0, 0]),
+        ([clients(2, 2), clients(45, 45)], [0, 0]),  # at boot
+        ([clients(70, 70), clients(70, 1), clients(71, 2)], [0, 0, 1]),  # one of those that left
+        ([clients(5, 5), clients(7, 5), clients(9, 4), clients(14, 9)], [0, 2, 4, 5]),
+        ([clients(10, 5), clients(11, 5), clients(11, 6)], [5, 6, 6]),  # counted and not open yet
+    ],
+)
+async def test_clients_that_come_once_are_no_reconnections(looks: list[Answer], counted: list[int]) -> None:
+    """Neither after a start of the server nor as there come to be more of them; who comes again is counted."""
+    answering = Answering(*looks)
+    probe = NatsVarz(answering.clock, answering.endpoint, "nats", 3.0)
+    found = [(await probe.observe())[0].facts["reconnections_total"] for _ in looks]
+    assert [one for one in found if not isinstance(one, Unknown)] == counted
 
 
 async def restarts(*outcomes: Answer | SupervisorError, container_began: datetime | None = None) -> list[FactValue]:
