@@ -17,7 +17,6 @@ from semsupervisor.health.observation import ENDED_AT, FactValue, Subject
 from semsupervisor.kit.clock import Instant
 
 UNKNOWN_LOOKS_UNTIL_INACTIVE = 3
-LONGEST_COUNTED_GAP_SECONDS = 120.0
 # Both: one look may leave a figure out, and after a start some take a while to be worked out.
 LOOKS_WITHOUT_UNTIL_OVER = 3
 SECONDS_WITHOUT_UNTIL_OVER = 300.0
@@ -133,7 +132,7 @@ def _step_pending(rule: Rule, alert: Alert, finding: Finding, evidence: Mapping[
                 return None
             return _seen(alert, at, finding.verdict, unknown_in_row=unknown)
         case Verdict.HOLDS:
-            held = alert.held_seconds + _observed_seconds(alert, at, Verdict.HOLDS)
+            held = alert.held_seconds + _observed_seconds(rule, alert, at, Verdict.HOLDS)
             looked = _looked(alert, finding, evidence, at)
             return _fire_if_due(rule, msgspec.structs.replace(looked, held_seconds=held), at)
 
@@ -147,7 +146,7 @@ def _step_firing(rule: Rule, alert: Alert, finding: Finding, evidence: Mapping[s
         case Verdict.HOLDS:
             return msgspec.structs.replace(_looked(alert, finding, evidence, at), clear_seconds=0.0)
         case Verdict.CLEAR:
-            clear = alert.clear_seconds + _observed_seconds(alert, at, Verdict.CLEAR)
+            clear = alert.clear_seconds + _observed_seconds(rule, alert, at, Verdict.CLEAR)
             seen = msgspec.structs.replace(_seen(alert, at, Verdict.CLEAR), clear_seconds=clear)
             return resolve(seen, at, finding.summary) if clear >= rule.clear_for_seconds else seen
 
@@ -214,9 +213,9 @@ def _seen(alert: Alert, at: Instant, verdict: Verdict, *, unknown_in_row: int = 
     )
 
 
-def _observed_seconds(alert: Alert, at: Instant, verdict: Verdict) -> float:
+def _observed_seconds(rule: Rule, alert: Alert, at: Instant, verdict: Verdict) -> float:
     """Return the time between two looks that said the same; a first look, or a long silence, counts nothing."""
     if alert.last_verdict is not verdict or alert.seen_monotonic is None:
         return 0.0
     gap = at.monotonic - alert.seen_monotonic
-    return gap if 0.0 <= gap <= LONGEST_COUNTED_GAP_SECONDS else 0.0
+    return gap if 0.0 <= gap <= rule.counted_gap_seconds else 0.0

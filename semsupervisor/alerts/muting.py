@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from semsupervisor.alerts.lifecycle import LONGEST_COUNTED_GAP_SECONDS, Alert, AlertState
-from semsupervisor.alerts.rules import Rule, Verdict
+from semsupervisor.alerts.lifecycle import Alert, AlertState
+from semsupervisor.alerts.rules import LONGEST_COUNTED_GAP_SECONDS, Rule, Verdict
 from semsupervisor.health.observation import ENGINE, HOST, Subject, SubjectKind
 
 SETTLE_SECONDS = 30.0

@@ -15,6 +15,7 @@ from semsupervisor.health.observation import UNLIMITED, FactValue, Observation, 
 from semsupervisor.health.series import Series
 from semsupervisor.kit.text import duration_text
 
+LONGEST_COUNTED_GAP_SECONDS = 120.0
 # Not str.format: an operator's own text may hold any other braces, and may not fail when it is needed.
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
@@ -75,9 +76,10 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     the course of the fact is looked at, if the comparison looks at that, else 0: the limit of `rate_above` is then a
     rise per second, that of `full_within` a time in seconds. `cause` says that while it fires
     it mutes what depends on its subject; `consequence` says that it may be muted so; `inhibits` names rules
-    muted on the very same subject while it holds, not while it only waits out `clear_for_seconds`. `resolved` is the
-    sentence for its end; empty means a plain one about the fact. It is not said where the subject is not well, such as
-    a container that had died and was removed.
+    muted on the very same subject while it holds, not while it only waits out `clear_for_seconds`. `for_seconds` and
+    `clear_for_seconds` count the time between two looks that lie no more than `counted_gap_seconds` apart.
+    `resolved` is the sentence for its end; empty means a plain one about the fact. It is not said where the subject is
+    not well, such as a container that had died and was removed.
     """
 
     name: str
@@ -94,6 +96,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     over_seconds: float = 0.0
     for_seconds: float = 0.0
     clear_for_seconds: float = 0.0
+    counted_gap_seconds: float = LONGEST_COUNTED_GAP_SECONDS
     diagnosis: str = ""
     fix: tuple[str, ...] = ()
     cause: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -11,15 +11,18 @@ import msgspec
 from semsupervisor.alerts import ruleset
 from semsupervisor.alerts.muting import Topology
 from semsupervisor.alerts.routing import Route
-from semsupervisor.alerts.rules import Rule, Severity
+from semsupervisor.alerts.rules import LONGEST_COUNTED_GAP_SECONDS, Rule, Severity
 from semsupervisor.alerts.sending import Fanout, Sender
 from semsupervisor.alerts.turn import Policy
 from semsupervisor.errors import SettingsError
+from semsupervisor.health.observation import SubjectKind
 from semsupervisor.health.targets import service_of
 from semsupervisor.kit.text import encodable
 from semsupervisor.settings.load import DEFAULT_PATH, Loaded, load_collecting
 from semsupervisor.settings.model import Settings, WebhookReceiver
 from semsupervisor.settings.problems import told
+
+COUNTED_INTERVALS = 2.5
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +55,17 @@ def configure(path: Path | None, *, started: Settings | None = None) -> Configur
     )
     if problems or wrong:
         raise SettingsError(told(path or DEFAULT_PATH, (*problems, *wrong)))
-    return Configuration(loaded=loaded, rules=rules)
+    return Configuration(loaded=loaded, rules=counting(rules, loaded.settings))
+
+
+def counting(rules: Iterable[Rule], settings: Settings) -> tuple[Rule, ...]:
+    """Return the rules so that those about checks of the operator's own count the time between looks far apart."""
+    intervals = [check.interval_seconds for check in settings.checks.custom.values()]
+    gap = max([LONGEST_COUNTED_GAP_SECONDS, *(COUNTED_INTERVALS * interval for interval in intervals)])
+    return tuple(
+        msgspec.structs.replace(rule, counted_gap_seconds=gap) if rule.kind is SubjectKind.CHECK else rule
+        for rule in rules
+    )
 
 
 def host_name(settings: Settings) -> str:

@@ -11,14 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semsupervisor.alerts.lifecycle import (
-    LONGEST_COUNTED_GAP_SECONDS,
     Alert,
     AlertState,
     begin,
     resolve,
     step,
 )
-from semsupervisor.alerts.rules import Rule, Verdict
+from semsupervisor.alerts.rules import LONGEST_COUNTED_GAP_SECONDS, Rule, Verdict
 from semsupervisor.kit.clock import Instant
 from tests.support.alerting import AT, DISK, FILLING, SERVICE, alert, changed, finding, moment
 from tests.support.clock import START

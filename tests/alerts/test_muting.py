@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semsupervisor.alerts import ruleset
-from semsupervisor.alerts.lifecycle import LONGEST_COUNTED_GAP_SECONDS, Alert, AlertState
+from semsupervisor.alerts.lifecycle import Alert, AlertState
 from semsupervisor.alerts.muting import (
     SETTLE_SECONDS,
     Ended,
@@ -21,7 +21,7 @@ from semsupervisor.alerts.muting import (
     mute,
     upstream,
 )
-from semsupervisor.alerts.rules import Rule, Verdict
+from semsupervisor.alerts.rules import LONGEST_COUNTED_GAP_SECONDS, Rule, Verdict
 from semsupervisor.health.observation import Subject, SubjectKind
 from tests.support.alerting import (
     AT,

@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 
 from semsupervisor.alerts import receivers
+from semsupervisor.alerts.lifecycle import Alert, AlertState, begin, step
 from semsupervisor.alerts.muting import Topology
+from semsupervisor.alerts.rules import LONGEST_COUNTED_GAP_SECONDS, look
 from semsupervisor.daemon.configuration import configure, host_name, policy, topology
 from semsupervisor.errors import SettingsError
+from semsupervisor.health.observation import Observation, Subject, SubjectKind
 from semsupervisor.kit.clock import SystemClock
 from semsupervisor.settings.checks import CertificateCheck, CheckSettings
 from semsupervisor.settings.model import HostSettings, Settings, StackSettings
 from semsupervisor.systems.http import HttpClient
+from tests.support.clock import ManualClock
 
 RECEIVERS = """
 [receivers.hook]
@@ -78,6 +82,28 @@ async def test_each_queue_that_is_used_has_a_route(tmp_path: Path) -> None:
         ("ops/a@example.org", False),
         ("ops/b@example.org", False),
     }
+
+
+def test_time_between_rare_looks_of_own_checks_counts(tmp_path: Path) -> None:
+    """A rule with `for` fires on a check that looks each 5 minutes; what looks often counts no such silence."""
+    check = '[checks.custom.rare]\ntype = "tcp"\naddress = "127.0.0.1:1"\ninterval = "5m"\n'
+    found = {
+        rule.name: rule for rule in configure(written(tmp_path, f'{check}[rules.check_warning]\nfor = "10m"\n')).rules
+    }
+    assert found["container_paused"].counted_gap_seconds == LONGEST_COUNTED_GAP_SECONDS
+    rule, clock = found["check_warning"], ManualClock()
+    alert: Alert | None = None
+    for _ in range(3):
+        assert alert is None or alert.state is AlertState.PENDING
+        seen = Observation("test", Subject(SubjectKind.CHECK, "rare"), clock.instant(), {"state": "warning"}, {})
+        finding = look(rule, seen, firing=False)
+        assert finding is not None
+        alert = (
+            step(rule, alert, finding, {}, seen.at) if alert else begin(rule, seen.subject, finding, {}, seen.at, str)
+        )
+        clock.advance(301.0)
+    assert alert is not None
+    assert alert.state is AlertState.FIRING
 
 
 def test_host_name_is_the_one_that_was_set() -> None:
