@@ -9,7 +9,7 @@ from semsupervisor.alerts.lane import Lane, LaneReport, PendingEvidence
 from semsupervisor.alerts.notification import OutboxEntry
 from semsupervisor.alerts.outbox import Outbox
 from semsupervisor.alerts.sending import Fanout, Sender
-from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind
+from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind, Unknown
 from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.tasks import TaskOwner
 from semsupervisor.kit.text import duration_text
@@ -101,11 +101,11 @@ class Delivery:
         return {
             "dead_letters": self._outbox.depth(queue).dead,
             "oldest_waiting_seconds": self._waits_seconds(head) if head else 0.0,
-            **self._failing(queue),
+            "failing": self._failing(queue),
         }
 
-    def _failing(self, queue: str) -> dict[str, FactValue]:
-        """Return whether the last attempt failed; nothing of what an earlier run tried, until this one has tried it.
+    def _failing(self, queue: str) -> FactValue:
+        """Return whether the last attempt failed; what an earlier run tried is unknown until this one has tried it.
 
         What is given up leaves the queue as well: only a message that was taken shows that they are taken again.
         """
@@ -113,8 +113,8 @@ class Delivery:
         left = self._outbox.head(queue) is not None or self._outbox.depth(queue).dead > 0
         tried = report.failures_in_row > 0 or report.last_success is not None
         if left and not tried and lane is not None and lane.sender is not None:
-            return {}
-        return {"failing": report.failures_in_row > 0}
+            return Unknown("nothing was sent to it since the start")
+        return report.failures_in_row > 0
 
     def _evidence_of(self, queue: str) -> dict[str, str]:
         report = self.report(queue)

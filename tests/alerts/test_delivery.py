@@ -15,7 +15,7 @@ from semsupervisor.alerts.notification import NotificationKind
 from semsupervisor.alerts.receivers import build
 from semsupervisor.alerts.sending import Sender
 from semsupervisor.errors import PermanentError, TemporaryError
-from semsupervisor.health.observation import Observation, SubjectKind
+from semsupervisor.health.observation import Observation, SubjectKind, Unknown
 from semsupervisor.kit.clock import SystemClock
 from semsupervisor.kit.tasks import TaskOwner
 from semsupervisor.settings.forms import Duration
@@ -332,7 +332,7 @@ async def test_only_a_message_that_was_taken_ends_the_failing(tmp_path: Path) ->
         assert seen.facts == {"dead_letters": 2, "oldest_waiting_seconds": 0.0, "failing": True}
         assert seen.evidence == {"error": "no such channel", "waiting": "none waits any more; given up and kept: 2"}
         later = Delivery(post.outbox, {"ops": ops}, QUICK, clock, no_evidence)
-        assert "failing" not in (await observed(later))["ops"].facts
+        assert isinstance((await observed(later))["ops"].facts["failing"], Unknown)
         await post.put("ops", MESSAGES[2])
         await eventually(lambda: ops.taken, within_seconds=30)
         await eventually(lambda: delivery.report("ops").failures_in_row == 0, within_seconds=30)
@@ -363,7 +363,7 @@ async def test_a_receiver_that_is_gone_is_said_to_be_gone_once(tmp_path: Path) -
     post = Post(tmp_path, clock)
     (entry,) = await post.put("ops", MESSAGES[0])
     delivery = Delivery(post.outbox, {"ops": Scripted()}, SLOW, clock, no_evidence)
-    assert "failing" not in (await observed(delivery))["ops"].facts
+    assert isinstance((await observed(delivery))["ops"].facts["failing"], Unknown)
     delivery.replace({}, SLOW)
     left = (await observed(delivery))["ops"]
     assert (left.gone, left.facts["failing"]) == (False, False)
