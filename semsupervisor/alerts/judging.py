@@ -85,8 +85,9 @@ def judge(
             after = begin(rule, observation.subject, finding, observation.evidence, observation.at, new_id)
         else:
             after = step(rule, before, finding, observation.evidence, observation.at)
-        if finding is not None and after is not None and after.source != observation.source:
-            after = msgspec.structs.replace(after, source=observation.source)
+        if finding is not None and after is not None and after is not before:
+            answered = observation.outcome is Outcome.OK
+            after = msgspec.structs.replace(after, source=observation.source, answered=answered)
         if after is not before:
             changes.append(Change(rule, key, before, after))
     return changes

@@ -17,6 +17,7 @@ from semsupervisor.health.observation import ENGINE, HOST, Subject, SubjectKind
 SETTLE_SECONDS = 30.0
 # What is so of a service while and because somebody stops it.
 _OF_A_STOP = ("stopped_on_request", "undecided")
+_OF_NATS = (SubjectKind.NATS, SubjectKind.STREAM, SubjectKind.CONSUMER)
 
 
 class Topology(msgspec.Struct, frozen=True):
@@ -145,14 +146,33 @@ def mute(
     if not rule.consequence:
         return None
     chain = upstream(alert.subject, topology)
-    causes = [other for other in others if other.subject in chain and rules[other.rule].cause]
+    causes = [other for other in others if other.subject in chain and _explains(other, rules[other.rule], alert)]
     if causes:
         root = max(causes, key=lambda cause: chain.index(cause.subject))
         return Mute(root.id, f"consequence of {root.rule} of {root.subject}")
     for past in recent:
-        if past.alert.subject in chain and rules[past.alert.rule].cause:
+        if past.alert.subject in chain and _is_cause(rules[past.alert.rule], alert.subject):
             return Mute(past.alert.id, f"{past.alert.subject} has just come back")
     return None
+
+
+def _explains(other: Alert, rule: Rule, alert: Alert) -> bool:
+    """Tell whether an alert of a rule may be why another one holds.
+
+    An engine that is away is not why a server that answers says that something is wrong.
+    """
+    answers = alert.answered and alert.subject.kind in _OF_NATS
+    engine_away = other.subject == ENGINE and other.last_verdict is Verdict.HOLDS
+    return _is_cause(rule, alert.subject) and not (answers and engine_away)
+
+
+def _is_cause(rule: Rule, subject: Subject) -> bool:
+    """Tell whether a rule is about a cause of what happens to a subject that depends on its own.
+
+    Where SemStreams has no health endpoint it is not known to be unwell: that stops no consumer.
+    """
+    no_endpoint = rule.kind is SubjectKind.SEMSTREAMS and rule.fact == "offered"
+    return rule.cause and not (no_endpoint and subject.kind is SubjectKind.CONSUMER)
 
 
 def held(alert: Alert, rule: Rule, hold: Hold, topology: Topology) -> Mute | None:

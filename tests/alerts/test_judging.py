@@ -192,6 +192,12 @@ def test_what_was_not_looked_at_for_sure_is_not_over(looks: list[Observation]) -
     assert after.state is FIRING
 
 
+def test_an_alert_knows_whether_its_source_had_an_answer() -> None:
+    """What is known of a failed look alone is no word of the subject itself."""
+    seen = [FULLER, msgspec.structs.replace(FULLER, outcome=Outcome.DOWN)]
+    assert [getattr(looked(alert(FILLING, DISK), one), "answered", None) for one in seen] == [True, False]
+
+
 def test_what_has_happened_is_not_over_for_not_being_told_again() -> None:
     """An observation of a service may tell of an event, of which those after it say nothing."""
     firing = msgspec.structs.replace(alert(DIED, SERVICE), source="test")

@@ -168,6 +168,37 @@ def test_the_worse_says_it_already() -> None:
     )
 
 
+SHIPPED = {rule.name: rule for rule in ruleset.defaults()}
+STUCK = alert(SHIPPED["consumer_stuck"], Subject(SubjectKind.CONSUMER, "ORDERS/billing"), answered=True)
+
+
+def by_shipped(about: Alert, other: Alert) -> Mute | None:
+    """Return why an alert is not told beside another one, by the rules as shipped."""
+    return mute(about, SHIPPED, [about, other], (), TOPOLOGY, AT.monotonic)
+
+
+@pytest.mark.parametrize("away", ["engine_unreachable", "engine_forbidden"])
+def test_what_a_server_says_itself_is_not_for_want_of_an_engine(away: str) -> None:
+    """NATS that answers is told of whatever becomes of the engine; what cannot be seen, or SemStreams, is not."""
+    engine = alert(SHIPPED[away], ENGINE)
+    full = alert(SHIPPED["stream_refuses_writes"], Subject(SubjectKind.STREAM, "LEDGER"), answered=True)
+    assert [by_shipped(about, engine) for about in (STUCK, full)] == [None, None]
+    unseen = msgspec.structs.replace(full, answered=False)
+    down = alert(SHIPPED["nats_unreachable"], NATS)
+    unwell = alert(SHIPPED["semstreams_unhealthy"], SEMSTREAMS, answered=True)
+    assert None not in [by_shipped(about, engine) for about in (unseen, down, unwell)]
+    back = msgspec.structs.replace(engine, last_verdict=Verdict.CLEAR)
+    assert by_shipped(STUCK, back) is not None
+
+
+def test_a_health_endpoint_that_is_not_there_stops_no_consumer() -> None:
+    """Only what says that SemStreams does not do its work does; Docker's own check of it depends on the endpoint."""
+    no_endpoint = alert(SHIPPED["semstreams_health_not_offered"], SEMSTREAMS)
+    assert by_shipped(STUCK, no_endpoint) is None
+    assert by_shipped(STUCK, alert(SHIPPED["semstreams_unreachable"], SEMSTREAMS)) is not None
+    assert by_shipped(alert(SHIPPED["container_unhealthy"], SERVICE), no_endpoint) is not None
+
+
 def test_what_is_about_to_end_says_nothing_of_what_comes_meanwhile() -> None:
     """An alert that is open only until it has been clear for long enough mutes nothing else of its subject."""
     ending = msgspec.structs.replace(alert(FULL, DISK), last_verdict=Verdict.CLEAR)
