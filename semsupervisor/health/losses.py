@@ -14,7 +14,7 @@ from semsupervisor.systems.jetstream_state import Lost, StreamState
 
 # The answer holds the number of each message that was deleted in between.
 MOST_DELETED = 10_000
-# A login that may not ask is noted in the server's log each time.
+# A login that may not ask is noted in the server's log, and a stream that is not there in its errors, each time.
 LOOKS_OF_REST = 20
 
 LostOf = Callable[[str], Awaitable[Lost]]
@@ -23,12 +23,15 @@ LostOf = Callable[[str], Awaitable[Lost]]
 class Losses:
     """Asks by `lost_of`, which sees the streams of one account; nothing is known of what it cannot tell.
 
-    A name that more than one account has a stream of is not asked for: it is not known whose it would be.
+    A name that more than one account has a stream of is not asked for: it is not known whose it would be. Which account
+    it is shows by the first answer; until then one is tried after the other, with a rest in between.
     """
 
     def __init__(self, lost_of: LostOf) -> None:
         self._lost_of = lost_of
         self._known: dict[str, Lost] = {}
+        self._account = ""
+        self._tried: set[str] = set()
         self._last = ""
         self._rest = 0
 
@@ -52,7 +55,11 @@ class Losses:
         try:
             async with asyncio.timeout(timeout_seconds):
                 known = await self._lost_of(stream.name)
+                self._account = stream.account
         except Unreadable:
+            self._account = ""
+            self._tried.add(stream.account)
+            self._rest = LOOKS_OF_REST
             return
         except (SupervisorError, TimeoutError):
             self._rest = LOOKS_OF_REST
@@ -63,4 +70,9 @@ class Losses:
         """Return the stream after the one that was asked for last, by name, the first one after the last."""
         owners = Counter(one.name for one in streams)
         able = [one for one in streams if owners[one.name] == 1 and one.deleted_messages <= MOST_DELETED]
+        if not {one.account for one in able} - self._tried:
+            self._tried.clear()
+        able = [
+            one for one in able if self._account == one.account or not (self._account or one.account in self._tried)
+        ]
         return min(able, key=lambda one: (one.subject_name <= self._last, one.subject_name), default=None)

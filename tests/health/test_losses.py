@@ -74,14 +74,28 @@ async def test_a_login_that_may_not_ask_rests() -> None:
 
 
 async def test_an_answer_that_says_nothing_is_not_none() -> None:
-    """A stream that the client's account has not is another's; the others go on being asked for."""
+    """A stream that is no longer there tells nothing, and is asked for after a rest: it is an error of the server's."""
     server = Server(A=NONE, B=NONE)
     await server.look()
     server.trouble = Unreadable("no such stream")
     assert await server.look() == [NONE, None]
-    assert await server.look() == [None, None]
     server.trouble = None
-    assert await server.look() == [None, NONE]
+    assert [await server.look() for _ in range(LOOKS_OF_REST)][-1] == [NONE, None]
+    assert await server.look() == [NONE, None]
+    assert await server.look() == [NONE, NONE]
+    assert server.asked == ["A", "B", "A", "B"]
+
+
+async def test_the_streams_of_other_accounts_are_left_alone() -> None:
+    """One of them is asked for once; when the client's account has shown, only its streams are."""
+    server = Server(B=NONE, D=SOME)
+    streams = tuple(stream(name=name, account=account) for name, account in zip("ABCD", ("A1", "B2") * 2, strict=True))
+    server.trouble = Unreadable("no such stream")
+    await server.look(streams)
+    server.trouble = None
+    looks = [await server.look(streams) for _ in range(LOOKS_OF_REST + 3)]
+    assert server.asked == ["A", "B", "D", "B"]
+    assert looks[-1] == [None, NONE, None, SOME]
 
 
 async def test_what_cannot_be_asked_for_is_left_alone() -> None:
