@@ -171,6 +171,7 @@ READINGS: Mapping[SubjectKind, Mapping[str, Theirs | Reason]] = {
         "state": state("State", "Status"),
         "died": is_(False),
         "undecided": is_(False),
+        "start_failed": is_(False),
         "stopped_on_request": is_(False),
         "paused": state("State", "Paused"),
         "missing": is_(False),
