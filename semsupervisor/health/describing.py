@@ -21,6 +21,7 @@ _HOW_IT_ENDED = {
     Ending.LEFT: "ended with its engine, and was not started again",
     Ending.COMPLETED: "has done its work and ended",
     Ending.VANISHED: "has no container any more",
+    Ending.UNKNOWN: "ended; whether somebody asked for it is not known",
 }
 _HOW_IT_WENT = {
     Ending.REQUESTED: "was removed by somebody",

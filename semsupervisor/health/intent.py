@@ -20,7 +20,6 @@ LONGEST_GRACE_NANO = 15 * 60 * 10**9
 ANSWER_NANO = 60 * 10**9
 # An engine stops what a killed one left running before it takes its first call, so well within this time.
 ENGINE_START_SECONDS = 10.0
-SELF_RESTARTING = (RestartPolicy.ALWAYS, RestartPolicy.UNLESS_STOPPED)
 
 
 def asked(service: Service, exit_code: int, time_nano: int) -> bool:
@@ -90,9 +89,7 @@ def unheard(container: Container, *, engine_changed: bool) -> Ending:
         return Ending.LEFT
     if container.error:
         return Ending.DIED
-    if container.restart_policy in SELF_RESTARTING:
-        return Ending.ASKED
-    return Ending.COMPLETED if completed(container.restart_policy, container.exit_code) else Ending.DIED
+    return Ending.ASKED if was_stopped(container) else _by_its_exit_code(container)
 
 
 def could_not_start(container: Container) -> bool:
@@ -119,9 +116,24 @@ def at_first_sight(container: Container, *, left_by_engine: bool) -> Ending:
         return Ending.DIED
     if left_by_engine:
         return Ending.LEFT
-    if container.restart_policy in SELF_RESTARTING:
-        return Ending.REQUESTED
-    return Ending.COMPLETED if completed(container.restart_policy, container.exit_code) else Ending.DIED
+    return Ending.REQUESTED if was_stopped(container) else _by_its_exit_code(container)
+
+
+def was_stopped(container: Container) -> bool:
+    """Tell whether somebody stopped a container that ended: its restart policy would have started it again."""
+    acted = acts(container.restart_policy, container.exit_code)
+    return acted and not gave_up(container.restart_retries, container.restart_count)
+
+
+def _by_its_exit_code(container: Container) -> Ending:
+    """Judge what nothing was to start again: a code that answers a signal does not tell who sent it."""
+    code = container.exit_code
+    if completed(container.restart_policy, code):
+        return Ending.COMPLETED
+    answers = code - 128 in (*ENDING_SIGNALS, container.stop_signal)
+    if answers and not container.oom_killed and not acts(container.restart_policy, code):
+        return Ending.UNKNOWN
+    return Ending.DIED
 
 
 def how_it_was_asked(service: Service, exit_code: int | None) -> str:

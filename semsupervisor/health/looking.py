@@ -27,13 +27,16 @@ STATES = {
     ContainerState.EXITED: ServiceState.EXITED,
     ContainerState.DEAD: ServiceState.EXITED,
 }
+UNKNOWN = "ended by a signal while nobody listened: stopped by somebody, or killed from the host"
 CAUSES_AT_FIRST_SIGHT = {
     Ending.REQUESTED: "stopped before the supervisor looked first: its restart policy would have started it again",
     Ending.LEFT: "left stopped by an engine that was killed",
+    Ending.UNKNOWN: UNKNOWN,
 }
 CAUSES_UNHEARD = {
     Ending.LEFT: "ended with its engine, or its host, and was not started again by the next one",
     Ending.COMPLETED: COMPLETED,
+    Ending.UNKNOWN: UNKNOWN,
     Ending.ASKED: "stopped unheard: its restart policy would have started it again, had nobody stopped it",
 }
 ASKED_FOR = (Ending.ASKED, Ending.REQUESTED)
@@ -249,7 +252,7 @@ def _still_ended(service: Service, known: Service, container: Container, at: Ins
         return Seen(msgspec.structs.replace(known, ending=Ending.LEFT, cause=cause))
     waited = service.ending is Ending.DIED and service.state is ServiceState.RESTARTING
     ended = container.state is ContainerState.EXITED and not container.error
-    if waited and ended and container.restart_policy in intent.SELF_RESTARTING:
+    if waited and ended and intent.was_stopped(container):
         cause = "stopped unheard, while its restart policy was waiting to start it again"
         asked = msgspec.structs.replace(known, ending=Ending.ASKED, ended_monotonic=at.monotonic, cause=cause)
         return Seen(asked, missed=True)

@@ -42,7 +42,8 @@ class Ending(StrEnum):
     NONE: it runs, or was never started. UNSTARTED: its first start failed. DIED: by itself or by a signal from the
     host. ASKED: somebody used the API, but it may yet turn out to be the engine's own shutdown; REQUESTED: it did not.
     ENGINE: it ended with its engine, and the next one has not been looked at; LEFT: the next one did not start it
-    again. COMPLETED: its work was done. VANISHED: nobody was seen to remove it.
+    again. COMPLETED: its work was done. VANISHED: nobody was seen to remove it. UNKNOWN: by a signal, and nobody heard
+    whose.
     """
 
     NONE = "none"
@@ -54,9 +55,10 @@ class Ending(StrEnum):
     LEFT = "left"
     COMPLETED = "completed"
     VANISHED = "vanished"
+    UNKNOWN = "unknown"
 
 
-UNDECIDED = (Ending.ASKED, Ending.ENGINE)
+UNDECIDED = (Ending.ASKED, Ending.ENGINE, Ending.UNKNOWN)
 
 
 # What has no processes uses no memory, whatever its limit was.

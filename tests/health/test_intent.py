@@ -14,6 +14,7 @@ from tests.support.container_words import container, running, stamp
 
 ALWAYS, NO, ON_FAILURE = RestartPolicy.ALWAYS, RestartPolicy.NO, RestartPolicy.ON_FAILURE
 EXITED = ContainerState.EXITED
+SOME_TRIES, ALL_TRIES = {"restart_retries": 3, "restart_count": 2}, {"restart_retries": 3, "restart_count": 3}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,14 @@ def test_which_policies_start_again(policy: RestartPolicy | None, exit_code: int
         ({"state": EXITED, "error": "no such file"}, False, Ending.DIED),
         ({"state": EXITED, "restart_policy": NO}, False, Ending.COMPLETED),
         ({"state": EXITED, "restart_policy": NO, "exit_code": 1}, False, Ending.DIED),
-        ({"state": EXITED, "restart_policy": ON_FAILURE, "exit_code": 1}, False, Ending.DIED),
+        ({"state": EXITED, "restart_policy": ON_FAILURE, "exit_code": 1}, False, Ending.ASKED),
+        ({"state": EXITED, "restart_policy": ON_FAILURE, "exit_code": 137, **SOME_TRIES}, False, Ending.ASKED),
+        ({"state": EXITED, "restart_policy": ON_FAILURE, "exit_code": 137, **ALL_TRIES}, False, Ending.DIED),
+        ({"state": EXITED, "restart_policy": ON_FAILURE, "exit_code": 0}, False, Ending.COMPLETED),
+        ({"state": EXITED, "restart_policy": NO, "exit_code": 143}, False, Ending.UNKNOWN),
+        ({"state": EXITED, "restart_policy": NO, "exit_code": 137, "oom_killed": True}, False, Ending.DIED),
+        ({"state": EXITED, "restart_policy": NO, "exit_code": 138, "stop_signal": 10}, False, Ending.UNKNOWN),
+        ({"state": EXITED, "restart_policy": NO, "exit_code": 139}, False, Ending.DIED),
     ],
 )
 def test_an_end_that_nobody_heard(known: dict[str, Any], engine_changed: bool, ending: Ending) -> None:
@@ -108,6 +116,10 @@ def test_an_end_that_nobody_heard(known: dict[str, Any], engine_changed: bool, e
         ({"state": EXITED}, False, Ending.REQUESTED),
         ({"state": EXITED, "restart_policy": NO}, False, Ending.COMPLETED),
         ({"state": EXITED, "restart_policy": NO, "exit_code": 3}, False, Ending.DIED),
+        ({"state": EXITED, "restart_policy": NO, "exit_code": 137}, False, Ending.UNKNOWN),
+        ({"state": EXITED, "restart_policy": ON_FAILURE, "exit_code": 137}, False, Ending.REQUESTED),
+        ({"state": EXITED, "restart_policy": ON_FAILURE, "exit_code": 137, **SOME_TRIES}, False, Ending.REQUESTED),
+        ({"state": EXITED, "restart_policy": ON_FAILURE, "exit_code": 1, **ALL_TRIES}, False, Ending.DIED),
     ],
 )
 def test_what_does_not_run_at_first_sight(known: dict[str, Any], left: bool, ending: Ending) -> None:

@@ -107,6 +107,17 @@ def test_an_end_that_nobody_heard_is_judged() -> None:
     assert [note.kind for note in replaced.notes] == ["service.recreated", "service.completed"]
 
 
+def test_a_signal_that_nobody_heard_is_nobodys() -> None:
+    """What ended by a signal and nothing was to start again is open, at first sight too, until it runs again."""
+    ended_so = container(EXITED, finished_at=moment(50), exit_code=137, restart_policy=NO)
+    for found in (see(running(), ended_so).service, looking.first(APP, ended_so, NOW, MET)):
+        assert (found.ending, found.cause) == (Ending.UNKNOWN, looking.UNKNOWN)
+        facts = services.facts(found, NOW.monotonic)
+        assert (facts["undecided"], facts.get("died")) == (True, None)
+        assert see(found, ended_so) == Seen(found)
+        assert see(found, container(started_at=moment(60))).service.ending is Ending.NONE
+
+
 def test_a_loop_that_nobody_heard_is_counted() -> None:
     """A container that is found between two attempts of its policy died as often as that counted."""
     seen = see(running(restart_count=1), container(ContainerState.RESTARTING, restart_count=4, exit_code=1))
@@ -240,7 +251,10 @@ def test_a_policy_that_gave_up_was_stopped() -> None:
     assert (stopped.missed, stopped.service.ending) == (True, Ending.ASKED)
     broken = see(dead, container(EXITED, finished_at=moment(50), error="no such file"))
     assert broken.service.ending is Ending.DIED
-    tried = see(dead, container(EXITED, finished_at=moment(50), restart_policy=RestartPolicy.ON_FAILURE, exit_code=1))
+    tries: dict[str, Any] = {"restart_policy": RestartPolicy.ON_FAILURE, "restart_retries": 2, "exit_code": 1}
+    stopped = see(dead, container(EXITED, finished_at=moment(50), restart_count=1, **tries))
+    assert stopped.service.ending is Ending.ASKED
+    tried = see(dead, container(EXITED, finished_at=moment(50), restart_count=2, **tries))
     assert tried.service.ending is Ending.DIED
 
 

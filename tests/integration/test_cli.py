@@ -450,10 +450,14 @@ def test_one_look_agrees_with_the_daemon(healthy: Supervised) -> None:
     engine.docker("unpause", stack.container("semstreams"))
     assert done.returncode == 2, done.stdout
     assert "paused" in done.stdout
-    engine.docker("stop", "--time", "2", stack.container("nats"))
-    done = check(healthy)
-    assert done.returncode == 2, done.stdout
-    assert "nats was stopped" in done.stdout
+    for policy in ("unless-stopped", "on-failure"):
+        engine.docker("update", f"--restart={policy}", stack.container("nats"))
+        engine.docker("kill", stack.container("nats"))
+        done = check(healthy)
+        engine.docker("update", "--restart=unless-stopped", stack.container("nats"))
+        engine.docker("start", stack.container("nats"))
+        assert done.returncode == 2, done.stdout
+        assert "nats was stopped" in done.stdout
 
 
 def test_one_look_agrees_about_a_stack_that_was_taken_down(healthy: Supervised) -> None:
