@@ -22,7 +22,7 @@ from semsupervisor.health.probes.nats_connz import NatsConnz
 from semsupervisor.health.probes.nats_health import NatsHealth
 from semsupervisor.health.probes.nats_jetstream import NatsJetStream
 from semsupervisor.health.probes.nats_varz import NatsVarz
-from semsupervisor.health.probes.own_checks import CommandLook, HttpLook, Look, OwnCheck, TcpLook
+from semsupervisor.health.probes.own_checks import SEARCHED_BYTES, CommandLook, HttpLook, Look, OwnCheck, TcpLook
 from semsupervisor.health.probes.reach import Inside, SemstreamsReach
 from semsupervisor.health.probes.semstreams_flows import Expecting, SemstreamsFlows, Stored
 from semsupervisor.health.probes.semstreams_health import SemstreamsHealth
@@ -196,7 +196,8 @@ def _own(settings: Settings, means: Means) -> list[Planned]:
 def _look(check: CustomCheck, means: Means) -> Look:
     match check:
         case HttpCheck():
-            endpoint = _endpoint(check.address, means, means.http.get)
+            get = partial(means.http.get, largest_bytes=SEARCHED_BYTES, follow=not 300 <= check.status < 400)
+            endpoint = _endpoint(check.address, means, get)
             return HttpLook(means.clock, endpoint, check.status, check.pattern, check.timeout_seconds)
         case TcpCheck():
             return TcpLook(means.clock, check.address, means.address_of, means.lag_since, check.timeout_seconds)

@@ -83,12 +83,14 @@ class HttpClient:
         if session is not None:
             await session.close()
 
-    async def get(self, url: str, timeout_seconds: float, largest_bytes: int = LARGEST_BODY_BYTES) -> Answer:
+    async def get(
+        self, url: str, timeout_seconds: float, largest_bytes: int = LARGEST_BODY_BYTES, *, follow: bool = True
+    ) -> Answer:
         """Fetch a URL over a connection of its own, as a recreated container may now have the address of another.
 
-        Redirects are followed on the same host, at most `MOST_REDIRECTS`. Any status is an answer, and no more than
-        `largest_bytes` of its body is read. Raises: Unanswered (temporary: Refused, TimedOut, TlsFailed, Broken);
-        BadAddress, BadRedirect, BodyTooLarge (permanent).
+        Redirects are followed on the same host, at most `MOST_REDIRECTS`, or are answers if none is to `follow`. Any
+        status is an answer, and no more than `largest_bytes` of its body is read. Raises: Unanswered (temporary:
+        Refused, TimedOut, TlsFailed, Broken); BadAddress, BadRedirect, BodyTooLarge (permanent).
         """
         here = _parsed(url)
         what = f"GET {here.with_user(None).with_query(None)}"
@@ -97,7 +99,7 @@ class HttpClient:
             for _ in range(MOST_REDIRECTS + 1):
                 async with self._open().get(here, headers={"Connection": "close"}, allow_redirects=False) as response:
                     location = response.headers.get("Location", "")
-                    if response.status not in REDIRECTS or not location:
+                    if not follow or response.status not in REDIRECTS or not location:
                         answer = await self._read(response, what, started, largest_bytes)
                         response.close()
                         return answer

@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from semsupervisor.daemon.parts import ENGINE_ROOT, Means, door, paths, probes
 from semsupervisor.health.last_answers import LastAnswers
+from semsupervisor.kit.clock import SystemClock
 from semsupervisor.settings.checks import (
     CertificateCheck,
     CheckSettings,
     CommandCheck,
+    CustomCheck,
     FilesystemCheck,
     HttpCheck,
     NatsCheck,
@@ -24,6 +27,7 @@ from semsupervisor.systems.containers import Mount
 from semsupervisor.systems.http import Answer, HttpClient
 from tests.support.clock import ManualClock
 from tests.support.container_words import container
+from tests.support.talking import http_server
 
 
 def test_file_systems_that_matter_are_watched(tmp_path: Path) -> None:
@@ -98,6 +102,28 @@ def test_the_operators_own_checks_are_made() -> None:
     assert "certificates" not in planned(CheckSettings())
 
 
+async def test_own_checks_by_http_read_the_begin_and_may_want_a_redirect() -> None:
+    """A page that goes on for long is judged by its first 64 KiB, and a redirect that is wanted is not followed."""
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        if request.path == "/login":
+            return web.Response(status=302, headers={"Location": "http://sso.example/"})
+        return web.Response(body=b"fine" + b" " * 2**21)
+
+    clock = SystemClock()
+    http = HttpClient(clock)
+    means = Means(clock, http, lambda _: None, str, lambda _: 0.0, dict, LastAnswers(clock))
+    async with http_server(serve) as (url, _):
+        custom: dict[str, CustomCheck] = {
+            "login": HttpCheck(address=f"{url}/login", status=302),
+            "page": HttpCheck(address=f"{url}/", pattern="fine"),
+        }
+        made = [one.probe for one in probes(Settings(checks=CheckSettings(custom=custom)), means)]
+        seen = [await probe.observe() for probe in made if probe.name in {"check_login", "check_page"}]
+    await means.close()
+    assert [one.facts["state"] for (one,) in seen] == ["ok", "ok"]
+
+
 async def test_metrics_and_flows_are_looked_for_beside_the_health_endpoint() -> None:
     """Where the settings say, or else on the same host: the metrics on its port or 9090, the flows on either path."""
     everywhere = await asked(SemstreamsCheck())
@@ -118,7 +144,7 @@ async def asked(semstreams: SemstreamsCheck) -> set[str]:
     urls: set[str] = set()
 
     class Nowhere(HttpClient):
-        async def get(self, url: str, timeout_seconds: float, largest_bytes: int = 0) -> Answer:
+        async def get(self, url: str, timeout_seconds: float, largest_bytes: int = 0, *, follow: bool = True) -> Answer:
             urls.add(url)
             return Answer(status=404, headers={}, body=b"", elapsed_seconds=0.0)
 

@@ -198,6 +198,17 @@ async def test_no_redirect_leads_to_another_host(http: HttpClient) -> None:
     assert asked == []
 
 
+@pytest.mark.parametrize("location", ["/there", "http://example.org/"])
+async def test_a_redirect_is_an_answer_where_none_is_to_be_followed(http: HttpClient, location: str) -> None:
+    """Wherever it leads."""
+
+    async def away(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=302, headers={"Location": location})
+
+    async with http_server(away) as (url, _):
+        assert (await http.get(url, 10.0, follow=False)).status == 302
+
+
 async def test_a_redirect_to_nonsense_is_refused(http: HttpClient) -> None:
     """A Location that is no address is an error of the server."""
 

@@ -97,7 +97,10 @@ class OwnCheck:
 
 
 class HttpLook:
-    """Asks a URL or container for a status and, if given, for a body whose first 64 KiB a pattern is found in."""
+    """Asks a URL or container for a status and, if given, for a body whose first 64 KiB a pattern is found in.
+
+    A body may go on after that. The endpoint follows no redirect where one is the status to be answered.
+    """
 
     def __init__(self, clock: Clock, endpoint: Endpoint, status: int, pattern: str, timeout_seconds: float) -> None:
         self._clock = clock
@@ -119,7 +122,9 @@ class HttpLook:
             if doubt:
                 raise Undecided(f"{error}; {doubt}") from error
             return Result(CheckState.CRITICAL, str(error), self._clock.monotonic() - began)
-        except (Unreachable, BadRedirect, BodyTooLarge) as error:
+        except BodyTooLarge as error:
+            answer = error.answer
+        except (Unreachable, BadRedirect) as error:
             return Result(CheckState.CRITICAL, str(error), self._clock.monotonic() - began)
         facts: dict[str, FactValue] = {"http_status": answer.status}
         body = {"body": excerpt(answer.body)}

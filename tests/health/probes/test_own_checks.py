@@ -43,7 +43,8 @@ async def by_http(outcome: Answer | SupervisorError, status: int = 200, pattern:
         (Refused("refused"), 200, "", "critical", "refused"),
         (TlsFailed("expired"), 200, "", "critical", "expired"),
         (BadRedirect("to another host", "http://x"), 200, "", "critical", "to another host"),
-        (BodyTooLarge("too large", answer(b"x")), 200, "", "critical", "too large"),
+        (BodyTooLarge("too large", answer(b"fine")), 200, "fine", "ok", "HTTP 200"),
+        (BodyTooLarge("too large", answer(b"x", 500)), 200, "", "critical", "HTTP 500 in place of 200"),
     ],
 )
 async def test_http(outcome: Answer | SupervisorError, status: int, pattern: str, state: str, said: str) -> None:
