@@ -246,13 +246,13 @@ def test_a_closed_stream_is_no_error(control: str, closed: str, words: str, code
 def test_ctrl_c_ends_a_follower_in_silence(control: str, world: World) -> None:
     """Following ends with exit code 130 and no traceback."""
     world.entries = [entry(1)]
-    process = subprocess.Popen(
-        command(control, "timeline", "--follow"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert "entry 1" in process.stdout.readline()
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    # What was started in the background of a script ignores SIGINT, and so does all that it starts.
+    follow = ["env", "--default-signal=INT", *command(control, "timeline", "--follow")]
+    with subprocess.Popen(follow, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "entry 1" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (130, "")
 
 
