@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -29,8 +30,11 @@ def cpu_seconds(pid: int) -> float:
 
 def thread_seconds(pid: int) -> float:
     """Return the processor time of a process's present threads, to the nanosecond."""
-    stats = (task / "schedstat" for task in Path(f"/proc/{pid}/task").iterdir())
-    return sum(int(stat.read_text().split()[0]) for stat in stats) / 1e9
+    nanoseconds = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended meanwhile
+            nanoseconds += int((task / "schedstat").read_text().split()[0])
+    return nanoseconds / 1e9
 
 
 def memory(pid: int) -> Memory:

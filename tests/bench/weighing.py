@@ -124,7 +124,9 @@ def _polled(world: World, seconds: float, python: str) -> tuple[subprocess.Popen
 
 def _fetched(scraper: subprocess.Popen[bytes]) -> list[Any]:
     assert scraper.stdout is not None
-    return [json.loads(line) for line in scraper.stdout]
+    pages = [json.loads(line) for line in scraper.stdout]
+    assert scraper.wait(timeout=10) == 0, "the scraper ended before it had fetched all pages"
+    return pages
 
 
 def _print_memory(memory: processes.Memory, peer: processes.Memory) -> list[Target]:
