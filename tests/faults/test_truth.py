@@ -107,14 +107,15 @@ def test_three_deaths_in_ten_minutes_are_a_loop(tmp_path: Path) -> None:
     assert not truth.loops(NATS, 601)
 
 
-def test_a_start_by_hand_ends_a_loop(tmp_path: Path) -> None:
-    """So says the product's rule; what is not clearly before or behind it is judged in the favour that is asked for."""
+def test_a_stop_by_hand_ends_a_loop(tmp_path: Path) -> None:
+    """What is not clearly before or behind it is judged in the favour that is asked for."""
     deaths: Told = [(at, action) for n in (0, 100, 200) for at, action in ((n, "die"), (n + 1, "start"))]
     truth = witnessed(tmp_path, [*deaths, (300, "kill"), (301, "die"), (302, "start"), (310, "die"), (311, "start")])
-    assert truth.loops(NATS, 301)
+    assert truth.loops(NATS, 300)
+    assert not truth.loops(NATS, 301)
     assert not truth.loops(NATS, 310)
-    assert truth.loops(NATS, 304, 3)
-    assert not truth.loops(NATS, 300, -3)
+    assert truth.loops(NATS, 303, 3)
+    assert not truth.loops(NATS, 299, -3)
 
 
 def test_a_half_written_line_is_not_read(tmp_path: Path) -> None:

@@ -45,7 +45,6 @@ class Truth:
     """All periods of each rule and subject, in their order."""
 
     periods: dict[Topic, list[Period]] = field(default_factory=lambda: defaultdict(list))
-    started_by_hand: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def begin(self, rule: str, subject: str, at: float) -> None:
         """Say that a rule holds from now on; if it does already, nothing changes."""
@@ -74,10 +73,10 @@ class Truth:
     def loops(self, subject: str, at: float, slack_seconds: float = 0.0) -> bool:
         """Tell whether a service had died so often in the last ten minutes that this is a loop.
 
-        What somebody started by hand begins anew. Slack above 0 is in favour of a loop, below 0 against one.
+        A stop that somebody asked for ends one. Slack above 0 is in favour of a loop, below 0 against one.
         """
-        by_hand = [moment for moment in self.started_by_hand.get(subject, []) if moment <= at - slack_seconds]
-        first = max([at - LOOP_WINDOW_SECONDS, *by_hand]) - slack_seconds
+        stops = [period.begin for period in self.periods.get((STOPPED, subject), [])]
+        first = max([at - LOOP_WINDOW_SECONDS, *[stop for stop in stops if stop <= at - slack_seconds]]) - slack_seconds
         return sum(first <= death <= at + slack_seconds for death in self.deaths(subject)) >= LOOP_DEATHS
 
     def true_now(self, rule: str, subject: str, now: float) -> bool:
@@ -130,8 +129,6 @@ class _Container:
                 well = event["Actor"]["Attributes"]["exitCode"] == "0"
                 (self._end if well else self._begin)(UNHEALTHY, at)
             case "start":
-                if self._truth.holds(STOPPED, self._subject):
-                    self._truth.started_by_hand[self._subject].append(at)
                 self._asked = False
                 self._end(DIED, at)
                 self._end(STOPPED, at)
