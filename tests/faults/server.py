@@ -62,6 +62,7 @@ class Listener:
     def __init__(self, kind: str, port: int, log: Path) -> None:
         self.kind = kind
         self.mood = FIRST_MOOD[kind]
+        self.answering = threading.Lock()
         self._port = port
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._server: MoodyServer | None = None
@@ -69,7 +70,8 @@ class Listener:
     def feel(self, mood: str) -> None:
         """Take on a mood, and write down when."""
         asked = time.time_ns()
-        self.mood = mood
+        with self.answering:  # what was written down as answered is answered, whatever comes
+            self.mood = mood
         if mood == "down" and self._server is not None:
             self._server.hang_up()
             self._server = None
@@ -120,15 +122,22 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Say how it is."""
         owner = self.server.owner
-        mood = owner.mood
         if owner.kind == "nats":
             name = self.path.split("?")[0].strip("/")
             sample = REPOSITORY / "tests" / "samples" / "nats-2.14.0" / f"{name}.json"
             self._answer(200, json.loads(sample.read_text()))
             return
-        owner.write({"at": time.time_ns(), "answered": mood})
-        components = {"nats": "connected", "flows": "running"}
-        self._answer(STATUS.get(mood, 200), {"status": mood, "version": "v1.0.0", "components": components})
+        if self.path != HEALTH_PATH:
+            self._answer(404, {})
+            return
+        with owner.answering:
+            mood = owner.mood
+            if mood == "down":
+                self.close_connection = True
+                return
+            owner.write({"at": time.time_ns(), "answered": mood})
+            components = {"nats": "connected", "flows": "running"}
+            self._answer(STATUS[mood], {"status": mood, "version": "v1.0.0", "components": components})
 
     def _answer(self, status: int, body: dict[str, Any]) -> None:
         content = json.dumps(body).encode()
