@@ -98,6 +98,21 @@ def test_answers_have_their_periods(tmp_path: Path) -> None:
     assert truth.periods[LIMITED, SEMSTREAMS] == [Period(4, 6)]
 
 
+def test_an_answer_may_have_died_with_a_daemon(tmp_path: Path) -> None:
+    """Until somebody can ask again, what it ended may still be open; what ended well before may not."""
+    lines = [
+        {"answered": "degraded", "at": 1 * 10**9},
+        {"answered": "unhealthy", "at": 2 * 10**9},
+        {"answered": "healthy", "at": 9 * 10**9},
+        {"mood": "down", "at": 10 * 10**9},
+    ]
+    truth = witnessed(tmp_path, [], lines)
+    assert truth.true_now(SICK, SEMSTREAMS, 20)
+    assert not truth.true_now(LIMITED, SEMSTREAMS, 20)
+    healed = witnessed(tmp_path, [], [*lines, {"answered": "healthy", "at": 15 * 10**9}])
+    assert not healed.true_now(SICK, SEMSTREAMS, 20)
+
+
 def test_three_deaths_in_ten_minutes_are_a_loop(tmp_path: Path) -> None:
     """It holds from the third death until the first lies ten minutes back."""
     truth = witnessed(tmp_path, [(at, action) for n in (0, 100, 200) for at, action in ((n, "die"), (n + 1, "start"))])

@@ -22,6 +22,8 @@ DIED, STOPPED, PAUSED, UNHEALTHY = "container_died", "container_stopped", "conta
 LOOP, MISSING = "container_restarting", "container_missing"
 LOOP_DEATHS, LOOP_WINDOW_SECONDS = 3, 600.0
 SEMSTREAMS = "semstreams:semstreams"
+# From one check to the next, with a daemon that starts in between.
+UNHEARD_SECONDS = 4.0
 REFUSED, SICK, LIMITED = "semstreams_unreachable", "semstreams_unhealthy", "semstreams_degraded"
 
 Topic = tuple[str, str]
@@ -81,7 +83,17 @@ class Truth:
 
     def true_now(self, rule: str, subject: str, now: float) -> bool:
         """Tell whether a rule holds at the end of what is known, loops included."""
-        return self.loops(subject, now) if rule == LOOP else self.holds(rule, subject)
+        if rule == LOOP:
+            return self.loops(subject, now)
+        return self.holds(rule, subject) or self._ended_unheard(rule, subject)
+
+    def _ended_unheard(self, rule: str, subject: str) -> bool:
+        """Tell whether the answer that ended it may have died with a daemon, before nobody could ask any more."""
+        known, refused = self.periods.get((rule, subject)), self.periods.get((REFUSED, subject))
+        if rule not in (SICK, LIMITED) or not known or not refused or refused[-1].end is not None:
+            return False
+        ended = known[-1].end
+        return ended is not None and 0.0 <= refused[-1].begin - ended <= UNHEARD_SECONDS
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
