@@ -1,6 +1,7 @@
 """What the supervisor tells of itself as metrics: alerts, checks, deliveries, the event stream, its loops and store.
 
-Moments are given as timestamps, never as ages: an age is wrong as soon as it is kept anywhere.
+Moments are given as timestamps, never as ages: an age is wrong as soon as it is kept anywhere. Each series costs who
+keeps it, so there is none that says only what another one says as well.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import semsupervisor
 from semsupervisor.alerts.lifecycle import Alert, AlertState
 from semsupervisor.api import present
+from semsupervisor.api.fact_metrics import OWN_KINDS
 from semsupervisor.api.families import PREFIX, Family, family
 from semsupervisor.api.readings import Readings
 from semsupervisor.api.verdicts import State
@@ -65,22 +67,25 @@ def _stack(readings: Readings) -> Iterator[Family]:
     seen = [
         ((subject.kind.value, subject.name, source), observation.at.wall.timestamp())
         for (subject, source), observation in sorted(readings.latest().items(), key=lambda item: item[0])
+        if subject.kind not in OWN_KINDS
     ]
     words = "When a source last looked at a subject."
     yield _gauge("observation_timestamp_seconds", words, seen, "kind", "name", "source")
 
 
 def _alerts(readings: Readings) -> Iterator[Family]:
-    known = {(rule.name, rule.severity.value): 0 for rule in readings.rules() if rule.enabled}
+    none = {(rule.name, rule.severity.value): 0 for rule in readings.rules() if rule.enabled}
     alerts = readings.alerts()
 
-    def family(name: str, words: str, which: Callable[[Alert], bool]) -> Family:
+    def family(name: str, words: str, which: Callable[[Alert], bool], known: Mapping[tuple[str, str], int]) -> Family:
         counts = Counter((alert.rule, alert.severity.value) for alert in alerts if which(alert))
         return _gauge(name, words, {**known, **counts}.items(), "rule", "severity")
 
-    yield family("alerts_pending", "Alerts whose condition does not hold for long enough yet.", _pending)
-    yield family("alerts_firing", "Alerts that fire, muted ones included.", _firing)
-    yield family("alerts_muted", "Alerts that fire and that nobody is told of.", _muted)
+    words = "Alerts whose condition does not hold for long enough yet; no sample for a rule that has none."
+    yield family("alerts_pending", words, _pending, {})
+    yield family("alerts_firing", "Alerts that fire, muted ones included.", _firing, none)
+    words = "Alerts that fire and that nobody is told of; no sample for a rule that has none."
+    yield family("alerts_muted", words, _muted, {})
 
 
 def _pending(alert: Alert) -> bool:

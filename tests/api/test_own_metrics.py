@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from semsupervisor.alerts.lifecycle import AlertState
 from semsupervisor.alerts.rules import Severity
+from semsupervisor.api.fact_metrics import OWN_KINDS
 from semsupervisor.api.families import Rendering
 from semsupervisor.api.own_metrics import families
 from semsupervisor.api.readings import StoreReading
@@ -29,7 +30,7 @@ def _written(name: str, labels: dict[str, str]) -> str:
 
 
 def test_alerts_are_counted_by_rule_and_severity() -> None:
-    """Every enabled rule has its series from the start; muted alerts fire as well."""
+    """Every enabled rule has its series from the start, pending and muted ones while there are any."""
     world = World()
     world.rules.append(msgspec.structs.replace(rule("switched_off"), enabled=False))
     world.alerts = [
@@ -43,6 +44,8 @@ def test_alerts_are_counted_by_rule_and_severity() -> None:
     assert found['semsupervisor_alerts_pending{rule="memory_high",severity="warning"}'] == 1
     assert found['semsupervisor_alerts_firing{rule="memory_high",severity="warning"}'] == 0
     assert not any("switched_off" in name for name in found)
+    others = [name for name in found if name.startswith(("semsupervisor_alerts_pending", "semsupervisor_alerts_muted"))]
+    assert len(others) == 2
 
 
 def test_checks_are_counted_by_outcome_with_a_histogram() -> None:
@@ -50,8 +53,8 @@ def test_checks_are_counted_by_outcome_with_a_histogram() -> None:
     found = samples(World())
     assert found['semsupervisor_probe_runs_total{outcome="ok",probe="containers"}'] == 2
     assert found['semsupervisor_probe_runs_total{outcome="not_offered",probe="containers"}'] == 0
-    assert found['semsupervisor_probe_duration_seconds_bucket{le="0.005",probe="containers"}'] == 1
-    assert found['semsupervisor_probe_duration_seconds_bucket{le="10.0",probe="containers"}'] == 2
+    assert found['semsupervisor_probe_duration_seconds_bucket{le="0.01",probe="containers"}'] == 1
+    assert found['semsupervisor_probe_duration_seconds_bucket{le="2.5",probe="containers"}'] == 2
     assert found['semsupervisor_probe_duration_seconds_bucket{le="+Inf",probe="containers"}'] == 3
     assert found['semsupervisor_probe_duration_seconds_count{probe="containers"}'] == 3
     assert round(found['semsupervisor_probe_duration_seconds_sum{probe="containers"}'], 3) == 30.024
@@ -125,13 +128,16 @@ def test_the_stack_is_in_exactly_one_state() -> None:
 
 
 def test_each_look_has_its_time() -> None:
-    """Every source of every subject says when it last looked."""
+    """Every source of every subject says when it last looked; the supervisor's own looks at itself do not."""
     world = World()
+    for kind in OWN_KINDS:
+        world.see(kind, "x", {"failing": False})
     world.clock.advance(5)
     world.see(SubjectKind.SERVICE, "nats", {"died": False}, source="events")
     found = samples(world)
     name = 'semsupervisor_observation_timestamp_seconds{{kind="service",name="nats",source="{}"}}'
     assert found[name.format("events")] - found[name.format("containers")] == 5
+    assert not any('name="x"' in name for name in found)
 
 
 def test_what_runs_says_which_version_it_is() -> None:
