@@ -14,7 +14,7 @@ import semsupervisor
 from semsupervisor.alerts.lifecycle import Alert, AlertState
 from semsupervisor.api import present
 from semsupervisor.api.fact_metrics import OWN_KINDS
-from semsupervisor.api.families import PREFIX, Family, family
+from semsupervisor.api.families import PREFIX, Family, Series, family
 from semsupervisor.api.readings import Readings
 from semsupervisor.api.verdicts import State
 from semsupervisor.health.observation import Outcome
@@ -116,14 +116,15 @@ def _probes(readings: Readings) -> Iterator[Family]:
 
 
 def _durations(probes: Mapping[str, ProbeReport]) -> Family:
-    samples: list[tuple[str, tuple[str, ...], float]] = []
+    samples: list[tuple[Series, float]] = []
     for name, probe in probes.items():
         taken = probe.durations
-        samples += [("_bucket", (name, str(bound)), float(count)) for bound, count in taken.buckets]
-        samples += [("_bucket", (name, "+Inf"), float(taken.count))]
-        samples += [("_count", (name,), float(taken.count)), ("_sum", (name,), taken.sum_seconds)]
+        samples += [(("_bucket", (name, str(bound))), float(count)) for bound, count in taken.buckets]
+        samples += [(("_bucket", (name, "+Inf")), float(taken.count))]
+        samples += [(("_count", (name,)), float(taken.count)), (("_sum", (name,)), taken.sum_seconds)]
     words = "How long the runs of a check took."
-    return Family(f"{PREFIX}probe_duration_seconds", words, "histogram", ("probe", "le"), tuple(samples))
+    series, numbers = tuple(one for one, _ in samples), tuple(number for _, number in samples)
+    return Family(f"{PREFIX}probe_duration_seconds", words, "histogram", ("probe", "le"), series, numbers)
 
 
 def _delivery(readings: Readings) -> Iterator[Family]:

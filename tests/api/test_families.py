@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client import generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from semsupervisor.api.families import Family, Rendering, family
@@ -26,7 +32,8 @@ def test_each_kind_has_the_names_that_prometheus_gives_it() -> None:
                 "Time.",
                 "histogram",
                 ("probe", "le"),
-                (("_bucket", ("a", "+Inf"), 2.0), ("_count", ("a",), 2.0), ("_sum", ("a",), 0.5)),
+                (("_bucket", ("a", "+Inf")), ("_count", ("a",)), ("_sum", ("a",))),
+                (2.0, 2.0, 0.5),
             ),
         ]
     )
@@ -46,7 +53,10 @@ def test_each_kind_has_the_names_that_prometheus_gives_it() -> None:
 
 
 def test_only_what_changed_is_rendered_again() -> None:
-    """A family that is the same keeps its bytes, one that differs gets new ones, and one that left is gone."""
+    """A family that is the same keeps its bytes, another number is put in its place, and one that left is gone.
+
+    prometheus-client is asked once, and again when a series comes or goes.
+    """
     encoded: list[str] = []
 
     def encode(one: Collector) -> bytes:
@@ -58,6 +68,38 @@ def test_only_what_changed_is_rendered_again() -> None:
     first = rendering.render([steady, free(10)])
     second = rendering.render([steady, free(11)])
     third = rendering.render([free(11)])
-    assert encoded == ["semsupervisor_steady", "semsupervisor_disk_free", "semsupervisor_disk_free"]
+    assert encoded == ["semsupervisor_steady", "semsupervisor_disk_free"]
+    assert second[0] is first[0]
     assert [first[0], first[1].replace(b" 10.0", b" 11.0")] == second
     assert third == second[1:]
+    rendering.render([family("disk_free", "How much is free.", "gauge", DISKS, [(("/data",), 11)])])
+    assert encoded[2:] == ["semsupervisor_disk_free"]
+
+
+# No zero with a sign: it equals the other one, so that either may be written for both.
+NUMBERS = st.one_of(st.floats(), st.integers(-3, 3).map(float)).map(lambda number: number + 0.0)
+LABELS = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
+
+
+@st.composite
+def pages(draw: st.DrawFn) -> list[Family]:
+    """Return families of a few names and series, so that the next page has much in common with this one."""
+    words = st.sampled_from(["Some words.", "a\nb \\ 1.0"])
+    rows = st.dictionaries(st.tuples(LABELS | st.just("x 1.0"), st.sampled_from("ab")), NUMBERS, max_size=4)
+    kinds = st.sampled_from(["gauge", "counter", "info"])
+    names = draw(st.lists(st.sampled_from("pqr"), unique=True))
+    return [family(name, draw(words), draw(kinds), ("x", "y"), draw(rows).items()) for name in names]
+
+
+@given(st.lists(pages(), min_size=2, max_size=4))
+def test_a_page_made_from_an_earlier_one_is_what_prometheus_client_writes(pages: list[list[Family]]) -> None:
+    """Whatever comes, goes and changes between two looks, every byte is as if it had been rendered anew."""
+    for encode in (generate_latest, partial(openmetrics.generate_latest, escaping=openmetrics.ALLOWUTF8)):
+        rendering = Rendering(_without_end(encode))
+        for page in pages:
+            anew = Rendering(_without_end(encode)).render(page)
+            assert rendering.render(page) == anew
+
+
+def _without_end(encode: Callable[[Collector], bytes]) -> Callable[[Collector], bytes]:
+    return lambda one: encode(one).removesuffix(b"# EOF\n")
