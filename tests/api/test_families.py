@@ -53,10 +53,7 @@ def test_each_kind_has_the_names_that_prometheus_gives_it() -> None:
 
 
 def test_only_what_changed_is_rendered_again() -> None:
-    """A family that is the same keeps its bytes, another number is put in its place, and one that left is gone.
-
-    prometheus-client is asked once, and again when a series comes or goes.
-    """
+    """Another number is put in its place without prometheus-client, which is asked for series that come or go."""
     encoded: list[str] = []
 
     def encode(one: Collector) -> bytes:
