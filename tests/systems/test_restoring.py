@@ -127,14 +127,16 @@ async def test_without_jetstream_nothing_is_taken(tmp_path: Path) -> None:
                 await look(client, "ANY")
 
 
-async def test_what_a_server_objects_to_is_said(tmp_path: Path) -> None:
-    """Somebody in the place of JetStream refuses whatever can be refused, or is gone in the middle."""
+async def test_what_a_server_objects_to_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody in the place of JetStream refuses whatever can be refused, is gone in the middle, or says nothing."""
     error = b'{"error": {"code": 500, "err_code": 10062, "description": "the disk is full"}}'
     answers = {"BEGUN": b'{"deliver_subject": "pieces"}', "GONE": b'{"deliver_subject": "nobody"}'}
     piece = Taken(Begun({}, {}), b"x")
 
     async def answer(asked: Msg) -> None:
-        await asked.respond(answers.get(asked.subject.rpartition(".")[2], error))
+        name = asked.subject.rpartition(".")[2]
+        if name != "SILENT":
+            await asked.respond(answers.get(name, error))
 
     with NatsServer("2.14", tmp_path / "bare", jetstream=False) as bare:
         async with connected(bare) as client, connected(bare) as other:
@@ -148,6 +150,9 @@ async def test_what_a_server_objects_to_is_said(tmp_path: Path) -> None:
                 await give(client, {"name": "BEGUN"}, {}, piece.read)
             with pytest.raises(RestoreBroken, match="has given the restore of GONE up"):
                 await give(client, {"name": "GONE"}, {}, piece.read)
+            monkeypatch.setattr(restoring, "REQUEST_SECONDS", 0.1)
+            with pytest.raises(RestoreBroken, match="SILENT: no answer of the server"):
+                await look(client, "SILENT")
 
 
 @pytest.mark.parametrize("generation", GENERATIONS)
