@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from semsupervisor.daemon.folders import paths
 from semsupervisor.errors import SupervisorError
 from semsupervisor.health import targets
 from semsupervisor.health.client_streams import ClientStreams
@@ -43,7 +44,6 @@ from semsupervisor.systems.nats_jsz import LARGEST_ANSWER_BYTES
 from semsupervisor.systems.nats_monitor import LIVENESS_PATH
 from semsupervisor.systems.semstreams_flows import PATHS as FLOW_PATHS
 
-ENGINE_ROOT = "/var/lib/docker"
 # What lies more than two minutes apart would not count for an alert's `for`.
 LONGEST_SLOW_SECONDS = 60.0
 SLOW_TIMES = 3
@@ -286,15 +286,3 @@ def _endpoint(target: str, means: Means, get: Get, names: Mapping[str, str] = NO
     return Endpoint(
         means.clock, recorded, targets.parse(target), means.address_of, lag_since=means.lag_since, mask=masked
     )
-
-
-def paths(settings: Settings, engine_root: str, containers: Iterable[Container]) -> Mapping[str, bool]:
-    """Return the folders whose file systems matter, and whether something has to write there.
-
-    They are the root, the stack's, the settings', and those that are written to: by the engine, the containers, the
-    backup and the supervisor itself.
-    """
-    read = ("/", settings.stack.directory, *settings.checks.filesystems.paths)
-    own = (settings.state.directory, settings.backup.directory)
-    written = (engine_root or ENGINE_ROOT, *own, *(folder for one in containers for folder in one.folders))
-    return {**dict.fromkeys(read, False), **dict.fromkeys(written, True)}

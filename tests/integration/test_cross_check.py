@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from semsupervisor.daemon.parts import paths
+from semsupervisor.daemon.folders import paths
 from semsupervisor.health.observation import FactValue
 from semsupervisor.health.probes.filesystems import Filesystems
 from semsupervisor.health.probes.host import HostProbe
