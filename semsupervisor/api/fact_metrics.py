@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from semsupervisor.alerts.facts import FACTS
@@ -43,12 +43,23 @@ _LABELS = {
 }
 
 
-def families(readings: Readings) -> Iterator[Family]:
-    """Yield a family for each fact, sorted by kind and fact."""
-    subjects = [one for one in merged(readings.latest().values()).values() if _is_shown(one)]
-    for (kind, fact), values in sorted(_by_fact(subjects).items()):
-        yield _of_fact(kind, fact, values)
-    yield _unknown(subjects)
+Values = Mapping[str, FactValue]
+
+
+class FactFamilies:
+    """Makes the families of the facts, each anew only when a value of it is another one."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[SubjectKind, str], tuple[Values, Family]] = {}
+
+    def of(self, readings: Readings) -> list[Family]:
+        """Return a family for each fact, sorted by kind and fact."""
+        subjects = [one for one in merged(readings.latest().values()).values() if _is_shown(one)]
+        before, self._kept = self._kept, {}
+        for key, values in sorted(_by_fact(subjects).items()):
+            kept = before.get(key)
+            self._kept[key] = kept if kept and kept[0] == values else (values, _of_fact(*key, values))
+        return [*(made for _, made in self._kept.values()), _unknown(subjects)]
 
 
 def _is_shown(one: Known) -> bool:
@@ -66,7 +77,7 @@ def _by_fact(subjects: Iterable[Known]) -> dict[tuple[SubjectKind, str], dict[st
     return found
 
 
-def _of_fact(kind: SubjectKind, fact: str, values: Mapping[str, FactValue]) -> Family:
+def _of_fact(kind: SubjectKind, fact: str, values: Values) -> Family:
     numbers = {name: number for name, value in values.items() if (number := _number(value)) is not None}
     texts = {name: value for name, value in values.items() if isinstance(value, str)}
     form = FACTS[kind].get(fact)

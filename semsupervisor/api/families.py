@@ -85,7 +85,7 @@ class _Rendered:
     def takes(self, one: Family) -> bool:
         """Become this family and return true, if its series are the same ones."""
         old = self._family
-        if one == old:
+        if one is old or one == old:
             return True
         if (one.series, one.labels, one.kind, one.words) != (old.series, old.labels, old.kind, old.words):
             return False

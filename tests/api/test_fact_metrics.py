@@ -9,7 +9,7 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from semsupervisor.alerts.facts import FACTS
-from semsupervisor.api.fact_metrics import FREE_TEXTS, OWN_KINDS, families
+from semsupervisor.api.fact_metrics import FREE_TEXTS, OWN_KINDS, FactFamilies
 from semsupervisor.api.families import Rendering
 from semsupervisor.health.observation import UNLIMITED, FactValue, SubjectKind, Unknown
 from tests.support.api_world import World
@@ -19,7 +19,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 def rendered(world: World) -> str:
     """Return the facts of a world as a page."""
-    return b"".join(Rendering(generate_latest).render(families(world.readings()))).decode()
+    return b"".join(Rendering(generate_latest).render(FactFamilies().of(world.readings()))).decode()
 
 
 def samples(world: World) -> Samples:
@@ -151,3 +151,16 @@ def test_every_fact_of_the_vocabulary_is_a_metric() -> None:
         for fact in FACTS[kind].keys() - FREE_TEXTS:
             assert f"semsupervisor_{kind.value}_{fact.removesuffix('_at')}" in page
     assert "the fact " not in page
+
+
+def test_only_families_whose_values_changed_are_made_again() -> None:
+    """The others are the very same ones; what nobody sees any more is left out."""
+    world = World()
+    made = FactFamilies()
+    before = {one.name: one for one in made.of(world.readings())}
+    world.see(SubjectKind.FILESYSTEM, "/", {"used_ratio": 0.97, "free_bytes": 8 * 2**30})
+    after = {one.name: one for one in made.of(world.readings())}
+    changed = {name for name, one in after.items() if one is not before.get(name)}
+    assert changed == {"semsupervisor_filesystem_used_ratio", "semsupervisor_fact_unknown"}
+    assert after["semsupervisor_filesystem_used_ratio"].numbers == (0.97,)
+    assert before.keys() - after.keys() == {"semsupervisor_filesystem_size_bytes"}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from semsupervisor.api.metrics import OPENMETRICS, MetricsPage
+from semsupervisor.api.metrics import OPENMETRICS, PROCESS_KEPT_SECONDS, MetricsPage
 from semsupervisor.health.observation import SubjectKind, Unknown
 from tests.support.api_world import World, alert, depth
 from tests.support.commands import run
@@ -72,6 +74,24 @@ async def test_what_ages_is_never_kept() -> None:
     body = (await page.render("")).body
     assert b'semsupervisor_alerts_firing{rule="container_died",severity="critical"} 1.0' in body
     assert b'semsupervisor_outbox_queued{receiver="ops"} 9.0' in body
+
+
+async def test_the_process_is_looked_at_now_and_then(tmp_path: Path) -> None:
+    """Two looks within a few seconds tell the same of it, a later one tells what is so then."""
+    world = World()
+    page = MetricsPage(world.readings())
+
+    async def open_files() -> float:
+        families = {family.name: family for family in parse_text((await page.render("")).body.decode())}
+        return families["process_open_fds"].samples[0].value
+
+    before = await open_files()
+    with contextlib.ExitStack() as files:
+        for number in range(100):
+            files.enter_context((tmp_path / str(number)).open("w"))
+        assert await open_files() == before
+        world.clock.advance(PROCESS_KEPT_SECONDS)
+        assert await open_files() > before + 50
 
 
 async def test_the_process_wide_registry_is_left_alone() -> None:
