@@ -87,7 +87,9 @@ def judge(
             after = step(rule, before, finding, observation.evidence, observation.at)
         if finding is not None and after is not None and after is not before:
             answered = observation.outcome is Outcome.OK
-            after = msgspec.structs.replace(after, source=observation.source, answered=answered)
+            after = msgspec.structs.replace(
+                after, source=observation.source, answered=answered, apart=observation.apart
+            )
         if after is not before:
             changes.append(Change(rule, key, before, after))
     return changes

@@ -40,7 +40,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     `consequences` are the rules expected to follow while it fires, and those observed once it is resolved.
     `since_monotonic` and `seen_monotonic` are the first and the last look on this boot's monotonic clock; they are not
     kept across a restart. `source` gave the fact last, `answered` whether it had an answer then, `looks_without` is how
-    often in a row it has looked and did not give it any more, and `without_since` when first, by that clock.
+    often in a row it has looked and did not give it any more, and `without_since` when first, by that clock. `apart` is
+    what the last observation said of its subject.
     `lasted_seconds` is by that clock, too, None where it did not see the whole of it.
     """
 
@@ -68,6 +69,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     seen_monotonic: float | None = None
     source: str = ""
     answered: bool = False
+    apart: bool = False
     looks_without: int = 0
     without_since: float | None = None
     told: tuple[str, ...] = ()

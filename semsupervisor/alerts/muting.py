@@ -57,7 +57,8 @@ def upstream(subject: Subject, topology: Topology) -> tuple[Subject, ...]:
     nats_chain = (Subject(SubjectKind.NATS, nats), Subject(SubjectKind.SERVICE, nats), ENGINE, HOST)
     match subject.kind:
         case SubjectKind.STREAM | SubjectKind.CONSUMER:
-            # Whoever consumes in this stack is SemStreams: while it is stopped its consumers stand still.
+            # Whoever consumes is taken for SemStreams, of which consumers stand still while it is stopped, as long as
+            # nothing was seen that says otherwise.
             consumes = subject.kind is SubjectKind.CONSUMER
             return (*(_semstreams(topology) if consumes else ()), *nats_chain)
         case SubjectKind.SUPERVISOR:
@@ -74,6 +75,12 @@ def upstream(subject: Subject, topology: Topology) -> tuple[Subject, ...]:
             return _upstream_of_probe(subject, topology, nats_chain)
         case _:
             return _upstream_of_certificate(subject, topology, nats_chain)
+
+
+def _above(alert: Alert, topology: Topology) -> tuple[Subject, ...]:
+    """Return what the subject of an alert depends on, as far as it was seen to."""
+    chain = upstream(alert.subject, topology)
+    return tuple(one for one in chain if one not in _semstreams(topology)) if alert.apart else chain
 
 
 def _semstreams(topology: Topology) -> tuple[Subject, ...]:
@@ -145,7 +152,7 @@ def mute(
             return Mute(past.alert.id, f"{past.alert.rule} of {past.alert.subject} has just ended")
     if not rule.consequence:
         return None
-    chain = upstream(alert.subject, topology)
+    chain = _above(alert, topology)
     causes = [other for other in others if other.subject in chain and _explains(other, rules[other.rule], alert)]
     if causes:
         root = max(causes, key=lambda cause: chain.index(cause.subject))
@@ -187,7 +194,7 @@ def held(alert: Alert, rule: Rule, hold: Hold, topology: Topology) -> Mute | Non
     stopped = subject.kind is SubjectKind.SERVICE and subject.name in hold.services
     if stopped and (rule.fact in _OF_A_STOP or rule.consequence):
         return Mute(hold.job_id, hold.reason)
-    chain = upstream(subject, topology) if rule.consequence else ()
+    chain = _above(alert, topology) if rule.consequence else ()
     follows = any(one.kind is SubjectKind.SERVICE and one.name in hold.services for one in chain)
     return Mute(hold.job_id, hold.reason) if follows else None
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 
 from semsupervisor.daemon.folders import paths
-from semsupervisor.errors import SupervisorError
 from semsupervisor.health import targets
 from semsupervisor.health.client_streams import ClientStreams
 from semsupervisor.health.last_answers import NO_NAMES, LastAnswers
@@ -31,7 +30,8 @@ from semsupervisor.health.probes.semstreams_metrics import SemstreamsMetrics
 from semsupervisor.health.probing import Probe
 from semsupervisor.health.reaching import Endpoint, Get
 from semsupervisor.health.stored_flows import StoredFlows
-from semsupervisor.health.targets import AddressOf, Target, TargetStopped, service_of
+from semsupervisor.health.taking import Taker
+from semsupervisor.health.targets import AddressOf, Target, rests, service_of
 from semsupervisor.health.usual import UsualNumber
 from semsupervisor.kit.clock import Clock, SystemClock
 from semsupervisor.settings.checks import CheckSettings, CommandCheck, CustomCheck, HttpCheck, NatsCheck, TcpCheck
@@ -92,11 +92,14 @@ class Means(msgspec.Struct, frozen=True):
 def probes(settings: Settings, means: Means) -> list[Planned]:
     """Return the checks of the stack and the host, but for the containers: those the daemon follows by events."""
     checks = settings.checks
-    usual = [Planned(probe, checks.interval_seconds, checks.timeout_seconds) for probe in _usual(settings, means)]
+    health = _health(settings, means)
+    usual = [
+        Planned(probe, checks.interval_seconds, checks.timeout_seconds) for probe in _usual(settings, means, health)
+    ]
     rarely = _rarely(checks, SLOW_TIMES)
     slow = [
         Planned(probe, max(rarely, LEAST_SECONDS.get(probe.name, 0.0)), checks.timeout_seconds)
-        for probe in _slow(settings, means)
+        for probe in _slow(settings, means, health)
     ]
     return [*usual, *slow, *_own(settings, means)]
 
@@ -106,7 +109,7 @@ def _rarely(checks: CheckSettings, times: int) -> float:
     return max(checks.interval_seconds, min(times * checks.interval_seconds, LONGEST_SLOW_SECONDS))
 
 
-def _usual(settings: Settings, means: Means) -> list[Probe]:
+def _usual(settings: Settings, means: Means, health: SemstreamsHealth) -> list[Probe]:
     """Return the checks that look as often as the settings say for all."""
     checks, stack = settings.checks, settings.stack
     timeout = checks.timeout_seconds
@@ -116,10 +119,22 @@ def _usual(settings: Settings, means: Means) -> list[Probe]:
     return [
         HostProbe(means.clock, timeout),
         Filesystems(means.clock, lambda: paths(settings, means.engine_root(), means.containers().values()), timeout),
+        health,
         *_semstreams(settings, means),
         NatsHealth(means.clock, healthz, stack.nats_service, timeout),
         NatsVarz(means.clock, monitor, stack.nats_service, timeout, lambda: _began(means, stack.nats_service)),
     ]
+
+
+def _health(settings: Settings, means: Means) -> SemstreamsHealth:
+    checks, service = settings.checks, settings.stack.semstreams_service
+    return SemstreamsHealth(
+        means.clock,
+        _endpoint(checks.semstreams.health, means, means.http.get),
+        service,
+        checks.timeout_seconds,
+        lambda: means.containers().get(service),
+    )
 
 
 def _semstreams(settings: Settings, means: Means) -> list[Probe]:
@@ -139,13 +154,6 @@ def _semstreams(settings: Settings, means: Means) -> list[Probe]:
         usual=UsualNumber(Path(settings.state.directory) / USUAL_FLOWS if means.remembers else None),
     )
     return [
-        SemstreamsHealth(
-            means.clock,
-            _endpoint(checks.semstreams.health, means, means.http.get),
-            service,
-            timeout,
-            lambda: means.containers().get(service),
-        ),
         metrics,
         SemstreamsFlows(
             means.clock,
@@ -210,7 +218,7 @@ def _began(means: Means, service: str) -> datetime | None:
     return container.started_at if container else None
 
 
-def _slow(settings: Settings, means: Means) -> list[Probe]:
+def _slow(settings: Settings, means: Means, health: SemstreamsHealth) -> list[Probe]:
     """Return the checks whose looks are heavy for who is looked at, or for us."""
     checks, nats, taker = settings.checks, settings.stack.nats_service, settings.stack.semstreams_service
     timeout = checks.timeout_seconds
@@ -218,6 +226,7 @@ def _slow(settings: Settings, means: Means) -> list[Probe]:
     small = _endpoint(checks.nats.monitor, means, means.http.get)
     shown = _shown(checks.nats)
     inside = Inside(taker, nats, means.address_of, means.containers, shown)
+    resting = partial(rests, taker, means.address_of)
     probes: list[Probe] = [
         NatsJetStream(
             means.clock,
@@ -226,8 +235,16 @@ def _slow(settings: Settings, means: Means) -> list[Probe]:
             timeout,
             streams_of_client=own,
             lost_of=own.lost if own else None,
+            taker=lambda: _taker(means, taker, health),
         ),
-        NatsConnz(means.clock, small, nats, timeout, checks.nats.expected_clients, rests=partial(_rests, means, taker)),
+        NatsConnz(
+            means.clock,
+            small,
+            nats,
+            timeout,
+            checks.nats.expected_clients,
+            rests=resting,
+        ),
         SemstreamsReach(means.clock, inside, means.lag_since, timeout),
     ]
     if checks.nats.client:
@@ -270,15 +287,10 @@ def monitor(nats: NatsCheck, means: Means) -> Endpoint:
     return _endpoint(nats.monitor, means, partial(means.http.get, largest_bytes=LARGEST_ANSWER_BYTES))
 
 
-def _rests(means: Means, service: str) -> str:
-    """Return why a service's container is known not to run, nothing if it is not."""
-    try:
-        means.address_of(service)
-    except TargetStopped as error:
-        return str(error)
-    except SupervisorError:
-        return ""
-    return ""
+def _taker(means: Means, service: str, health: SemstreamsHealth) -> Taker:
+    """Return how SemStreams is, whose container may be elsewhere."""
+    works = False if rests(service, means.address_of) else health.works or None
+    return Taker(works, _began(means, service))
 
 
 def _endpoint(target: str, means: Means, get: Get, names: Mapping[str, str] = NO_NAMES) -> Endpoint:

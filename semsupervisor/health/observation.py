@@ -105,6 +105,7 @@ class Observation(msgspec.Struct, frozen=True):
     set where it is not well: an alert that ends is then over for that reason, not for the one its rule would give.
     `unsettled` names the facts that grow with the time for which something was seen, of what may be older than the
     looking: they are at least so large, and one that is missing will come. They begin an alert, but end none.
+    `apart` says of a consumer that what befalls SemStreams is not why it is as it is.
     Whatever the texts hold that was no UTF-8 where it was read is made encodable here.
     """
 
@@ -117,6 +118,7 @@ class Observation(msgspec.Struct, frozen=True):
     gone: bool = False
     condition: str = ""
     unsettled: frozenset[str] = frozenset()
+    apart: bool = False
 
     def __post_init__(self) -> None:
         force_setattr(self, "facts", encodable_facts(self.facts))

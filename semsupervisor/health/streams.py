@@ -83,7 +83,7 @@ def follow_consumer(
     still = _has_work(state, stream) and not moved
     again = _again(before, repeated=repeated > 0 or _delivers_again(state, past), state=state, at=at)
     over = before.again is not None and again is None
-    waited = before.again_from is not None and at - before.again_from >= _quiet_seconds(state)
+    waited = before.again_from is not None and at - before.again_from >= quiet_seconds(state)
     return FollowedConsumer(
         state,
         before.still_since if still else at,
@@ -109,10 +109,11 @@ def _delivers_again(state: ConsumerState, past: ConsumerState) -> bool:
 def _again(before: FollowedConsumer, *, repeated: bool, state: ConsumerState, at: float) -> tuple[float, float] | None:
     if repeated:
         return (before.again[0] if before.again else at, at)
-    return before.again if before.again and at - before.again[1] < _quiet_seconds(state) else None
+    return before.again if before.again and at - before.again[1] < quiet_seconds(state) else None
 
 
-def _quiet_seconds(state: ConsumerState) -> float:
+def quiet_seconds(state: ConsumerState) -> float:
+    """Return for how long nothing has to be seen of a consumer before that is no mere pause between two looks."""
     return max(QUIET_SECONDS, ACK_WAITS * state.ack_wait_seconds)
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from semsupervisor.errors import PermanentError, TemporaryError
+from semsupervisor.errors import PermanentError, SupervisorError, TemporaryError
 
 _CONTAINER = re.compile(r"container:(?P<service>[^:/\s]+):(?P<port>[0-9]{1,5})(?P<path>/\S*)?")
 _URL = re.compile(r"https?://[^/\s]\S*")
@@ -95,6 +95,17 @@ def service_of(text: str) -> str:
     """Return the service that an address `container:<service>:<port>` or a target is of; empty for another one."""
     match = _CONTAINER.match(text)
     return match["service"] if match else ""
+
+
+def rests(service: str, address_of: AddressOf) -> str:
+    """Return why a service's container is known not to run, nothing if it is not."""
+    try:
+        address_of(service)
+    except TargetStopped as error:
+        return str(error)
+    except SupervisorError:
+        return ""
+    return ""
 
 
 def place(text: str, address_of: AddressOf) -> tuple[str, int]:

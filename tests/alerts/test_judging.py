@@ -198,6 +198,12 @@ def test_an_alert_knows_whether_its_source_had_an_answer() -> None:
     assert [getattr(looked(alert(FILLING, DISK), one), "answered", None) for one in seen] == [True, False]
 
 
+def test_an_alert_knows_whether_its_subject_is_apart() -> None:
+    """The last look at it counts."""
+    seen = [FULLER, msgspec.structs.replace(FULLER, apart=True)]
+    assert [getattr(looked(alert(FILLING, DISK), one), "apart", None) for one in seen] == [False, True]
+
+
 def test_what_has_happened_is_not_over_for_not_being_told_again() -> None:
     """An observation of a service may tell of an event, of which those after it say nothing."""
     firing = msgspec.structs.replace(alert(DIED, SERVICE), source="test")

@@ -191,6 +191,31 @@ def test_what_a_server_says_itself_is_not_for_want_of_an_engine(away: str) -> No
     assert by_shipped(STUCK, back) is not None
 
 
+@pytest.mark.parametrize(
+    ("name", "subject"),
+    [("container_stopped", SERVICE), ("container_died", SERVICE), ("semstreams_unreachable", SEMSTREAMS)],
+)
+def test_a_consumer_that_is_apart_is_told_while_semstreams_is_away(name: str, subject: Subject) -> None:
+    """What does not follow from it is told beside it and just after it; NATS explains it all the same."""
+    cause = alert(SHIPPED[name], subject)
+    apart = msgspec.structs.replace(STUCK, apart=True)
+    assert by_shipped(STUCK, cause) is not None
+    assert by_shipped(apart, cause) is None
+    ended = (Ended(cause, AT.monotonic),)
+    assert mute(STUCK, SHIPPED, [STUCK], ended, TOPOLOGY, AT.monotonic) is not None
+    assert mute(apart, SHIPPED, [apart], ended, TOPOLOGY, AT.monotonic) is None
+    assert by_shipped(apart, alert(SHIPPED["container_stopped"], NATS_SERVICE)) is not None
+
+
+def test_a_job_that_holds_semstreams_holds_back_its_own_consumers_only() -> None:
+    """What another program takes is told while SemStreams is stopped for a while."""
+    rule = SHIPPED["consumer_stuck"]
+    hold = Hold("job", "held by a job", frozenset({"semstreams"}), AT.monotonic - 1.0)
+    about = msgspec.structs.replace(STUCK, since_monotonic=AT.monotonic)
+    assert held(about, rule, hold, TOPOLOGY) == Mute("job", "held by a job")
+    assert held(msgspec.structs.replace(about, apart=True), rule, hold, TOPOLOGY) is None
+
+
 def test_a_health_endpoint_that_is_not_there_stops_no_consumer() -> None:
     """Only what says that SemStreams does not do its work does; Docker's own check of it depends on the endpoint."""
     no_endpoint = alert(SHIPPED["semstreams_health_not_offered"], SEMSTREAMS)

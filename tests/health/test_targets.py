@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from semsupervisor.errors import EngineError, PermanentError, TemporaryError
 from semsupervisor.health.targets import (
     ContainerTarget,
     Target,
+    TargetAbsent,
     TargetStopped,
     TargetUnknown,
     UrlTarget,
@@ -17,6 +20,7 @@ from semsupervisor.health.targets import (
     parse,
     place,
     resolve,
+    rests,
     written,
 )
 
@@ -143,3 +147,18 @@ def test_a_container_without_an_address_has_no_place() -> None:
     """Where it is cannot be said."""
     with pytest.raises(TargetUnknown, match="no network address"):
         place("container:nats:4222", lambda _: None)
+
+
+def test_only_a_container_that_is_known_not_to_run_rests() -> None:
+    """While the engine does not tell, and where there is no such service, nothing is known of it."""
+
+    def raising(error: Exception) -> Callable[[str], str | None]:
+        def address_of(_: str) -> str | None:
+            raise error
+
+        return address_of
+
+    assert rests("nats", raising(TargetStopped("the container of nats does not run"))) != ""
+    assert rests("nats", raising(TargetAbsent("no such service"))) == ""
+    assert rests("nats", raising(EngineError("no answer"))) == ""
+    assert rests("nats", lambda _: "10.0.0.2") == ""

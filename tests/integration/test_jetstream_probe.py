@@ -57,7 +57,8 @@ class Eye:
             lag_since=lambda _: 0.0,
             mask=lambda text: text,
         )
-        self._jetstream = NatsJetStream(self.clock, endpoint, "nats", 5.0, page=page)
+        self._jetstream = NatsJetStream(self.clock, endpoint, "nats", 5.0)
+        self._jetstream.page = page
         self._varz = NatsVarz(self.clock, endpoint, "nats", 5.0)
 
     async def look(self, after_seconds: float = 30.0) -> Mapping[Subject, Observation]:

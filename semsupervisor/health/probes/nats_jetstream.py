@@ -25,6 +25,7 @@ from semsupervisor.health.streams import (
     follow_stream,
     stream_facts,
 )
+from semsupervisor.health.taking import Taker, Takings
 from semsupervisor.health.targets import TargetAbsent
 from semsupervisor.kit.clock import Clock, Instant
 from semsupervisor.systems.bodies import NotOffered, Unreadable
@@ -45,7 +46,8 @@ class NatsJetStream:
 
     `endpoint` reads answers up to `nats_jsz.LARGEST_ANSWER_BYTES`; of a server with more than fits the consumers are
     left out, and unknown. While the port does not answer, `streams_of_client` tells of the streams of one account.
-    `lost_of` tells what was lost of a stream of that account, which the port does not.
+    `lost_of` tells what was lost of a stream of that account, which the port does not. `taker` tells how SemStreams is,
+    whose consumers stand still while it does not run.
     """
 
     name = "nats_jetstream"
@@ -59,7 +61,7 @@ class NatsJetStream:
         *,
         streams_of_client: StreamsOfClient | None = None,
         lost_of: LostOf | None = None,
-        page: int = PAGE,
+        taker: Callable[[], Taker] = Taker,
     ) -> None:
         self._clock = clock
         self._endpoint = endpoint
@@ -68,10 +70,12 @@ class NatsJetStream:
         self._streams_of_client = streams_of_client
         self._losses = Losses(lost_of) if lost_of else None
         self._accounts: Mapping[str, str] = {}
-        self._page = page
+        self.page = PAGE
         self._calls = ApiCalls()
         self._streams: Mapping[str, FollowedStream] = {}
         self._consumers: Mapping[str, FollowedConsumer] = {}
+        self._taker = taker
+        self._takings = Takings()
         self._shown: Mapping[Subject, tuple[str, ...]] = {}
 
     async def observe(self) -> Sequence[Observation]:
@@ -131,7 +135,7 @@ class NatsJetStream:
         pages: list[JetStreamState] = []
         while len(pages) < MOST_PAGES:
             left = max(SHORTEST_TIMEOUT_SECONDS, until - self._clock.monotonic())
-            asked = path(consumers=consumers, offset=len(pages) * self._page, page=self._page)
+            asked = path(consumers=consumers, offset=len(pages) * self.page, page=self.page)
             answer = await self._endpoint.ask(left, asked)
             try:
                 page = parse_jsz(answer.status, answer.body)
@@ -140,7 +144,7 @@ class NatsJetStream:
             if page is None:
                 return None
             pages.append(page)
-            if len(page.accounts) < self._page:
+            if len(page.accounts) < self.page:
                 break
         return joined(pages, consumers_told=consumers)
 
@@ -164,6 +168,7 @@ class NatsJetStream:
             for name, stream in streams.items()
             for one in stream.consumers
         }
+        self._takings.look(at.monotonic, self._taker(), self._consumers)
         shown_before = {subject.name for subject in self._shown}
         return jetstream.choose(self._streams, self._consumers, shown_before, at.monotonic)
 
@@ -189,7 +194,8 @@ class NatsJetStream:
     def _of_consumer(self, name: str, one: FollowedConsumer, at: Instant) -> Observation:
         facts, evidence = consumer_facts(one, at.monotonic)
         subject = Subject(SubjectKind.CONSUMER, name)
-        return Observation(self.name, subject, at, facts, evidence, unsettled=one.unsettled)
+        apart = self._takings.is_apart(name)
+        return Observation(self.name, subject, at, facts, evidence, unsettled=one.unsettled, apart=apart)
 
     def _gone(self, observations: Sequence[Observation], at: Instant) -> Sequence[Observation]:
         """Return that what was shown before and is not now is gone, and remember what is shown.

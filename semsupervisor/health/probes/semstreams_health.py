@@ -47,28 +47,40 @@ class SemstreamsHealth:
         self._container_of = container_of
         self._restarts = _Restarts()
         self._known: set[str] = set()
+        self._works = False
+
+    @property
+    def works(self) -> bool:
+        """Tell whether it answered when it was looked at last, and did not call itself unhealthy."""
+        return self._works
 
     async def observe(self) -> Sequence[Observation]:
         """Ask once. Nothing is raised: what could not be seen is an observation as well."""
+        observation = await self._look()
+        answered = observation.outcome is Outcome.OK or observation.facts["offered"] is False
+        self._works = answered and observation.facts["status"] != Status.UNHEALTHY.value
+        return [observation]
+
+    async def _look(self) -> Observation:
         try:
             answer = await self._endpoint.ask(self._timeout_seconds)
         except Unreachable as error:
-            return [self._unseen(Outcome.DOWN, str(error), reachable=False)]
+            return self._unseen(Outcome.DOWN, str(error), reachable=False)
         except BodyTooLarge as error:
-            return [self._unseen(Outcome.UNKNOWN, str(error), error.answer, reachable=True)]
+            return self._unseen(Outcome.UNKNOWN, str(error), error.answer, reachable=True)
         except BadRedirect as error:
-            return [self._unseen(Outcome.UNKNOWN, str(error), reachable=True)]
+            return self._unseen(Outcome.UNKNOWN, str(error), reachable=True)
         except TargetAbsent as error:
-            return [self._unseen(Outcome.NOT_OFFERED, str(error), reachable=Unknown(str(error)))]
+            return self._unseen(Outcome.NOT_OFFERED, str(error), reachable=Unknown(str(error)))
         except SupervisorError as error:
-            return [self._unseen(Outcome.UNKNOWN, str(error), reachable=Unknown(str(error)))]
+            return self._unseen(Outcome.UNKNOWN, str(error), reachable=Unknown(str(error)))
         if answer.status == NOT_FOUND:
-            return [self._unseen(Outcome.NOT_OFFERED, "not offered (HTTP 404)", answer, reachable=True, offered=False)]
+            return self._unseen(Outcome.NOT_OFFERED, "not offered (HTTP 404)", answer, reachable=True, offered=False)
         try:
             health = parse_health(answer.status, answer.body)
         except Unreadable as error:
-            return [self._unseen(Outcome.UNKNOWN, str(error), answer, reachable=True)]
-        return [self._seen(answer, health)]
+            return self._unseen(Outcome.UNKNOWN, str(error), answer, reachable=True)
+        return self._seen(answer, health)
 
     def _seen(self, answer: Answer, health: Health) -> Observation:
         facts: dict[str, FactValue] = {

@@ -15,10 +15,12 @@ from semsupervisor.health import jetstream
 from semsupervisor.health.jetstream import ALWAYS
 from semsupervisor.health.observation import Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.probes.nats_jetstream import TOO_MANY_CONSUMERS, NatsJetStream
+from semsupervisor.health.taking import Taker
 from semsupervisor.health.targets import TargetAbsent
 from semsupervisor.systems.connecting import Garbled, Refused
 from semsupervisor.systems.http import Answer, BodyTooLarge
 from semsupervisor.systems.jetstream_state import Lost, StreamState
+from semsupervisor.systems.nats_jsz import PAGE
 from tests.support.asked import Answering, answer
 
 SAMPLE = (Path(__file__).parents[2] / "samples" / "nats-2.14.0" / "jsz.json").read_bytes()
@@ -35,10 +37,12 @@ def told() -> Any:
     return json.loads(SAMPLE)
 
 
-def probe_of(*outcomes: Outcomes, page: int = 1024) -> tuple[NatsJetStream, Answering]:
+def probe_of(*outcomes: Outcomes, page: int = PAGE) -> tuple[NatsJetStream, Answering]:
     """Return a probe of a server that answers so, one after the other."""
     answering = Answering(*outcomes)
-    return NatsJetStream(answering.clock, answering.endpoint, "nats", 3.0, page=page), answering
+    probe = NatsJetStream(answering.clock, answering.endpoint, "nats", 3.0)
+    probe.page = page
+    return probe, answering
 
 
 async def looks(*outcomes: Outcomes) -> list[dict[Subject, Observation]]:
@@ -211,3 +215,15 @@ async def test_a_probe_that_has_only_begun_does_not_say_that_a_stuck_consumer_go
     seen = {one.subject: one for one in await probe.observe()}
     assert "stuck_seconds" in seen[WORKER].unsettled
     assert not seen[EVENTS].unsettled
+
+
+async def test_what_others_take_does_not_follow_from_semstreams() -> None:
+    """A consumer that goes on while SemStreams does not run is another program's; so is one that was stuck before."""
+    further = told()
+    worker = further["account_details"][0]["stream_detail"][0]["consumer_detail"][0]
+    worker["delivered"]["consumer_seq"] += 1
+    answering = Answering(answer(SAMPLE), answer(SAMPLE), answer(further))
+    probe = NatsJetStream(answering.clock, answering.endpoint, "nats", 3.0, taker=lambda: Taker(works=False, run="a"))
+    apart = [{one.subject: one.apart for one in await probe.observe()} for _ in range(3)]
+    assert [one[WORKER] for one in apart] == [False, False, True]
+    assert not any(one[EVENTS] for one in apart)

@@ -308,3 +308,26 @@ async def test_a_header_that_is_no_utf_8_is_seen_as_escapes() -> None:
     assert observation.facts["reachable"] is True
     assert b"caf" in msgspec.json.encode(observation.evidence)
     assert str(observation.facts["status"]).encode()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "works"),
+    [
+        (answer(RUNBOOK), True),
+        (answer({"status": "degraded"}), True),
+        (answer(b"404 page not found", 404), True),
+        (answer({"status": "unhealthy", "healthy": False}, 503), False),
+        (answer(b"garbage"), False),
+        (Refused("refused"), False),
+        (TargetAbsent("no such service"), False),
+    ],
+)
+async def test_it_works_if_it_answers_and_does_not_say_otherwise(
+    outcome: Answer | SupervisorError, works: bool
+) -> None:
+    """One that has no health endpoint works as well as can be told; before the first look nothing is known."""
+    answering = Answering(outcome)
+    probe = SemstreamsHealth(answering.clock, answering.endpoint, "semstreams", 3.0)
+    assert probe.works is False
+    await probe.observe()
+    assert probe.works is works
