@@ -16,7 +16,6 @@ from semsupervisor.alerts.notification import NotificationKind
 from semsupervisor.alerts.rules import Severity
 from semsupervisor.api.verdicts import State
 from semsupervisor.health.observation import SubjectKind
-from semsupervisor.jobs.record import JobState, StepState
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -196,86 +195,6 @@ class FindingAnswer(Answer, frozen=True, kw_only=True):
     name: str
     text: str
     fix: str
-
-
-class StepAnswer(Answer, frozen=True, kw_only=True):
-    """One step of a job, and how far it is; `title` is for people."""
-
-    name: str
-    title: str
-    state: StepState
-    began_at: Moment | None
-    ended_at: Moment | None
-    error: str
-
-
-class ProgressAnswer(Answer, frozen=True, kw_only=True):
-    """How far the present step is, in `unit`; null is what cannot be said."""
-
-    step: str
-    unit: str
-    done: float
-    total: float | None
-    rate_per_second: float | None
-    remaining_seconds: float | None
-
-
-class JobAnswer(Answer, frozen=True, kw_only=True):
-    """One job. `fine` says that it came to its end and that nothing is to be said against what it did.
-
-    `cause` is why it went back, `error` why it is stuck, `notes` what went wrong without being a failure. `snapshot` is
-    what it takes or looks at, empty where it is about none; `outcome` says what it did, where there is more to say.
-    """
-
-    id: str
-    kind: str
-    title: str
-    state: JobState
-    open: bool
-    fine: bool
-    asked_by: str
-    created_at: Moment
-    began_at: Moment | None
-    ended_at: Moment | None
-    cause: str
-    error: str
-    notes: tuple[str, ...]
-    snapshot: str
-    outcome: str
-    steps: tuple[StepAnswer, ...]
-    progress: ProgressAnswer | None
-
-
-class StatusAnswer(Answer, frozen=True, kw_only=True):
-    """Everything on one screen; `status` and `reasons` judge the stack, `untold` are those that no alert tells.
-
-    `host` is what the host is called in messages, `host_seen` what was seen of it, None before the first look. `jobs`
-    are those that are open, behind the last that have ended; the newest snapshot is that of the complete ones which
-    are not known to be damaged.
-    """
-
-    now: Moment
-    host: str
-    project: str
-    directory: str
-    status: State
-    reasons: tuple[str, ...]
-    untold: tuple[str, ...]
-    daemon: DaemonAnswer
-    engine: SubjectAnswer | None
-    stream: StreamAnswer
-    services: tuple[ServiceAnswer, ...]
-    semstreams: tuple[SubjectAnswer, ...]
-    nats: tuple[SubjectAnswer, ...]
-    filesystems: tuple[SubjectAnswer, ...]
-    host_seen: SubjectAnswer | None
-    alerts: tuple[AlertAnswer, ...]
-    receivers: tuple[ReceiverAnswer, ...]
-    probes: tuple[ProbeAnswer, ...]
-    findings: tuple[FindingAnswer, ...]
-    jobs: tuple[JobAnswer, ...]
-    newest_snapshot: str
-    newest_snapshot_at: Moment | None
 
 
 class SettingAnswer(Answer, frozen=True, kw_only=True):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from semsupervisor.api import jobs
 from semsupervisor.api.answers import Answer, Moment
+from semsupervisor.api.job_answers import ScheduleAnswer
 from semsupervisor.api.readings import Readings, SnapshotReading
 from semsupervisor.backup.manifest import Manifest, StreamEntry
 
@@ -49,10 +51,11 @@ class SnapshotAnswer(Answer, frozen=True, kw_only=True):
 
 
 class SnapshotsAnswer(Answer, frozen=True, kw_only=True):
-    """All snapshots in the folder, newest first."""
+    """All snapshots in the folder, newest first, and the schedules that take them and look at them."""
 
     now: Moment
     directory: str
+    schedules: tuple[ScheduleAnswer, ...]
     snapshots: tuple[SnapshotAnswer, ...]
 
 
@@ -108,7 +111,9 @@ class OneSnapshotAnswer(Answer, frozen=True, kw_only=True):
 def snapshots(readings: Readings, found: Iterable[SnapshotReading]) -> SnapshotsAnswer:
     """Return snapshots as an answer."""
     shown = tuple(_snapshot(one) for one in found)
-    return SnapshotsAnswer(now=readings.clock.now(), directory=_directory(readings), snapshots=shown)
+    return SnapshotsAnswer(
+        now=readings.clock.now(), directory=_directory(readings), schedules=jobs.schedules(readings), snapshots=shown
+    )
 
 
 def one(readings: Readings, found: SnapshotReading) -> OneSnapshotAnswer:

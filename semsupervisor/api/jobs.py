@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from semsupervisor.api.answers import Answer, JobAnswer, Moment, ProgressAnswer, StepAnswer
-from semsupervisor.api.readings import Readings
+from semsupervisor.api.answers import Answer, Moment
+from semsupervisor.api.job_answers import JobAnswer, ProgressAnswer, ScheduleAnswer, StepAnswer
+from semsupervisor.api.readings import Readings, ScheduleReading
 from semsupervisor.jobs.progress import Progress
 from semsupervisor.jobs.record import OUTCOME, JobRecord, JobState, StepRecord
 from semsupervisor.jobs.runner import Asked
@@ -57,7 +58,7 @@ def job(readings: Readings, record: JobRecord) -> JobAnswer:
         title=record.title,
         state=record.state,
         open=record.is_open,
-        fine=record.state is JobState.DONE and not record.notes,
+        fine=is_fine(record),
         asked_by=record.asked_by,
         created_at=record.created_at,
         began_at=record.began_at,
@@ -69,6 +70,31 @@ def job(readings: Readings, record: JobRecord) -> JobAnswer:
         outcome=str(record.data.get(OUTCOME, "")),
         steps=tuple(_step(step) for step in record.steps),
         progress=_progress(progress) if progress else None,
+    )
+
+
+def schedules(readings: Readings) -> tuple[ScheduleAnswer, ...]:
+    """Return the schedules that ask for jobs by themselves, as an answer."""
+    return tuple(_schedule(one) for one in readings.jobs.schedules())
+
+
+def is_fine(record: JobRecord) -> bool:
+    """Tell whether a job came to its end, and nothing is to be said against what it did."""
+    return record.state is JobState.DONE and not record.notes
+
+
+def _schedule(one: ScheduleReading) -> ScheduleAnswer:
+    last = one.last
+    return ScheduleAnswer(
+        name=one.name,
+        kind=one.kind,
+        schedule=one.schedule,
+        next_at=one.next_at,
+        last_at=last.created_at if last else None,
+        last_job=last.id if last else "",
+        last_state=last.state if last else None,
+        last_fine=is_fine(last) if last and not last.is_open else None,
+        waits=one.waits,
     )
 
 

@@ -19,6 +19,7 @@ from semsupervisor.api.readings import Readings
 from semsupervisor.api.verdicts import State
 from semsupervisor.health.observation import Outcome
 from semsupervisor.health.probing import ProbeReport
+from semsupervisor.jobs.record import JobState
 
 Sample = tuple[tuple[str, ...], float]
 
@@ -33,6 +34,7 @@ def families(readings: Readings) -> Iterator[Family]:
     yield from _stream(readings)
     yield from _loops(readings)
     yield from _store(readings)
+    yield from _schedules(readings)
 
 
 def _gauge(name: str, words: str, samples: Iterable[Sample], *labels: str) -> Family:
@@ -172,3 +174,17 @@ def _store(readings: Readings) -> Iterator[Family]:
     yield _gauge("store_waiting_changes", "Changes that are in memory only.", _one(store.waiting_changes))
     aside = store.set_aside is not None
     yield _gauge("store_set_aside", "Whether a broken database was moved away since the start.", _one(aside))
+
+
+def _schedules(readings: Readings) -> Iterator[Family]:
+    schedules = readings.jobs.schedules()
+    due = [((one.name,), one.next_at.timestamp()) for one in schedules if one.next_at]
+    yield _gauge("schedule_next_run_timestamp_seconds", "When a schedule is due next.", due, "schedule")
+    waits = [((one.name,), bool(one.waits)) for one in schedules]
+    yield _gauge("schedule_waiting", "Whether something keeps a schedule from asking for its job.", waits, "schedule")
+    asked = [((one.name,), one.last.created_at.timestamp()) for one in schedules if one.last]
+    words = "When a schedule last asked for its job."
+    yield _gauge("schedule_last_run_timestamp_seconds", words, asked, "schedule")
+    ended = [((one.name,), one.last.state is JobState.DONE) for one in schedules if one.last and not one.last.is_open]
+    words = "Whether the last job of a schedule came to its end; no sample while it goes on."
+    yield _gauge("schedule_last_run_done", words, ended, "schedule")

@@ -17,10 +17,10 @@ from semsupervisor.api.answers import (
     AlertAnswer,
     ReceiverAnswer,
     ServiceAnswer,
-    StatusAnswer,
     SubjectAnswer,
     WayAnswer,
 )
+from semsupervisor.api.status_answers import StatusAnswer
 from semsupervisor.kit import amounts
 from semsupervisor.kit.text import about
 

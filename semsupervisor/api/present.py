@@ -12,6 +12,7 @@ from semsupervisor.alerts.rules import Rule, Verdict, measured_text, value_text
 from semsupervisor.api import answers, jobs, outgoing, verdicts
 from semsupervisor.api.knowledge import Known, merged, of_kind
 from semsupervisor.api.readings import Readings
+from semsupervisor.api.status_answers import StatusAnswer
 from semsupervisor.health.observation import FactValue, Subject, SubjectKind, Unknown
 from semsupervisor.health.setup import SetupFinding
 from semsupervisor.settings import show
@@ -49,14 +50,14 @@ def verdict(readings: Readings, judged: verdicts.Verdict) -> answers.VerdictAnsw
     return answers.VerdictAnswer(now=readings.clock.now(), status=judged.state, reasons=judged.reasons)
 
 
-def status(readings: Readings) -> answers.StatusAnswer:
+def status(readings: Readings) -> StatusAnswer:
     """Return everything that fits on one screen."""
     known = merged(readings.latest().values())
     judged = _stack_verdict(readings, known)
     named = readings.stack()
     newest = readings.backups.newest_good()
     engines, hosts = of_kind(known, SubjectKind.ENGINE), of_kind(known, SubjectKind.HOST)
-    return answers.StatusAnswer(
+    return StatusAnswer(
         now=readings.clock.now(),
         host=named.host,
         project=named.project,
@@ -77,6 +78,7 @@ def status(readings: Readings) -> answers.StatusAnswer:
         probes=_probes(readings),
         findings=tuple(_finding(one) for one in readings.findings()),
         jobs=tuple(jobs.job(readings, one) for one in readings.jobs.shown()),
+        schedules=jobs.schedules(readings),
         newest_snapshot=newest.id if newest else "",
         newest_snapshot_at=newest.taken_at if newest else None,
     )

@@ -122,6 +122,21 @@ class Acts(msgspec.Struct, frozen=True, kw_only=True):
     forget_service: Callable[[str, str], Awaitable[None]]
 
 
+class ScheduleReading(msgspec.Struct, frozen=True, kw_only=True):
+    """A schedule as the settings have it, and the kind of job that it asks for.
+
+    `next_at` is past while what is owed `waits`, which says why; None when there is no schedule, or none that counts
+    yet. `last` is the last job that it got, as far as it is on record.
+    """
+
+    name: str
+    kind: str
+    schedule: str
+    next_at: datetime | None
+    last: JobRecord | None
+    waits: str
+
+
 class JobReadings(msgspec.Struct, frozen=True, kw_only=True):
     """The jobs, and what may be done about them.
 
@@ -134,6 +149,7 @@ class JobReadings(msgspec.Struct, frozen=True, kw_only=True):
     newest: Callable[[int], Awaitable[Sequence[JobRecord]]]
     find: Callable[[str], Awaitable[JobRecord | None]]
     progress: Callable[[str], Progress | None]
+    schedules: Callable[[], Sequence[ScheduleReading]]
     cancel: Callable[[str, str], Awaitable[JobRecord]]
     settle: Callable[[str], Awaitable[JobRecord]]
     give_up: Callable[[str, str], Awaitable[JobRecord]]

@@ -21,6 +21,7 @@ from semsupervisor.api.facts import FactsAnswer, RawAnswer
 from semsupervisor.api.jobs import AskedAnswer, JobsAnswer, OneJobAnswer
 from semsupervisor.api.keeping_handlers import KeepingAnswer
 from semsupervisor.api.rules import RulesAnswer
+from semsupervisor.api.status_answers import StatusAnswer
 
 RECEIVER_TIMEOUT_SECONDS = 90.0
 RELOAD_TIMEOUT_SECONDS = 60.0
@@ -71,7 +72,7 @@ ROUTES: tuple[Route, ...] = (
     _read("/readyz", handlers.readyz, answers.VerdictAnswer, "Whether the first look is over: 200 or 503"),
     _show("/metrics", handlers.metrics, "text/plain", "Metrics for Prometheus"),
     _read("/v1/health", handlers.stack_health, answers.VerdictAnswer, "Whether the stack is well: 200 or 503"),
-    _read("/v1/status", handlers.status, answers.StatusAnswer, "Everything on one screen"),
+    _read("/v1/status", handlers.status, StatusAnswer, "Everything on one screen"),
     _read("/v1/alerts", handlers.alerts, answers.AlertsAnswer, "The alerts that are pending or firing"),
     _read("/v1/alerts/rules", handlers.rules, RulesAnswer, "The rules in force, and how each stands"),
     _read(

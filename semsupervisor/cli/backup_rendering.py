@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from semsupervisor.cli.rendering import Paper, ago, clock_text, counted
+from semsupervisor.cli.rendering import LABEL_WIDTH, Paper, ago, clock_text, counted
+from semsupervisor.cli.schedule_rendering import rows
 from semsupervisor.kit import amounts
 
 Snapshot = Mapping[str, Any]
@@ -18,6 +19,7 @@ def show_list(answer: Mapping[str, Any], paper: Paper) -> None:
         paper.line(f"there is no snapshot in {answer['directory']}; take one with: semsupervisor backup now")
     for text in paper.table([_row(one, answer["now"], paper) for one in answer["snapshots"]]):
         paper.line(text)
+    paper.chapter("schedules", paper.table(rows(answer["schedules"], answer["now"], paper), paper.width - LABEL_WIDTH))
 
 
 def show_one(answer: Mapping[str, Any], paper: Paper) -> None:

@@ -24,8 +24,9 @@ Job = Mapping[str, Any]
 
 
 def row(job: Job, now: str, paper: Paper) -> list[str]:
-    """Return a job as a line of a list."""
-    return [job["id"], paint_state(job, paper), ago(job["created_at"], now), job["title"]]
+    """Return a job as a line of a list, with how far it is while it goes on."""
+    so_far = f": {progress(job)}" if job["progress"] else ""
+    return [job["id"], paint_state(job, paper), ago(job["created_at"], now), f"{job['title']}{so_far}"]
 
 
 def show(job: Job, now: str, paper: Paper) -> None:

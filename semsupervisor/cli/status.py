@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from semsupervisor.cli import job_rendering
+from semsupervisor.cli import job_rendering, schedule_rendering
 from semsupervisor.cli.alert_rendering import forming, sentence, under_causes
 from semsupervisor.cli.calling import add_common_options, ask
 from semsupervisor.cli.rendering import LABEL_WIDTH, Paper, age, ago, cleaned, counted, print_json, wrapped
@@ -60,6 +60,8 @@ def show(status: Mapping[str, Any], paper: Paper) -> None:
     paper.chapter("host", wrapped(_host(status["host_seen"], now), room))
     paper.chapter("backup", wrapped(_snapshot(status), room))
     paper.chapter("jobs", paper.table([job_rendering.row(one, now, paper) for one in status["jobs"]], room))
+    schedules = schedule_rendering.rows(status["schedules"], now, paper)
+    paper.chapter("schedules", paper.table(schedules, room))
     paper.chapter("receivers", list(_receivers(status, paper)) or ["none: nobody is told of anything"])
     paper.chapter("supervisor", _supervisor(status, paper))
     findings = [f"{finding['text']}: {finding['fix']}" for finding in status["findings"]]

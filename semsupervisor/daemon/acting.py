@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 import structlog
 
-from semsupervisor.api.readings import JobReadings
+from semsupervisor.api.readings import JobReadings, ScheduleReading
 from semsupervisor.errors import StoreError, TemporaryError
 from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind
 from semsupervisor.jobs.book import JobBook, trim
@@ -149,26 +149,31 @@ class Acting:
         facts = {"stuck_jobs": float(len(stuck)), "failed_jobs": float(len(undone))}
         return [Observation(self.name, JOBS, at, facts, {name: text for name, text in evidence.items() if text})]
 
-    def readings(self) -> JobReadings:
-        """Return what the API may read and ask for."""
+    def readings(self, schedules: Callable[[], Sequence[ScheduleReading]] = tuple) -> JobReadings:
+        """Return what the API may read and ask for; `schedules` are those that ask for jobs by themselves."""
         return JobReadings(
             shown=lambda: (*self._last, *self._runner.open_jobs),
-            newest=self._newest,
-            find=self._find,
+            newest=self.newest,
+            find=self.find,
             progress=self._runner.progress,
+            schedules=schedules,
             cancel=self._runner.cancel,
             settle=self._runner.settle,
             give_up=self._runner.give_up,
         )
 
-    async def _newest(self, limit: int) -> Sequence[JobRecord]:
-        """Return the newest jobs; of those that are open what is known in memory, which the disk may lag behind."""
+    async def newest(self, limit: int) -> Sequence[JobRecord]:
+        """Return the newest jobs; of those that are open what is known in memory, which the disk may lag behind.
+
+        Raises: StoreError.
+        """
         known = {job.id: job for job in await self._book.newest(limit)} | {
             job.id: job for job in self._runner.open_jobs
         }
         return sorted(known.values(), key=lambda job: job.id, reverse=True)[:limit]
 
-    async def _find(self, job_id: str) -> JobRecord | None:
+    async def find(self, job_id: str) -> JobRecord | None:
+        """Return one job, None if there is none. Raises: StoreError."""
         found = [job for job in self._runner.open_jobs if job.id == job_id]
         return found[0] if found else await self._book.find(job_id)
 

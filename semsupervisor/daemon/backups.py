@@ -22,7 +22,7 @@ from semsupervisor.backup.cold import KIND as COLD
 from semsupervisor.backup.cold import ColdBackup
 from semsupervisor.backup.cold import Means as ColdMeans
 from semsupervisor.backup.cold import Request as ColdRequest
-from semsupervisor.backup.folders import Folders
+from semsupervisor.backup.folders import Folders, NoSnapshot
 from semsupervisor.backup.hot import KIND as HOT
 from semsupervisor.backup.hot import HotBackup
 from semsupervisor.backup.hot import Request as HotRequest
@@ -131,6 +131,19 @@ class Backups:
         seen = self._seen
         found = standing(seen.taken, seen.free_bytes, same_disk=seen.same_disk, now=at.wall)
         return [Observation(self.name, BACKUPS, at, found.facts, found.evidence)]
+
+    @property
+    def newest_complete(self) -> str:
+        """Return the id of the newest snapshot that lacks nothing, as the last look found it; empty where is none."""
+        taken = () if isinstance(self._seen, Unknown) else self._seen.taken
+        return next((one.id for one in taken if one.complete), "")
+
+    async def is_good(self, snapshot_id: str) -> bool:
+        """Tell whether a snapshot is there and good. Raises: Hanging; TemporaryError."""
+        try:
+            return (await self._one(snapshot_id)).good
+        except NoSnapshot:
+            return False
 
     def readings(self, acting: Acting) -> BackupReadings:
         """Return what the API may read and ask for."""

@@ -14,9 +14,16 @@ from semsupervisor.backup.verdicts import Verdicts
 from semsupervisor.daemon import parts, stacks
 from semsupervisor.daemon.acting import Acting, trim_jobs
 from semsupervisor.daemon.backups import LOOK_SECONDS, Backups
+from semsupervisor.daemon.configuration import host_name
 from semsupervisor.daemon.keeping import Keeping
+from semsupervisor.daemon.plans import BackupPlans
+from semsupervisor.daemon.predecessors import LOOK_SECONDS as SCRIPTS_SECONDS
+from semsupervisor.daemon.predecessors import Predecessors
+from semsupervisor.daemon.scheduling import LOOK_SECONDS as SCHEDULE_SECONDS
+from semsupervisor.daemon.scheduling import Schedules
 from semsupervisor.health.observation import FactValue, Observation, Subject
 from semsupervisor.jobs.book import JobBook
+from semsupervisor.jobs.calendar import Calendar
 from semsupervisor.jobs.mirror import Mirror
 from semsupervisor.jobs.schedule import Job
 from semsupervisor.kit.tasks import TaskOwner
@@ -36,6 +43,8 @@ class JobParts(msgspec.Struct, frozen=True):
     acting: Acting
     backups: Backups
     keeping: Keeping
+    scripts: Predecessors
+    schedules: Schedules
     journal: Journal
 
     def chores(self, interval_seconds: float) -> Sequence[Job]:
@@ -44,6 +53,8 @@ class JobParts(msgspec.Struct, frozen=True):
             Job("open jobs", interval_seconds, self.acting.try_to_take_up),
             Job("old jobs", DAY_SECONDS, partial(trim_jobs, self.journal)),
             Job("snapshots", LOOK_SECONDS, self.backups.look),
+            Job("scripts", SCRIPTS_SECONDS, self.scripts.look),
+            Job("schedules", SCHEDULE_SECONDS, self.schedules.look),
         )
 
 
@@ -83,4 +94,7 @@ def build(
     kinds = (*backups.kinds(), keeping.kind())
     acting = Acting(clock, book, owner, kinds, pipeline.note, backups.look)
     pipeline.hold = holding.now
-    return JobParts(acting, backups, keeping, journal)
+    scripts = Predecessors(settings().stack.directory)
+    plans = BackupPlans(settings, acting, backups, means.containers, scripts).plans()
+    schedules = Schedules(clock, Calendar(store, journal), acting, lambda: host_name(settings()), plans)
+    return JobParts(acting, backups, keeping, scripts, schedules, journal)

@@ -22,7 +22,6 @@ from semsupervisor.backup import verdicts
 from semsupervisor.daemon import job_parts, parts
 from semsupervisor.daemon.configuration import Configuration, policy
 from semsupervisor.daemon.letters import Letters
-from semsupervisor.daemon.predecessors import LOOK_SECONDS as SCRIPTS_SECONDS
 from semsupervisor.daemon.reading import Sources, readings
 from semsupervisor.daemon.reloading import InForce, Reloading
 from semsupervisor.daemon.resting import Resting
@@ -167,7 +166,7 @@ class Daemon:
         self._jobs = job_parts.build(
             lambda: self._settings, self._means, self._pipeline, self._store, self._journal, self._owner, docker=docker
         )
-        self._folders = Folders(self._store.path, Path(self._settings.stack.directory))
+        self._folders = Folders(self._store.path, Path(self._settings.stack.directory), self._jobs.scripts)
         self._reloading = Reloading(
             self._path, self._in_force, self._pipeline, self._delivery, self._clock, self._notifier, plan=self._plan
         )
@@ -192,7 +191,7 @@ class Daemon:
             folders=self._folders,
             owner=self._owner,
             lag=self._lag,
-            jobs=self._jobs.acting.readings(),
+            jobs=self._jobs.acting.readings(self._jobs.schedules.readings),
             backups=self._jobs.backups.readings(self._jobs.acting),
             keeping=self._jobs.keeping.readings(self._jobs.acting),
             acts=Acts(
@@ -255,7 +254,6 @@ class Daemon:
         jobs.append(Job("folders", checks.interval_seconds, self._folders.look))
         jobs.append(Job("trim", DAY_SECONDS, lambda: self._pipeline.trim(self._settings.state.timeline_entries)))
         jobs += self._jobs.chores(checks.interval_seconds)
-        jobs.append(Job("scripts", SCRIPTS_SECONDS, self._folders.scripts.look))
         jobs.append(Job("standing", checks.interval_seconds, self._standing.show))
         jobs.append(Job("end unseen", UNSEEN_SECONDS, self._pipeline.end_unseen))
         self._schedule.replace(jobs)

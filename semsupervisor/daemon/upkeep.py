@@ -33,13 +33,13 @@ class Folders:
     `scripts` are those that the runbook has put into the stack's, where the host still runs them.
     """
 
-    def __init__(self, state: Path, stack: Path) -> None:
+    def __init__(self, state: Path, stack: Path, scripts: Predecessors) -> None:
         self._state = state
         self._stack = stack
         self._calls = BlockingCalls()
         self.state_bytes = 0
         self.stack_exists = True
-        self.scripts = Predecessors(str(stack))
+        self.scripts = scripts
 
     async def look(self) -> None:
         """Look once; what a hanging disk does not tell stays as it was."""

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import msgspec
 
 # The scripts that the runbook has operators write, by their names.
-SCRIPTS = ("alert.sh", "backup.sh", "healthcheck.sh", "maintenance.sh", "restore.sh", "rotate-logs.sh", "update.sh")
+BACKUP = "backup.sh"
+SCRIPTS = ("alert.sh", BACKUP, "healthcheck.sh", "maintenance.sh", "restore.sh", "rotate-logs.sh", "update.sh")
 RUNBOOK_DIRECTORY = "/opt/semstreams"
 
 _WORD = re.compile(r"[^\s;&|()<>'\"`$]+")
@@ -19,6 +20,11 @@ class ActiveScript(msgspec.Struct, frozen=True, order=True):
 
     script: str
     where: str
+
+    @property
+    def takes_backups(self) -> bool:
+        """Tell whether it is the one that takes backups."""
+        return self.script.rpartition("/")[2] == BACKUP
 
     @property
     def ending(self) -> str:

@@ -9,6 +9,7 @@ import msgspec
 from semsupervisor.health.headroom import Overcommitted, Store
 from semsupervisor.health.predecessors import ActiveScript
 from semsupervisor.kit.amounts import size
+from semsupervisor.kit.cron import OFF
 from semsupervisor.settings.model import Settings
 
 
@@ -47,7 +48,7 @@ def findings(settings: Settings, around: Surroundings) -> Sequence[SetupFinding]
     return [
         *_of_receivers(settings),
         *_of_project(settings, around),
-        *_of_scripts(around.scripts),
+        *_of_scripts(settings, around.scripts),
         *_of_jetstream(around.overcommitted),
         *_of_many(around.left_out),
         *_of_rights(around),
@@ -84,11 +85,13 @@ def _of_project(settings: Settings, around: Surroundings) -> Sequence[SetupFindi
     )
 
 
-def _of_scripts(scripts: Sequence[ActiveScript]) -> Sequence[SetupFinding]:
+def _of_scripts(settings: Settings, scripts: Sequence[ActiveScript]) -> Sequence[SetupFinding]:
     if not scripts:
         return ()
     named = ", ".join(f"{one.script} ({one.where})" for one in scripts)
     text = f"the host still runs scripts of the runbook by itself: {named}; two systems must not look after one stack"
+    if settings.backup.schedule not in OFF and any(one.takes_backups for one in scripts):
+        text += "; scheduled backups wait until it is gone"
     endings = dict.fromkeys(one.ending for one in scripts)
     return (SetupFinding("runbook_scripts", text, "; ".join(endings)),)
 

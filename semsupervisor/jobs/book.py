@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from semsupervisor.errors import StoreError
+from semsupervisor.jobs import calendar
 from semsupervisor.jobs.mirror import Mirror
 from semsupervisor.jobs.record import JobRecord, unreadable
 from semsupervisor.jobs.steps import newer
@@ -34,6 +35,7 @@ MIGRATIONS = (
         CREATE INDEX jobs_open ON jobs (is_open);
         """,
     ),
+    *calendar.MIGRATIONS,
 )
 _OPEN = "SELECT id, body FROM jobs WHERE is_open = 1 ORDER BY id"
 _NEWEST = "SELECT body FROM jobs ORDER BY id DESC LIMIT ?"

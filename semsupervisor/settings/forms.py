@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from semsupervisor.kit import zones
+from semsupervisor.kit import cron, zones
 from semsupervisor.settings import allowed
 from semsupervisor.settings.allowed import Allowed, between, matching
 
@@ -39,6 +39,7 @@ class Secret(msgspec.Struct, frozen=True):
 Interval = Annotated[Duration, between(1, 60, "from 1s to 1m")]
 RareInterval = Annotated[Duration, between(1, 3600, "from 1s to 1h")]
 Timeout = Annotated[Duration, between(0.1, 600, "from 100ms to 10m")]
+Jitter = Annotated[Duration, between(0, 6 * 3600, "from 0s to 6h")]
 Pause = Annotated[Duration, between(0.1, 86_400, "from 100ms to 1d")]
 Settling = Annotated[Duration, between(0, 60, "from 0s to 1m")]
 Patience = Annotated[Duration, between(1, 365 * 86_400, "from 1s to 365d")]
@@ -113,6 +114,13 @@ OptionalHostName = Annotated[
 ]
 TimeZone = Annotated[
     str, Allowed('a time zone such as "Europe/Berlin", or empty', lambda text: not text or zones.is_known(text))
+]
+Schedule = Annotated[
+    str,
+    Allowed(
+        'a time such as "02:00", a cron expression that is due some time such as "30 2 * * sun", or "off"',
+        cron.is_schedule,
+    ),
 ]
 Pattern = Annotated[str, Allowed("a regular expression, or empty", allowed.is_pattern)]
 Command = Annotated[

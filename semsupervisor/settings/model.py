@@ -21,6 +21,7 @@ from semsupervisor.settings.forms import (
     HostHeader,
     HostName,
     Interval,
+    Jitter,
     Line,
     ListenAddress,
     MailAddress,
@@ -32,6 +33,7 @@ from semsupervisor.settings.forms import (
     ProjectName,
     Recipients,
     RefusedPatience,
+    Schedule,
     Secret,
     Section,
     ServiceName,
@@ -178,12 +180,26 @@ class KeepSettings(Section, frozen=True, kw_only=True):
     size_bytes: Size = msgspec.field(default=Size(0), name="size")
 
 
+class VerifySettings(Section, frozen=True, kw_only=True):
+    """When the newest snapshot is verified by itself, and up to which level."""
+
+    schedule: Schedule = "30 3 * * sun"
+    level: Annotated[int, between(0, 2, "from 0 to 2")] = 2
+
+
 class BackupSettings(Section, frozen=True, kw_only=True):
-    """Where backups are kept, and how many. Empty `time_zone` is the host's: days begin and end by it."""
+    """Where backups are kept, how many, and when one is taken by itself: at a time or by a cron expression.
+
+    Empty `time_zone` is the host's: days begin and end by it. Empty or "off", a `schedule` does nothing; each run of
+    one is put off by up to `jitter_seconds`, the same for the same host and time.
+    """
 
     directory: AbsolutePath = "/backup/semstreams"
+    schedule: Schedule = "02:00"
     time_zone: TimeZone = ""
+    jitter_seconds: Jitter = msgspec.field(default=Duration(0), name="jitter")
     keep: KeepSettings = KeepSettings()
+    verify: VerifySettings = VerifySettings()
 
 
 class ApiSettings(Section, frozen=True, kw_only=True):

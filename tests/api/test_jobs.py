@@ -7,10 +7,10 @@ import pytest
 
 from semsupervisor.api import jobs
 from semsupervisor.jobs.progress import Progress
-from semsupervisor.jobs.record import JobState
+from semsupervisor.jobs.record import JobRecord, JobState
 from semsupervisor.jobs.runner import Asked
 from tests.support.api_world import World
-from tests.support.job_world import SNAPSHOT, job
+from tests.support.job_world import SNAPSHOT, a_schedule, job
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,27 @@ from tests.support.job_world import SNAPSHOT, job
 def test_only_what_ended_well_is_fine(state: JobState, notes: tuple[str, ...], fine: bool) -> None:
     """Done, and nothing to be said against it."""
     assert jobs.job(World().readings(), job(state=state, notes=notes)).fine is fine
+
+
+@pytest.mark.parametrize(
+    ("last", "state", "fine"),
+    [
+        (None, None, None),
+        (job(state=JobState.RUNNING), JobState.RUNNING, None),
+        (job(state=JobState.DONE), JobState.DONE, True),
+        (job(state=JobState.DONE, notes=("damaged",)), JobState.DONE, False),
+        (job(state=JobState.UNDONE), JobState.UNDONE, False),
+    ],
+)
+def test_a_schedule_tells_how_its_last_job_went(
+    last: JobRecord | None, state: JobState | None, fine: bool | None
+) -> None:
+    """Fine or not only once it has ended."""
+    world = World()
+    world.work.schedules = [a_schedule(last=last)]
+    (told,) = jobs.schedules(world.readings())
+    assert (told.last_state, told.last_fine) == (state, fine)
+    assert (told.last_job, told.last_at) == (("j1", last.created_at) if last else ("", None))
 
 
 def test_what_its_steps_keep_is_not_told() -> None:

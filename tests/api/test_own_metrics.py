@@ -13,8 +13,11 @@ from semsupervisor.api.families import Rendering
 from semsupervisor.api.own_metrics import families
 from semsupervisor.api.readings import StoreReading
 from semsupervisor.health.observation import SubjectKind
+from semsupervisor.jobs.record import JobState
 from semsupervisor.kit.tasks import LoopHealth
 from tests.support.api_world import World, alert, depth, probe, rule
+from tests.support.clock import ManualClock
+from tests.support.job_world import a_schedule, job
 
 
 def samples(world: World) -> dict[str, float]:
@@ -148,3 +151,30 @@ def test_what_runs_says_which_version_it_is() -> None:
     assert found["semsupervisor_started_timestamp_seconds"] == world.clock.now().timestamp()
     assert found['semsupervisor_setup_finding{finding="no_receiver"}'] == 1
     assert found["semsupervisor_ready"] == 1
+
+
+def test_schedules_tell_when_they_are_due_and_how_it_went() -> None:
+    """What never did anything, or goes on, has no outcome; one that is off is not due."""
+    world = World()
+    world.work.schedules = [
+        a_schedule(last=job(state=JobState.DONE), waits="the host sleeps"),
+        a_schedule(name="verify", last=job(state=JobState.UNDONE)),
+        a_schedule(name="other", last=job(state=JobState.RUNNING)),
+        a_schedule(name="drill", next_at=None),
+    ]
+    found = samples(world)
+    at = ManualClock().now().timestamp()
+    assert {name: value for name, value in found.items() if "schedule_" in name} == {
+        'semsupervisor_schedule_next_run_timestamp_seconds{schedule="backup"}': at + 14 * 3600,
+        'semsupervisor_schedule_next_run_timestamp_seconds{schedule="verify"}': at + 14 * 3600,
+        'semsupervisor_schedule_next_run_timestamp_seconds{schedule="other"}': at + 14 * 3600,
+        'semsupervisor_schedule_waiting{schedule="backup"}': 1,
+        'semsupervisor_schedule_waiting{schedule="verify"}': 0,
+        'semsupervisor_schedule_waiting{schedule="other"}': 0,
+        'semsupervisor_schedule_waiting{schedule="drill"}': 0,
+        'semsupervisor_schedule_last_run_timestamp_seconds{schedule="backup"}': at,
+        'semsupervisor_schedule_last_run_timestamp_seconds{schedule="verify"}': at,
+        'semsupervisor_schedule_last_run_timestamp_seconds{schedule="other"}': at,
+        'semsupervisor_schedule_last_run_done{schedule="backup"}': 1,
+        'semsupervisor_schedule_last_run_done{schedule="verify"}': 0,
+    }

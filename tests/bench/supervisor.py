@@ -24,6 +24,10 @@ project = "{project}"
 [docker]
 socket = "{docker_socket}"
 
+[backup]
+schedule = "off"
+verify.schedule = "off"
+
 [checks]
 interval = "{interval}"
 filesystems.paths = [{paths}]

@@ -14,7 +14,7 @@ from semsupervisor.backup.verdicts import Look
 from semsupervisor.cli import backup_rendering
 from semsupervisor.cli.rendering import Paper
 from tests.support.api_world import World
-from tests.support.job_world import SNAPSHOT, snapshot
+from tests.support.job_world import SNAPSHOT, a_schedule, snapshot
 
 
 def listed(*found: SnapshotReading) -> list[str]:
@@ -50,6 +50,16 @@ def test_a_list() -> None:
     assert 'verified 0 s ago (level 1), "before v2"' in " ".join(" ".join(lines).split())
     assert any(line.startswith("20250101-020000  runbook") and "unknown" in line for line in lines)
     assert listed() == ["there is no snapshot in /backup/semstreams; take one with: semsupervisor backup now"]
+
+
+def test_the_schedules_stand_below_the_list() -> None:
+    """Those that take snapshots and look at them."""
+    stream = io.StringIO()
+    world = World()
+    world.work.schedules = [a_schedule()]
+    answer = backups.snapshots(world.readings(), [snapshot()])
+    backup_rendering.show_list(msgspec.to_builtins(answer), Paper(stream))
+    assert stream.getvalue().splitlines()[-1].split()[:4] == ["schedules", "backup", "next", "in"]
 
 
 def test_one_with_all_that_it_holds() -> None:

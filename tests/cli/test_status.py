@@ -9,11 +9,12 @@ import msgspec
 from semsupervisor.alerts.lifecycle import AlertState
 from semsupervisor.alerts.rules import Severity, Verdict
 from semsupervisor.health.observation import Subject, SubjectKind, Unknown
+from semsupervisor.jobs.progress import Progress
 from semsupervisor.jobs.record import JobState
 from semsupervisor.kit.tasks import LoopHealth
 from tests.support.api_world import ServiceStandIn, World, alert, depth, message, probe
 from tests.support.command_line import CommandLine
-from tests.support.job_world import job, snapshot
+from tests.support.job_world import a_schedule, job, snapshot
 
 
 def test_a_healthy_stack_is_one_screen(command: CommandLine) -> None:
@@ -53,6 +54,21 @@ def test_backups_and_jobs_are_shown(command: CommandLine, world: World) -> None:
     assert "backup      20260301-120000, taken 0 s ago" in lines
     assert "jobs        j2  stuck  0 s ago  hot backup" in lines
     assert any("j1" in line for line in lines)
+
+
+def test_schedules_are_shown(command: CommandLine, world: World) -> None:
+    """When each is due next, and what it did last; none is no chapter."""
+    assert not any("schedules" in line for line in command("status").lines)
+    world.work.schedules = [a_schedule()]
+    assert "schedules   backup  next in 14 h (2026-03-02 02:00:00Z)  never yet" in command("status").lines
+
+
+def test_a_job_that_goes_on_says_how_far_it_is(command: CommandLine, world: World) -> None:
+    """In its line."""
+    world.work.jobs = [job("j1", JobState.RUNNING)]
+    world.work.progress["j1"] = Progress("streams", "pieces", 3.0, 4.0, 0.0, 3.0)
+    told = "hot backup: Copy the streams: 3 pieces of 4 pieces"
+    assert told in " ".join(" ".join(command("status").lines).split())
 
 
 def test_json_is_the_daemons_own_answer(command: CommandLine) -> None:

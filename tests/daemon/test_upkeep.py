@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from semsupervisor.daemon import upkeep
+from semsupervisor.daemon.predecessors import Predecessors
 from semsupervisor.daemon.upkeep import REMOVED_SECONDS, STALLED_INTERVALS, Folders, StoreWatch, works
 from semsupervisor.errors import StoreError
 from semsupervisor.health.observation import FactValue, Subject
@@ -189,7 +190,7 @@ async def test_what_was_forgotten_is_written_again_once(tmp_path: Path, monkeypa
 async def test_folders_on_a_hung_disk_hold_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a hanging disk does not tell stays as it was, and the look ends in time."""
     monkeypatch.setattr(upkeep, "LOOK_SECONDS", 0.05)
-    folders = Folders(tmp_path / "state.db", tmp_path)
+    folders = Folders(tmp_path / "state.db", tmp_path, Predecessors(str(tmp_path)))
     await asyncio.to_thread((tmp_path / "state.db").write_bytes, b"12345")
     await folders.look()
     free = threading.Event()

@@ -37,6 +37,10 @@ socket = "{socket}"
 settle = "500ms"
 ping_interval = "1s"
 
+[backup]
+schedule = "off"
+verify.schedule = "off"
+
 [checks]
 interval = "1s"
 timeout = "1s"

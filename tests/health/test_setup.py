@@ -8,7 +8,7 @@ import pytest
 from semsupervisor.health.headroom import Overcommitted, Store
 from semsupervisor.health.predecessors import ActiveScript
 from semsupervisor.health.setup import Surroundings, findings
-from semsupervisor.settings.model import Settings, WebhookReceiver
+from semsupervisor.settings.model import BackupSettings, Settings, WebhookReceiver
 
 WITH_RECEIVER = Settings(receivers={"hook": WebhookReceiver(url="http://localhost/")})
 ALL_THERE = Surroundings(directory_exists=True, project="semstreams", services=("nats", "semstreams"))
@@ -55,6 +55,17 @@ def test_scripts_of_the_runbook_that_still_run_are_a_weakness() -> None:
     assert found.name == "runbook_scripts"
     assert "/opt/semstreams/backup.sh (/etc/crontab), /opt/semstreams/healthcheck.sh (/etc/crontab)" in found.text
     assert found.fix == "remove its line from /etc/crontab"
+    assert found.text.endswith("scheduled backups wait until it is gone")
+
+
+def test_only_scheduled_backups_are_said_to_wait() -> None:
+    """For the script that takes backups too, and for no other."""
+    other = (ActiveScript("/opt/semstreams/update.sh", "/etc/crontab"),)
+    backup = (ActiveScript("backup.sh", "/etc/crontab"),)
+    off = msgspec.structs.replace(WITH_RECEIVER, backup=BackupSettings(schedule="off"))
+    for settings, scripts in ((WITH_RECEIVER, other), (off, backup)):
+        (found,) = findings(settings, msgspec.structs.replace(ALL_THERE, scripts=scripts))
+        assert "scheduled" not in found.text
 
 
 def test_a_store_that_may_outgrow_its_room_is_a_weakness() -> None:

@@ -40,6 +40,9 @@ name = "edge-7"
 [stack]
 directory = "{folder}"
 project = "{project}"
+[backup]
+schedule = "off"
+verify.schedule = "off"
 [checks]
 interval = "1s"
 timeout = "1s"

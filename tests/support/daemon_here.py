@@ -18,6 +18,7 @@ from semsupervisor.daemon.configuration import configure
 from semsupervisor.daemon.root import Daemon
 from semsupervisor.kit.clock import SystemClock
 from semsupervisor.kit.systemd import Notifier
+from tests.support.unscheduled import unscheduled
 from tests.support.waiting import eventually
 
 ENDED_SECONDS = 30.0
@@ -38,10 +39,12 @@ class Surroundings:
     def write(self, more: str = "") -> None:
         """Write the settings file."""
         self.settings.write_text(
-            f'[docker]\nsocket = "{self.folder}/absent.sock"\n[state]\ndirectory = "{self.folder}/state"\n'
-            f'[api]\nsocket = "{self.socket}"\nlisten = ""\ngroup = ""\n[checks]\ninterval = "1s"\n'
-            f'[receivers.hook]\ntype = "webhook"\nurl = "{self.receiver}"\n'
-            f'[rules.engine_unreachable]\nfor = "0s"\n{more}'
+            unscheduled(
+                f'[docker]\nsocket = "{self.folder}/absent.sock"\n[state]\ndirectory = "{self.folder}/state"\n'
+                f'[api]\nsocket = "{self.socket}"\nlisten = ""\ngroup = ""\n[checks]\ninterval = "1s"\n'
+                f'[receivers.hook]\ntype = "webhook"\nurl = "{self.receiver}"\n'
+                f'[rules.engine_unreachable]\nfor = "0s"\n{more}'
+            )
         )
 
     async def get(self, path: str) -> Any:

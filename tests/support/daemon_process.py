@@ -19,6 +19,7 @@ from semsupervisor.api.client import Client, NotReachable, RequestRefused
 from semsupervisor.kit.failpoints import VARIABLE as FAILPOINT
 from tests.support.commands import REPOSITORY
 from tests.support.demo_stack import DemoStack
+from tests.support.unscheduled import unscheduled
 from tests.support.waiting import eventually_sync
 
 START_SECONDS = 60.0
@@ -128,7 +129,7 @@ class DaemonProcess:
         self, folder: Path, text: str, enter: Sequence[str] = (), environment: Mapping[str, str] | None = None
     ) -> None:
         self.settings = folder / "semsupervisor.toml"
-        self.settings.write_text(text)
+        self.settings.write_text(unscheduled(text))
         self.socket = folder / "control.sock"
         self._folder = folder
         self._enter = tuple(enter)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 
-from semsupervisor.api.readings import BackupReadings, JobReadings, KeepingReadings, SnapshotReading
+from semsupervisor.api.readings import BackupReadings, JobReadings, KeepingReadings, ScheduleReading, SnapshotReading
 from semsupervisor.backup.catalogue import Entry
 from semsupervisor.backup.folders import NoSnapshot
 from semsupervisor.backup.manifest import FileEntry, Kind, LeftOut, Manifest, StreamEntry
@@ -100,6 +101,13 @@ def snapshot(snapshot_id: str = SNAPSHOT, **changed: Any) -> SnapshotReading:
     return SnapshotReading(entry=entry, look=Look(at, 1), manifest=manifest)
 
 
+def a_schedule(**changed: Any) -> ScheduleReading:
+    """Return a schedule of backups that has asked for none yet, some of its values exchanged."""
+    at = ManualClock().now() + timedelta(hours=14)
+    plain = ScheduleReading(name="backup", kind="backup.hot", schedule="02:00", next_at=at, last=None, waits="")
+    return msgspec.structs.replace(plain, **changed)
+
+
 class JobWorld:
     """What was asked for, and what there is; each look at a job may change it by the next of `courses`."""
 
@@ -112,6 +120,7 @@ class JobWorld:
         self.undecided: SupervisorError | None = None
         self.asked: list[str] = []
         self.joins = False
+        self.schedules: list[ScheduleReading] = []
 
     def readings(self) -> JobReadings:
         """Return what the API reads of jobs."""
@@ -120,6 +129,7 @@ class JobWorld:
             newest=self._newest,
             find=self._find,
             progress=self.progress.get,
+            schedules=lambda: tuple(self.schedules),
             cancel=self._cancel,
             settle=self._settle,
             give_up=self._give_up,

@@ -30,6 +30,10 @@ project = {project}
 [docker]
 socket = {docker_socket}
 
+[backup]
+schedule = "off"
+verify.schedule = "off"
+
 [checks]
 interval = "5s"
 

@@ -1,0 +1,106 @@
+"""What is done by itself, and when: the schedules of backups and of looks at them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from semsupervisor.backup import checking, hot, pruning
+from semsupervisor.daemon.acting import Acting
+from semsupervisor.daemon.keeping import SNAPSHOT
+from semsupervisor.daemon.predecessors import Predecessors
+from semsupervisor.daemon.scheduling import Plan, When
+from semsupervisor.jobs.record import JobRecord, JobState
+from semsupervisor.jobs.runner import Asked
+from semsupervisor.settings.model import Settings
+from semsupervisor.systems.containers import Container
+
+BACKUP = "backup"
+VERIFY = "verify"
+
+
+class Snapshots(Protocol):
+    """What is known of the snapshots."""
+
+    @property
+    def newest_complete(self) -> str:
+        """Return the id of the newest one that lacks nothing, empty where there is none."""
+        ...
+
+    async def is_good(self, snapshot_id: str) -> bool:
+        """Tell whether one is there and good. Raises: TemporaryError."""
+        ...
+
+
+class BackupPlans:
+    """Makes the schedules of backups. `scripts` are those of the runbook that the host still runs."""
+
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        acting: Acting,
+        snapshots: Snapshots,
+        containers: Callable[[], Mapping[str, Container]],
+        scripts: Predecessors,
+    ) -> None:
+        self._settings = settings
+        self._acting = acting
+        self._snapshots = snapshots
+        self._containers = containers
+        self._scripts = scripts
+
+    def plans(self) -> Sequence[Plan]:
+        """Return them."""
+        return (
+            Plan(
+                name=BACKUP,
+                kind=hot.KIND,
+                when=lambda: self._when(self._settings().backup.schedule),
+                obstacle=self._no_backup,
+                ask=self._back_up,
+                follow=self._remove_old,
+            ),
+            Plan(
+                name=VERIFY,
+                kind=checking.KIND,
+                when=lambda: self._when(self._settings().backup.verify.schedule),
+                obstacle=self._nothing_to_verify,
+                ask=self._verify,
+            ),
+        )
+
+    def _when(self, schedule: str) -> When:
+        backup = self._settings().backup
+        return When(schedule, backup.time_zone, backup.jitter_seconds)
+
+    async def _no_backup(self, owed: bool) -> str:
+        """Return why no backup is taken now: a script must not take one at the same time, nor may none be expected."""
+        if owed or not self._scripts.known:
+            await self._scripts.look()
+        if not self._scripts.known:
+            return "it is not known yet whether the host runs the runbook's backup.sh"
+        if any(one.takes_backups for one in self._scripts.active):
+            return "the host still runs the runbook's backup.sh"
+        client = self._settings().checks.nats.client
+        if not client:
+            return "checks.nats.client is empty: there is no login to take backups with"
+        kind, _, rest = client.partition(":")
+        service = rest.partition(":")[0]
+        if kind == "container" and not any(one.owner.service == service for one in self._containers().values()):
+            return f"the stack has no container of a service {service}"
+        return ""
+
+    async def _back_up(self, by: str) -> Asked:
+        return await self._acting.submit(hot.KIND, hot.Request(), by)
+
+    async def _remove_old(self, job: JobRecord, by: str) -> None:
+        """Have old snapshots removed after a backup that has turned out good, and after no other."""
+        if job.state is JobState.DONE and await self._snapshots.is_good(str(job.data.get(SNAPSHOT, ""))):
+            await self._acting.submit(pruning.KIND, pruning.Request(), by)
+
+    async def _nothing_to_verify(self, _: bool) -> str:
+        return "" if self._snapshots.newest_complete else "there is no complete snapshot to verify"
+
+    async def _verify(self, by: str) -> Asked:
+        level = self._settings().backup.verify.level
+        return await self._acting.submit(checking.KIND, checking.Request(self._snapshots.newest_complete, level), by)

@@ -1,0 +1,120 @@
+"""What is done by itself, and what keeps it from being done."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from semsupervisor.daemon import predecessors
+from semsupervisor.daemon.predecessors import MOST_IN_VAIN
+from tests.support.schedule_world import CRON, DAY, Host, a_host
+
+pytestmark = pytest.mark.usefixtures("logs")
+
+
+def waits(host: Host) -> str:
+    """Return why backups wait."""
+    return host.schedules.readings()[0].waits
+
+
+async def test_a_backup_that_is_not_good_removes_nothing(tmp_path: Path) -> None:
+    """Not at a later look either."""
+    async with a_host(tmp_path) as host:
+        host.snapshots.good = False
+        await host.look()
+        assert await host.look(DAY) == ["backup.hot"]
+        await host.look(30)
+        host.snapshots.good = True
+        assert await host.look(30) == ["backup.hot"]
+
+
+async def test_a_backup_that_fails_removes_nothing(tmp_path: Path) -> None:
+    """It was undone; the next one is taken at its time."""
+    async with a_host(tmp_path) as host:
+        host.world.failing.add("do snapshot")
+        await host.look()
+        assert await host.look(DAY) == await host.look(30) == ["backup.hot"]
+        host.world.failing.clear()
+        await host.look(DAY)
+        assert await host.look(30) == ["backup.hot", "backup.hot", "backup.prune"]
+
+
+async def test_a_removal_that_fails_makes_no_backup_worse(tmp_path: Path) -> None:
+    """It is a job of its own, which ends badly alone and is not tried again before the next good backup."""
+    async with a_host(tmp_path) as host:
+        host.world.failing.add("do backup_prune")
+        await host.look()
+        await host.look(DAY)
+        assert await host.look(30) == await host.look(30) == ["backup.hot", "backup.prune"]
+        assert [job.state.value for job in await host.jobs()] == ["done", "undone"]
+        last = host.schedules.readings()[0].last
+        assert last is not None
+        assert (last.kind, last.state.value) == ("backup.hot", "done")
+
+
+async def test_no_backup_begins_before_the_host_was_looked_at(tmp_path: Path) -> None:
+    """Whoever else looks for the runbook's scripts, and whenever: the schedule has it done itself."""
+    async with a_host(tmp_path) as host:
+        host.tab.append(CRON)
+        await host.look()
+        assert await host.look(DAY) == []
+        assert waits(host) == "the host still runs the runbook's backup.sh"
+
+
+async def test_a_backup_is_taken_once_the_script_is_gone(tmp_path: Path) -> None:
+    """The look before one that is owed is a new one, in both directions."""
+    async with a_host(tmp_path) as host:
+        await host.look()
+        host.tab.append(CRON)
+        assert await host.look(DAY) == []
+        host.tab.clear()
+        assert await host.look(30) == ["backup.hot"]
+
+
+async def test_a_host_whose_tables_hang_is_waited_for_with_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not known keeps backups back, but not for ever."""
+    monkeypatch.setattr(predecessors, "TIMEOUT_SECONDS", 0.01)
+    released = threading.Event()
+    async with a_host(tmp_path) as host:
+        monkeypatch.setattr(host.scripts, "_read", lambda: (released.wait(60), ())[1])
+        try:
+            await host.look()
+            assert await host.look(DAY) == []
+            assert waits(host) == "it is not known yet whether the host runs the runbook's backup.sh"
+            for _ in range(MOST_IN_VAIN):
+                await host.look(30)
+            assert (await host.look(30)).count("backup.hot") == 1
+        finally:
+            released.set()
+
+
+@pytest.mark.parametrize(("client", "taken"), [("container:nats:4222", False), ("", False), ("10.0.0.1:4222", True)])
+async def test_a_host_without_a_stack_takes_none_and_says_why(tmp_path: Path, client: str, taken: bool) -> None:
+    """A server that the settings name is expected to be there."""
+    async with a_host(tmp_path) as host:
+        host.containers = {}
+        nats = msgspec.structs.replace(host.settings.checks.nats, client=client)
+        checks = msgspec.structs.replace(host.settings.checks, nats=nats)
+        host.settings = msgspec.structs.replace(host.settings, checks=checks)
+        await host.look()
+        assert await host.look(DAY) == (["backup.hot"] if taken else [])
+        assert bool(waits(host)) == (not taken)
+
+
+async def test_the_newest_snapshot_is_verified_by_itself(tmp_path: Path) -> None:
+    """Up to the level of the settings, and as soon as there is one."""
+    async with a_host(tmp_path) as host:
+        host.set(verify="30 3 * * sun")
+        await host.look()
+        assert await host.look(7 * DAY) == []
+        assert host.schedules.readings()[1].waits == "there is no complete snapshot to verify"
+        host.snapshots.newest_complete = "20260308-020000"
+        assert await host.look(30) == ["backup.verify"]
+        (job,) = await host.jobs()
+        assert (job.parameters, job.asked_by) == ({"snapshot": "20260308-020000", "level": 2}, "the schedule verify")
+        assert await host.look(DAY) == ["backup.verify"]
