@@ -1,7 +1,4 @@
-"""The status page: what `semsupervisor status` shows, as HTML without a script.
-
-Every text is escaped where it is put into a tag: only `Html` is taken as it is, and only tags make it.
-"""
+"""The status page: what `semsupervisor status` shows, as HTML without a script."""
 
 from __future__ import annotations
 
@@ -9,10 +6,10 @@ import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from html import escape
 from pathlib import Path
 
 from semsupervisor.alerts.lifecycle import AlertState
+from semsupervisor.api import page_jobs
 from semsupervisor.api.answers import (
     AlertAnswer,
     ReceiverAnswer,
@@ -20,6 +17,7 @@ from semsupervisor.api.answers import (
     SubjectAnswer,
     WayAnswer,
 )
+from semsupervisor.api.html import TONES, Html, Row, age, joined, listed, note, table, tag, toned
 from semsupervisor.api.status_answers import StatusAnswer
 from semsupervisor.kit import amounts
 from semsupervisor.kit.text import about
@@ -28,29 +26,7 @@ REFRESH_SECONDS = 15
 STYLE = Path(__file__).with_name("page.css").read_text()
 STYLE_HASH = "sha256-" + base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 
-_TONES = {
-    "healthy": "good",
-    "running": "good",
-    "degraded": "mild",
-    "warning": "mild",
-    "paused": "bad",
-    "unhealthy": "bad",
-    "unreachable": "bad",
-    "unknown": "bad",
-    "critical": "bad",
-    "exited": "bad",
-    "missing": "bad",
-}
 _PLACES = (("/metrics", "metrics"), ("/v1/status", "this as JSON"), ("/v1/openapi.json", "the whole API"))
-
-
-class Html(str):
-    """A text that is HTML already."""
-
-    __slots__ = ()
-
-
-Row = Sequence[str]
 
 
 def render(status: StatusAnswer) -> bytes:
@@ -59,45 +35,33 @@ def render(status: StatusAnswer) -> bytes:
     body = (
         _header(status),
         _alerts(status),
-        _table("Services", ("Service", "State", "Memory", "Seen"), (_service(one, now) for one in status.services)),
-        _table("SemStreams", _ENDPOINT, (_semstreams(one, now) for one in status.semstreams)),
-        _table("NATS", _ENDPOINT, (_nats(one, now) for one in status.nats)),
-        _table("Disks", ("Mounted at", "Used", "Free", "Seen"), (_disk(one, now) for one in status.filesystems)),
-        _table("Host", ("Memory available", "Processors busy", "Temperature", "Seen"), _host(status.host_seen, now)),
-        _table("Receivers", ("Receiver", "Delivered since start", "Trouble"), _receivers(status.receivers, now)),
+        table("Services", ("Service", "State", "Memory", "Seen"), (_service(one, now) for one in status.services)),
+        table("SemStreams", _ENDPOINT, (_semstreams(one, now) for one in status.semstreams)),
+        table("NATS", _ENDPOINT, (_nats(one, now) for one in status.nats)),
+        page_jobs.jobs(status),
+        page_jobs.schedules(status),
+        table("Disks", ("Mounted at", "Used", "Free", "Seen"), (_disk(one, now) for one in status.filesystems)),
+        table("Host", ("Memory available", "Processors busy", "Temperature", "Seen"), _host(status.host_seen, now)),
+        table("Receivers", ("Receiver", "Delivered since start", "Trouble"), _receivers(status.receivers, now)),
         _supervisor(status),
-        _list("Findings", (f"{one.text}: {one.fix}" for one in status.findings)),
+        listed("Findings", (f"{one.text}: {one.fix}" for one in status.findings)),
         _footer(status),
     )
     head = (
         Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
         Html(f'<meta http-equiv="refresh" content="{REFRESH_SECONDS}">'),
-        _tag("title", f"{status.status.value}: {status.host}"),
-        _tag("style", Html(STYLE)),
+        tag("title", f"{status.status.value}: {status.host}"),
+        tag("style", Html(STYLE)),
     )
-    page = _tag("html", _tag("head", *head), _tag("body", *body), lang="en")
+    page = tag("html", tag("head", *head), tag("body", *body), lang="en")
     return f"<!doctype html>{page}".encode()
 
 
-def _tag(name: str, *inner: str, **attributes: str) -> Html:
-    given = "".join(f' {key.strip("_").replace("_", "-")}="{escape(value)}"' for key, value in attributes.items())
-    content = "".join(one if isinstance(one, Html) else escape(one) for one in inner)
-    return Html(f"<{name}{given}>{content}</{name}>")
-
-
-def _joined(*parts: str) -> Html:
-    return Html("".join(one if isinstance(one, Html) else escape(one) for one in parts))
-
-
-def _state(word: str) -> Html:
-    return _tag("span", word, class_=f"state {_TONES.get(word, '')}".rstrip())
-
-
 def _header(status: StatusAnswer) -> Html:
-    title = _tag("h1", f"{status.host} ", _tag("small", f"{status.project} in {status.directory}"))
-    reasons = [_tag("ul", *(_tag("li", reason) for reason in status.untold))] if status.untold else []
-    return _tag(
-        "header", title, _tag("p", _state(status.status.value)), *reasons, class_=_TONES.get(status.status.value, "")
+    title = tag("h1", f"{status.host} ", tag("small", f"{status.project} in {status.directory}"))
+    reasons = [tag("ul", *(tag("li", reason) for reason in status.untold))] if status.untold else []
+    return tag(
+        "header", title, tag("p", toned(status.status.value)), *reasons, class_=TONES.get(status.status.value, "")
     )
 
 
@@ -109,57 +73,36 @@ def _alerts(status: StatusAnswer) -> Html:
         for one in firing
         if one.caused_by is None
     ]
-    points = (f"for {_age(one.since, status.now)}: {_sentence(one)}" for one in pending)
-    return _joined(*([_tag("h2", "Alerts"), *shown] if shown else []), _list("Not firing yet", points))
+    points = (f"for {age(one.since, status.now)}: {_sentence(one)}" for one in pending)
+    return joined(*([tag("h2", "Alerts"), *shown] if shown else []), listed("Not firing yet", points))
 
 
 def _alert(one: AlertAnswer, followers: Sequence[AlertAnswer], now: datetime) -> Html:
     severity = one.severity.value
-    head = _tag("h3", _state(severity), f" {one.title} ", _tag("small", f"for {_age(one.since, now)}"))
-    parts = [head, _tag("p", _sentence(one))]
+    head = tag("h3", toned(severity), f" {one.title} ", tag("small", f"for {age(one.since, now)}"))
+    parts = [head, tag("p", _sentence(one))]
     if followers:
-        parts.append(_tag("p", f"From it follows: {', '.join(other.title for other in followers)}."))
+        parts.append(tag("p", f"From it follows: {', '.join(other.title for other in followers)}."))
     if one.diagnosis:
-        parts.append(_tag("p", one.diagnosis))
+        parts.append(tag("p", one.diagnosis))
     if one.next_steps:
-        parts.append(_tag("pre", _tag("code", "\n".join(one.next_steps))))
+        parts.append(tag("pre", tag("code", "\n".join(one.next_steps))))
     told = ", ".join(one.told) or f"nobody: {one.muted_by or 'not yet'}"
-    seen = "" if one.known else f"; not seen since {_age(one.seen_at, now)}"
+    seen = "" if one.known else f"; not seen since {age(one.seen_at, now)}"
     more = f"Told {told}{seen}. Evidence: semsupervisor alerts show {one.rule}"
-    return _tag("article", *parts, _tag("p", more, class_="soft"), class_=_TONES.get(severity, ""))
+    return tag("article", *parts, tag("p", more, class_="soft"), class_=TONES.get(severity, ""))
 
 
 def _sentence(one: AlertAnswer) -> str:
     return about(one.subject, one.summary)
 
 
-def _table(title: str, head: Row, rows: Iterable[Row]) -> Html:
-    """Return a table whose first column names the rows; without rows there is none."""
-    lines = [
-        _tag(
-            "tr",
-            _tag("th", row[0], scope="row"),
-            *(_tag("td", cell, data_label=label) for label, cell in zip(head[1:], row[1:], strict=True)),
-        )
-        for row in rows
-    ]
-    if not lines:
-        return Html()
-    heads = _tag("thead", _tag("tr", *(_tag("th", word, scope="col") for word in head)))
-    return _joined(_tag("h2", title), _tag("table", heads, _tag("tbody", *lines)))
-
-
-def _list(title: str, lines: Iterable[str]) -> Html:
-    points = [_tag("li", line) for line in lines]
-    return _joined(_tag("h2", title), _tag("ul", *points)) if points else Html()
-
-
 def _service(one: ServiceAnswer, now: datetime) -> Row:
-    since = f" for {_age(one.since, now)}" if one.since else ""
+    since = f" for {age(one.since, now)}" if one.since else ""
     notes = ["unhealthy"] if one.facts.get("unhealthy") is True else []
     notes += ["restarts again and again"] if one.facts.get("restarting") is True else []
     notes += [one.intent] if one.intent else []
-    state = _joined(_state(str(one.facts.get("state", "unknown"))), since, *(_note(note) for note in notes))
+    state = joined(toned(str(one.facts.get("state", "unknown"))), since, *map(note, notes))
     return one.name, state, _share(one, "memory_used_ratio", "memory_used_bytes"), _ago(one, now)
 
 
@@ -184,9 +127,9 @@ def _nats(one: SubjectAnswer, now: datetime) -> Row:
 
 def _endpoint(one: SubjectAnswer, state: str, words: Sequence[str], now: datetime) -> Row:
     shown = "unreachable" if one.facts.get("reachable") is False else state
-    errors = [_note(one.evidence["error"])] if "error" in one.evidence else []
-    details = _joined(", ".join(words), *errors)
-    return one.name, _state(shown), str(one.facts.get("version", "")), details, _ago(one, now)
+    errors = [note(one.evidence["error"])] if "error" in one.evidence else []
+    details = joined(", ".join(words), *errors)
+    return one.name, toned(shown), str(one.facts.get("version", "")), details, _ago(one, now)
 
 
 def _disk(one: SubjectAnswer, now: datetime) -> Row:
@@ -208,9 +151,9 @@ def _share(one: SubjectAnswer, ratio_fact: str, bytes_fact: str = "") -> Html:
     ratio, used = one.facts.get(ratio_fact), one.facts.get(bytes_fact)
     words = "" if used is None else amounts.size(float(used))
     if ratio is None:
-        return _joined(words or one.unknown.get(ratio_fact, ""))
+        return joined(words or one.unknown.get(ratio_fact, ""))
     text = amounts.share(float(ratio)) if not words else f"{words} ({amounts.share(float(ratio))})"
-    return _joined(_tag("progress", max="1", value=f"{float(ratio):.3f}", aria_label=ratio_fact), text)
+    return joined(tag("progress", max="1", value=f"{float(ratio):.3f}", aria_label=ratio_fact), text)
 
 
 def _receivers(receivers: Iterable[ReceiverAnswer], now: datetime) -> Iterable[Row]:
@@ -218,12 +161,12 @@ def _receivers(receivers: Iterable[ReceiverAnswer], now: datetime) -> Iterable[R
         if not one.addresses:
             yield one.name, str(one.delivered_total), _trouble(one, now)
             continue
-        notes = [_note(f"{way.name}: {trouble}") for way in one.addresses if (trouble := _trouble(way, now))]
-        yield one.name, f"{one.delivered_total} to {len(one.addresses)} addresses", _joined(*notes)
+        notes = [note(f"{way.name}: {trouble}") for way in one.addresses if (trouble := _trouble(way, now))]
+        yield one.name, f"{one.delivered_total} to {len(one.addresses)} addresses", joined(*notes)
 
 
 def _trouble(way: WayAnswer, now: datetime) -> str:
-    words = [f"{way.queued} waiting for {_age(way.oldest_queued_at, now)}"] if way.oldest_queued_at else []
+    words = [f"{way.queued} waiting for {age(way.oldest_queued_at, now)}"] if way.oldest_queued_at else []
     words += [f"{way.dead_letters} given up"] if way.dead_letters else []
     return ": ".join(word for word in (", ".join(words), way.last_error) if word)
 
@@ -231,15 +174,15 @@ def _trouble(way: WayAnswer, now: datetime) -> str:
 def _supervisor(status: StatusAnswer) -> Html:
     daemon, stream = status.daemon, status.stream
     ready = "" if daemon.ready else ", not ready yet"
-    events = f"since {_age(stream.connected_since, status.now)}" if stream.connected_since else "no"
+    events = f"since {age(stream.connected_since, status.now)}" if stream.connected_since else "no"
     version = str(status.engine.facts.get("version", "unknown")) if status.engine else "not looked at yet"
-    started = f"started {_age(daemon.started_at, status.now)} ago{ready}"
+    started = f"started {age(daemon.started_at, status.now)} ago{ready}"
     rows = (
-        ("Supervisor", _joined(_state(daemon.status.value), f" {started}", *map(_note, daemon.untold))),
+        ("Supervisor", joined(toned(daemon.status.value), f" {started}", *map(note, daemon.untold))),
         ("Docker", f"{version}, events followed: {events}"),
         ("State database", f"{amounts.size(daemon.store_size_bytes)}{_set_aside(daemon.store_set_aside)}"),
     )
-    return _table("The supervisor itself", ("Part", "State"), rows)
+    return table("The supervisor itself", ("Part", "State"), rows)
 
 
 def _set_aside(path: str | None) -> str:
@@ -247,18 +190,10 @@ def _set_aside(path: str | None) -> str:
 
 
 def _footer(status: StatusAnswer) -> Html:
-    places = [_joined(" · ", _tag("a", words, href=path)) for path, words in _PLACES]
+    places = [joined(" · ", tag("a", words, href=path)) for path, words in _PLACES]
     text = f"{status.now:%Y-%m-%d %H:%M:%S} UTC, semsupervisor {status.daemon.version}"
-    return _tag("footer", _tag("p", text, *places, class_="soft"))
-
-
-def _note(text: str) -> Html:
-    return _tag("p", text, class_="soft")
+    return tag("footer", tag("p", text, *places, class_="soft"))
 
 
 def _ago(one: SubjectAnswer, now: datetime) -> Html:
-    return _tag("span", f"{_age(one.seen_at, now)} ago", class_="when")
-
-
-def _age(at: datetime, now: datetime) -> str:
-    return amounts.duration((now - at).total_seconds())
+    return tag("span", f"{age(one.seen_at, now)} ago", class_="when")
