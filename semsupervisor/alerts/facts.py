@@ -83,7 +83,9 @@ FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
     SubjectKind.SEMSTREAMS: {
         "reachable": bool,
         "status": ("healthy", "degraded", "unhealthy"),
+        "status_understood": bool,
         "offered": bool,
+        "health_failing": bool,
         "nats_connected": bool,
         "flows": str,
         "flows_stopped": bool,

@@ -177,6 +177,7 @@ _FAULTS: Mapping[SubjectKind, Words] = {
     },
     SubjectKind.SEMSTREAMS: {
         ("reachable", False): "does not answer",
+        ("health_failing", True): "answers that its health endpoint fails",
         ("status", "unhealthy"): "says that it is unhealthy",
         ("nats_connected", False): "is not connected to NATS",
     },

@@ -33,6 +33,8 @@ ILL_WORDS = frozenset(
 )
 CONNECTED_WORDS = {"connected": True, "true": True, "disconnected": False, "false": False}
 STOPPED_WORDS = frozenset({"down", "crashed", "false", *BROKEN, *AT_REST}) - FINE_WORDS
+UNREADABLE, WITHOUT_A_WORD = "unreadable", "without a word"
+WORDLESS = (UNREADABLE, WITHOUT_A_WORD)
 NANOSECONDS = 1e9
 LARGEST_INTEGER = 2**63 - 1
 LONGEST_TEXT = 120
@@ -58,12 +60,14 @@ class Status(StrEnum):
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """What /health said; None and empty where a dialect has no word for it.
 
+    `status` is None where it says what is not known here, and no worse; `strange` is what that is, in words.
     `flows` is the word for all flows together, and `flows_stopped` whether it says that they do not run: None for a
     word that is not known. `parts` are all parts that it is made of, at most 30 of them, and `unwell` those that are
     not healthy, in SemStreams' own words.
     """
 
-    status: Status
+    status: Status | None
+    strange: str = ""
     nats_connected: bool | None = None
     nats_message: str = ""
     flows: str = ""
@@ -92,19 +96,17 @@ def parse_health(http_status: int, body: bytes) -> Health:
     if http_status not in {OK, UNAVAILABLE}:
         raise Unreadable(f"HTTP {http_status} is neither {OK} nor {UNAVAILABLE}")
     whole = json_object(body)
-    status = _status(whole)
-    if status is None:
+    word = _strange_word(whole)
+    if _status(whole) is None and not word:
         raise Unreadable(f"the status is {_shown(whole.get('status'))}, not one of {', '.join(Status)}")
     components, sub_statuses = tuple(_components(whole)), tuple(_parts(whole))
     parts = (*components, *sub_statuses)
     nats_connected, nats_message = _nats(whole, components, sub_statuses)
-    if status is Status.HEALTHY:
-        if http_status != OK:
-            raise Unreadable(f"HTTP {http_status} with the status healthy")
-        status = _worst(parts, nats_connected)
+    status, strange = _judged(_status(whole), word, http_status, _worst(parts, nats_connected))
     flows = next((part.told for part in components if part.name == FLOWS_PART), "")
     return Health(
         status=status,
+        strange=strange,
         nats_connected=nats_connected,
         nats_message=nats_message,
         flows=flows,
@@ -113,7 +115,7 @@ def parse_health(http_status: int, body: bytes) -> Health:
         uptime_seconds=_uptime_seconds(whole),
         buffered_messages=_count(whole.get("buffered_messages")),
         parts=tuple(str(part) for part in parts[:MOST_PARTS]),
-        unwell=_unwell(parts, nats_connected),
+        unwell=_unwell(parts, nats_connected) or ((strange,) if status is Status.UNHEALTHY and strange else ()),
     )
 
 
@@ -134,6 +136,12 @@ def _status(item: _Object) -> Status | None:
         return None
     status = Status(told.casefold())
     return status if "healthy" not in item or _agrees(status, item["healthy"]) else None
+
+
+def _strange_word(item: _Object) -> str:
+    """Return a word for the status that is none of those known; empty if there is a known one, or none at all."""
+    word = _text(item.get("status"))
+    return "" if word.casefold() in set(Status) else word
 
 
 def _agrees(status: Status, healthy: object) -> bool:
@@ -159,19 +167,45 @@ def _parts(item: _Object, depth: int = 0) -> Iterator[_Part]:
             raise Unreadable(f"a sub-status is {_shown(entry)} in place of an object")
         part = cast("_Object", entry)
         status = _status(part)
-        told = status.value if status else "unreadable"
+        told = status.value if status else _strange_word(part) or UNREADABLE
         yield _Part(_text(part.get("component")) or "?", status, told, _text(part.get("message")))
         yield from _parts(part, depth + 1)
 
 
-def _worst(parts: tuple[_Part, ...], nats_connected: bool | None) -> Status:
-    """Return the aggregate of the parts, by SemStreams' own rule. Raises: Unreadable, if it may as well be worse."""
+class _Worst(msgspec.Struct, frozen=True):
+    """The aggregate of the parts, and the first of them that may as well be worse."""
+
+    status: Status
+    doubtful: _Part | None
+
+
+def _worst(parts: tuple[_Part, ...], nats_connected: bool | None) -> _Worst:
+    """Return the aggregate of the parts, by SemStreams' own rule."""
     seen = {part.status for part in parts} | ({Status.DEGRADED} if nats_connected is False else set())
     worst = next((status for status in reversed(Status) if status in seen), Status.HEALTHY)
-    strange = next((part for part in parts if part.status is None), None)
-    if worst is Status.HEALTHY and strange is not None:
-        raise Unreadable(f"the status is healthy, but that of {strange.name} cannot be read: it is {strange.told}")
-    return worst
+    return _Worst(worst, next((part for part in parts if part.status is None), None))
+
+
+def _judged(told: Status | None, word: str, http_status: int, worst: _Worst) -> tuple[Status | None, str]:
+    """Return how SemStreams is, None if that is not known, and what it says that is not known here.
+
+    Raises: Unreadable, for what contradicts itself, or if a part that cannot be read may as well be worse.
+    """
+    said = f"it calls itself {word!r}" if word else ""
+    if http_status != OK:
+        if told is Status.HEALTHY:
+            raise Unreadable(f"HTTP {http_status} with the status healthy")
+        return (told, "") if told else (Status.UNHEALTHY, f"{said} (HTTP {http_status})")
+    if told is not None and told is not Status.HEALTHY:
+        return told, ""
+    if worst.status is not Status.HEALTHY or (told and not worst.doubtful):
+        return worst.status, said
+    if worst.doubtful is None or word:
+        return None, said
+    part = worst.doubtful
+    if part.told in WORDLESS:
+        raise Unreadable(f"the status is healthy, but that of {part.name} cannot be read: it is {part.told}")
+    return None, f"{part.name} is {part.told!r}"
 
 
 def _nats(whole: _Object, components: tuple[_Part, ...], sub_statuses: tuple[_Part, ...]) -> tuple[bool | None, str]:
@@ -197,7 +231,7 @@ def _components(whole: _Object) -> Iterator[_Part]:
     for name, value in components.items():
         told = _word(value)
         if told is not None:
-            yield _Part(_text(name), _status_of(told.casefold()), told or "without a word")
+            yield _Part(_text(name), _status_of(told.casefold()), told or WITHOUT_A_WORD)
         elif name == NATS_PART:
             raise Unreadable(f"what the components say of NATS is {_shown(value)}")
 

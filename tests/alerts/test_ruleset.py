@@ -54,6 +54,8 @@ EXPECTED = [
     "filesystem_read_only",
     "semstreams_unreachable",
     "semstreams_unhealthy",
+    "semstreams_health_failing",
+    "semstreams_status_strange",
     "semstreams_degraded",
     "semstreams_health_not_offered",
     "semstreams_nats_disconnected",
@@ -172,6 +174,8 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
         "reachable": True,
         "status": "healthy",
         "offered": True,
+        "health_failing": False,
+        "status_understood": True,
         "nats_connected": True,
         "nats_connected_by_metrics": True,
         "flows_stopped": False,
@@ -400,6 +404,7 @@ def test_causes_and_consequences() -> None:
         "container_restarting",
         "semstreams_unreachable",
         "semstreams_unhealthy",
+        "semstreams_health_failing",
         "semstreams_health_not_offered",
         "nats_unreachable",
         "jetstream_disabled",
@@ -426,7 +431,7 @@ def test_every_step_can_be_typed() -> None:
 
 def test_every_summary_can_be_filled() -> None:
     """Placeholders are facts of the rule's kind, or words that its observations carry as evidence."""
-    evidence = {"error", "unhealthy_parts", "loops", "direction", "moved_to", "path"}
+    evidence = {"error", "unhealthy_parts", "body", "strange", "loops", "direction", "moved_to", "path"}
     evidence |= {"slow_flows", "names", "wanted_name", "issuer", "chain_problem", "said"}
     evidence |= {
         "effect",

@@ -59,7 +59,7 @@ ROWS = {
         muted=(UNHEALTHY,),
         named=("Container unhealthy",),
         observed=("Container unhealthy",),
-        words="semstreams answers, but not under the address of its health endpoint (404)",
+        words="there is none for us: not offered (HTTP 404)",
         over="semstreams offers its health endpoint again.",
     ),
     "hang": Row(

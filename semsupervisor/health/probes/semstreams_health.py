@@ -13,9 +13,9 @@ from semsupervisor.kit.text import shortened
 from semsupervisor.systems.bodies import Unreadable
 from semsupervisor.systems.containers import Container
 from semsupervisor.systems.http import Answer, BadRedirect, BodyTooLarge
-from semsupervisor.systems.semstreams import Health, Status, parse_health
+from semsupervisor.systems.semstreams import OK, UNAVAILABLE, Health, Status, parse_health
 
-NOT_FOUND = 404
+SERVER_ERROR = 500
 LONGEST_PARTS = 600
 TOLERANCE_SECONDS = 5.0
 
@@ -51,14 +51,14 @@ class SemstreamsHealth:
 
     @property
     def works(self) -> bool:
-        """Tell whether it answered when it was looked at last, and did not call itself unhealthy."""
+        """Tell whether it answered when it was looked at last, and said nothing else."""
         return self._works
 
     async def observe(self) -> Sequence[Observation]:
         """Ask once. Nothing is raised: what could not be seen is an observation as well."""
         observation = await self._look()
-        answered = observation.outcome is Outcome.OK or observation.facts["offered"] is False
-        self._works = answered and observation.facts["status"] != Status.UNHEALTHY.value
+        works = observation.facts["status"] in {Status.HEALTHY.value, Status.DEGRADED.value}
+        self._works = works or observation.facts["offered"] is False
         return [observation]
 
     async def _look(self) -> Observation:
@@ -74,19 +74,29 @@ class SemstreamsHealth:
             return self._unseen(Outcome.NOT_OFFERED, str(error), reachable=Unknown(str(error)))
         except SupervisorError as error:
             return self._unseen(Outcome.UNKNOWN, str(error), reachable=Unknown(str(error)))
-        if answer.status == NOT_FOUND:
-            return self._unseen(Outcome.NOT_OFFERED, "not offered (HTTP 404)", answer, reachable=True, offered=False)
+        if answer.status not in {OK, UNAVAILABLE}:
+            return self._other_answer(answer)
         try:
             health = parse_health(answer.status, answer.body)
         except Unreadable as error:
             return self._unseen(Outcome.UNKNOWN, str(error), answer, reachable=True)
         return self._seen(answer, health)
 
+    def _other_answer(self, answer: Answer) -> Observation:
+        """Return that it answers what no health endpoint does: that it fails itself, or that there is none for us."""
+        if answer.status >= SERVER_ERROR:
+            failing = f"HTTP {answer.status} in place of its health"
+            return self._unseen(Outcome.DOWN, failing, answer, reachable=True, failing=True)
+        missing = f"not offered (HTTP {answer.status})"
+        return self._unseen(Outcome.NOT_OFFERED, missing, answer, reachable=True, offered=False)
+
     def _seen(self, answer: Answer, health: Health) -> Observation:
         facts: dict[str, FactValue] = {
             "reachable": True,
             "offered": True,
-            "status": health.status.value,
+            "health_failing": False,
+            "status": health.status.value if health.status else Unknown(f"SemStreams says: {health.strange}"),
+            "status_understood": health.status is not None,
             "nats_connected": _nats_connected(health),
             "flows_stopped": _flows_stopped(health),
             "latency_seconds": answer.elapsed_seconds,
@@ -115,6 +125,7 @@ class SemstreamsHealth:
         *,
         reachable: FactValue,
         offered: FactValue | None = None,
+        failing: bool = False,
     ) -> Observation:
         """Return that the status could not be seen; `answer` is what came in place of it.
 
@@ -125,7 +136,9 @@ class SemstreamsHealth:
             **dict.fromkeys(sorted(self._known), unknown),
             "reachable": reachable,
             "offered": unknown if offered is None else offered,
+            "health_failing": failing or (unknown if offered is None else False),
             "status": unknown,
+            "status_understood": unknown,
             "nats_connected": unknown,
             "latency_seconds": unknown if answer is None else answer.elapsed_seconds,
         }
@@ -180,7 +193,9 @@ def _flows_stopped(health: Health) -> FactValue:
 def _words(health: Health) -> Mapping[str, str]:
     """Return what SemStreams says beside the facts."""
     words = {}
-    if health.status is not Status.HEALTHY:
+    if health.strange:
+        words["strange"] = health.strange
+    if health.status in {Status.DEGRADED, Status.UNHEALTHY}:
         words["unhealthy_parts"] = "; ".join(health.unwell) or "it does not say which part"
     if health.nats_message:
         words["nats_message"] = health.nats_message

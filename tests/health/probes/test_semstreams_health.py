@@ -48,7 +48,9 @@ async def test_a_healthy_answer_is_seen() -> None:
     assert observation.facts == {
         "reachable": True,
         "offered": True,
+        "health_failing": False,
         "status": "healthy",
+        "status_understood": True,
         "nats_connected": True,
         "latency_seconds": ELAPSED_SECONDS,
         "flows": "running",
@@ -80,15 +82,15 @@ async def test_facts_hold_no_secret() -> None:
         ("error", "degraded", True),
         ("degraded", "degraded", False),
         ("idle", "healthy", False),
-        ("purple", Unknown("the status is healthy, but that of flows cannot be read: it is purple"), None),
+        ("purple", Unknown("SemStreams says: flows is 'purple'"), Unknown("SemStreams says of its flows: purple")),
     ],
 )
 async def test_flows_that_do_not_run_are_seen_in_a_body_that_calls_itself_healthy(
-    flows: str, status: FactValue, stopped: bool | None
+    flows: str, status: FactValue, stopped: FactValue
 ) -> None:
     """What the runbook's dialect says of the flows is a fact of its own, and such a body is not healthy."""
     observation = await seen(answer({**RUNBOOK, "components": {"nats": "connected", "flows": flows}}))
-    assert (observation.facts["status"], observation.facts.get("flows_stopped")) == (status, stopped)
+    assert (observation.facts["status"], observation.facts["flows_stopped"]) == (status, stopped)
 
 
 async def test_a_word_for_the_flows_that_is_not_known_is_unknown() -> None:
@@ -134,7 +136,9 @@ async def test_what_is_wrong_is_named() -> None:
     assert observation.facts == {
         "reachable": True,
         "offered": True,
+        "health_failing": False,
         "status": "unhealthy",
+        "status_understood": True,
         "nats_connected": False,
         "flows_stopped": False,
         "latency_seconds": ELAPSED_SECONDS,
@@ -175,7 +179,9 @@ async def test_an_endpoint_that_does_not_answer_is_down(error: SupervisorError) 
     assert observation.facts == {
         "reachable": False,
         "offered": unknown,
+        "health_failing": unknown,
         "status": unknown,
+        "status_understood": unknown,
         "nats_connected": unknown,
         "latency_seconds": unknown,
     }
@@ -202,7 +208,6 @@ async def test_a_404_is_not_offered() -> None:
     ("outcome", "body"),
     [
         (answer(b"<html>hunter2</html>"), "<html>***</html>"),
-        (answer(RUNBOOK, 500), '{"status": "healthy", "version": "v1.0.0"'),
         (answer({**RUNBOOK, "healthy": False}), '{"status": "healthy"'),
         (BodyTooLarge("the body is larger than 1024 KiB", answer(b"x" * 9)), "x" * 9),
     ],
@@ -216,6 +221,38 @@ async def test_an_unreadable_body_is_unknown(outcome: Answer | SupervisorError, 
     assert isinstance(observation.facts["offered"], Unknown)
     assert observation.evidence["body"].startswith(body)
     assert observation.evidence["error"]
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+async def test_an_endpoint_that_fails_itself_says_so(status: int) -> None:
+    """It answers, and not how SemStreams is; its status and the first bytes are evidence, whatever they say."""
+    observation = await seen(answer({**RUNBOOK, "message": "hunter2"}, status))
+    assert observation.outcome is Outcome.DOWN
+    assert (observation.facts["reachable"], observation.facts["health_failing"]) == (True, True)
+    assert isinstance(observation.facts["status"], Unknown)
+    assert isinstance(observation.facts["offered"], Unknown)
+    assert observation.evidence["error"] == f"HTTP {status} in place of its health"
+    assert observation.evidence["body"].startswith('{"status": "healthy"')
+
+
+@pytest.mark.parametrize("status", [204, 302, 401, 403, 405])
+async def test_any_other_answer_is_no_health_endpoint(status: int) -> None:
+    """It is there, and does not tell us: that is neither health nor the want of it."""
+    observation = await seen(answer(b"who are you", status))
+    assert observation.outcome is Outcome.NOT_OFFERED
+    assert (observation.facts["offered"], observation.facts["health_failing"]) == (False, False)
+    assert observation.facts["status"] == Unknown(f"not offered (HTTP {status})")
+    assert observation.evidence["body"] == "who are you"
+
+
+async def test_an_unknown_word_is_shown() -> None:
+    """The status is unknown, the word is evidence, and what else the body says is known."""
+    observation = await seen(answer({"status": "hunter2", "version": "v9", "nats_connected": True}))
+    assert observation.outcome is Outcome.OK
+    assert observation.facts["status"] == Unknown("SemStreams says: it calls itself '***'")
+    assert (observation.facts["status_understood"], observation.facts["nats_connected"]) == (False, True)
+    assert observation.facts["version"] == "v9"
+    assert observation.evidence == {"strange": "it calls itself '***'"}
 
 
 async def test_a_service_that_is_not_there_is_not_looked_at() -> None:
@@ -318,6 +355,8 @@ async def test_a_header_that_is_no_utf_8_is_seen_as_escapes() -> None:
         (answer(b"404 page not found", 404), True),
         (answer({"status": "unhealthy", "healthy": False}, 503), False),
         (answer(b"garbage"), False),
+        (answer(b"broken", 500), False),
+        (answer({"status": "starting"}), False),
         (Refused("refused"), False),
         (TargetAbsent("no such service"), False),
     ],
