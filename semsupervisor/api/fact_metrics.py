@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 
 from semsupervisor.alerts.facts import FACTS
 from semsupervisor.api.fact_words import WORDS
@@ -22,6 +23,7 @@ from semsupervisor.health.observation import UNLIMITED, FactValue, SubjectKind, 
 
 OTHER_STATE = "other"
 LONGEST_LABEL = 100
+MOST_NAMES = 1000
 # Free text of others, and names that are new at each start or with each image: each would be another series.
 FREE_TEXTS = frozenset({"boot_id", "flows", "image_id", "server_id"})
 
@@ -136,6 +138,7 @@ def _unknown(subjects: Iterable[Known]) -> Family:
     return family("fact_unknown", words, "gauge", ("kind", "name", "fact"), samples)
 
 
+@lru_cache(maxsize=MOST_NAMES)
 def _name(kind: SubjectKind, fact: str) -> str:
     return f"{kind.value}_{_clean(fact)}"
 
@@ -144,5 +147,6 @@ def _clean(fact: str) -> str:
     return re.sub(r"[^a-z0-9_]", "_", fact.lower())
 
 
+@lru_cache(maxsize=MOST_NAMES)
 def _words(kind: SubjectKind, fact: str) -> str:
     return f"{kind.value}: {WORDS.get(fact, f'the fact {fact}.')}"

@@ -49,8 +49,8 @@ def family(
     """Return a family of samples that differ in their labels alone; `name` is without the suffix of its kind."""
     suffix = SUFFIXES.get(kind, "")
     rows = list(samples)
-    series = tuple((suffix, values) for values, _ in rows)
-    return Family(PREFIX + name, words, kind, tuple(labels), series, tuple(float(number) for _, number in rows))
+    series = tuple([(suffix, values) for values, _ in rows])
+    return Family(PREFIX + name, words, kind, tuple(labels), series, tuple([float(number) for _, number in rows]))
 
 
 class Rendering:
@@ -85,10 +85,12 @@ class _Rendered:
     def takes(self, one: Family) -> bool:
         """Become this family and return true, if its series are the same ones."""
         old = self._family
-        if one is old or one == old:
+        if one is old:
             return True
         if (one.series, one.labels, one.kind, one.words) != (old.series, old.labels, old.kind, old.words):
             return False
+        if one.numbers == old.numbers:
+            return True
         self._samples = [
             line if number == before else name + _number_text(number)
             for name, line, number, before in zip(self._names, self._samples, one.numbers, old.numbers, strict=True)

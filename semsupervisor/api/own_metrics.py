@@ -17,11 +17,12 @@ from semsupervisor.api.fact_metrics import OWN_KINDS
 from semsupervisor.api.families import PREFIX, Family, Series, family
 from semsupervisor.api.readings import Readings
 from semsupervisor.api.verdicts import State
-from semsupervisor.health.observation import Outcome
-from semsupervisor.health.probing import ProbeReport
+from semsupervisor.health.probing import BOUNDS_SECONDS, ProbeReport
 from semsupervisor.jobs.record import JobState
 
 Sample = tuple[tuple[str, ...], float]
+
+_BOUNDS = (*map(str, BOUNDS_SECONDS), "+Inf")
 
 
 def families(readings: Readings) -> Iterator[Family]:
@@ -104,9 +105,8 @@ def _muted(alert: Alert) -> bool:
 
 def _probes(readings: Readings) -> Iterator[Family]:
     probes = dict(sorted(readings.probes().items()))
-    runs = {(name, outcome.value): 0 for name in probes for outcome in Outcome}
-    runs |= {(name, outcome): count for name, probe in probes.items() for outcome, count in probe.outcomes.items()}
-    yield _counter("probe_runs", "Runs of a check by how they ended.", runs.items(), "probe", "outcome")
+    runs = [((name, outcome), count) for name, probe in probes.items() for outcome, count in probe.outcomes.items()]
+    yield _counter("probe_runs", "Runs of a check by how they ended.", runs, "probe", "outcome")
     yield _durations(probes)
     ended = [((name,), probe.last_ended.wall.timestamp()) for name, probe in probes.items() if probe.last_ended]
     yield _gauge("probe_last_run_timestamp_seconds", "When the last run of a check ended.", ended, "probe")
@@ -118,15 +118,16 @@ def _probes(readings: Readings) -> Iterator[Family]:
 
 
 def _durations(probes: Mapping[str, ProbeReport]) -> Family:
-    samples: list[tuple[Series, float]] = []
+    series: list[Series] = []
+    numbers: list[float] = []
     for name, probe in probes.items():
         taken = probe.durations
-        samples += [(("_bucket", (name, str(bound))), float(count)) for bound, count in taken.buckets]
-        samples += [(("_bucket", (name, "+Inf")), float(taken.count))]
-        samples += [(("_count", (name,)), float(taken.count)), (("_sum", (name,)), taken.sum_seconds)]
+        series += [("_bucket", (name, bound)) for bound in _BOUNDS]
+        series += [("_count", (name,)), ("_sum", (name,))]
+        numbers += [*(float(count) for _, count in taken.buckets), *[float(taken.count)] * 2, taken.sum_seconds]
     words = "How long the runs of a check took."
-    series, numbers = tuple(one for one, _ in samples), tuple(number for _, number in samples)
-    return Family(f"{PREFIX}probe_duration_seconds", words, "histogram", ("probe", "le"), series, numbers)
+    name = f"{PREFIX}probe_duration_seconds"
+    return Family(name, words, "histogram", ("probe", "le"), tuple(series), tuple(numbers))
 
 
 def _delivery(readings: Readings) -> Iterator[Family]:
