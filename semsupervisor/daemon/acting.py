@@ -172,6 +172,11 @@ class Acting:
         }
         return sorted(known.values(), key=lambda job: job.id, reverse=True)[:limit]
 
+    def remembered(self, job_id: str) -> JobRecord | None:
+        """Return one job as it is now, of those that are open or were the last of their kind to end; else None."""
+        known = (*self._runner.open_jobs, *self._last_of_kind.values())
+        return next((job for job in known if job.id == job_id), None)
+
     async def find(self, job_id: str) -> JobRecord | None:
         """Return one job, None if there is none. Raises: StoreError."""
         found = [job for job in self._runner.open_jobs if job.id == job_id]

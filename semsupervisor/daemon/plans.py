@@ -81,6 +81,11 @@ class BackupPlans:
             return "it is not known yet whether the host runs the runbook's backup.sh"
         if any(one.takes_backups for one in self._scripts.active):
             return "the host still runs the runbook's backup.sh"
+        if holder := self._acting.holder():
+            return f"a job holds the stack: {holder.title} ({holder.id})"
+        return self._no_server()
+
+    def _no_server(self) -> str:
         client = self._settings().checks.nats.client
         if not client:
             return "checks.nats.client is empty: there is no login to take backups with"

@@ -94,7 +94,7 @@ class Course:
             kind=self.plan.kind,
             schedule=schedule,
             next_at=self._next_at,
-            last=self._last,
+            last=self._last and (self._acting.remembered(self._last.id) or self._last),
             waits="" if schedule in cron.OFF else self._waits,
         )
 

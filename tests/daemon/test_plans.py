@@ -8,9 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from semsupervisor.backup import hot
 from semsupervisor.daemon import predecessors
 from semsupervisor.daemon.predecessors import MOST_IN_VAIN
-from tests.support.schedule_world import CRON, DAY, Host, a_host
+from tests.support.schedule_world import CRON, DAY, STOP, Host, a_host
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("logs")
 
@@ -91,6 +93,38 @@ async def test_a_host_whose_tables_hang_is_waited_for_with_an_end(
             assert (await host.look(30)).count("backup.hot") == 1
         finally:
             released.set()
+
+
+async def test_a_backup_waits_for_a_job_that_holds_the_stack(tmp_path: Path) -> None:
+    """What has no server to copy from would only fail."""
+    async with a_host(tmp_path) as host:
+        await host.look()
+        released = host.world.hold("do stack_stop")
+        await host.acting.submit(STOP, hot.Request(), "root")
+        await eventually(lambda: host.acting.holder() is not None, within_seconds=60)
+        host.clock.advance(DAY)
+        await host.schedules.look()
+        assert await host.jobs() == []
+        assert waits(host).startswith("a job holds the stack: stack.stop (")
+        released.set()
+        await eventually(lambda: not host.acting.open_jobs, within_seconds=60)
+        assert await host.look(30) == ["backup.hot"]
+
+
+async def test_thirty_days_of_failing_backups_remove_nothing(tmp_path: Path) -> None:
+    """A removal follows the good one before them, and then the good one after them."""
+    async with a_host(tmp_path) as host:
+        await host.look()
+        await host.look(DAY)
+        await host.look(30)
+        host.world.failing.add("do snapshot")
+        for _ in range(30):
+            await host.look(DAY)
+        kinds = await host.look(30)
+        assert (kinds.count("backup.hot"), kinds.count("backup.prune")) == (31, 1)
+        host.world.failing.clear()
+        await host.look(DAY)
+        assert (await host.look(30)).count("backup.prune") == 2
 
 
 @pytest.mark.parametrize(("client", "taken"), [("container:nats:4222", False), ("", False), ("10.0.0.1:4222", True)])

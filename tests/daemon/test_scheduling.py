@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import nats
 import pytest
 
 from semsupervisor.backup import hot
@@ -226,45 +227,76 @@ async def test_schedules_do_not_wait_for_each_other(tmp_path: Path) -> None:
         assert [bool(one.waits) for one in host.schedules.readings()] == [True, False]
 
 
-def two_days_earlier(database: Path) -> None:
-    """Let the schedules count since two days ago, as if the host had been off since."""
+def two_days_earlier(database: Path, name: str = "%") -> None:
+    """Let the schedules count since two days ago, as if the host had been off since then."""
     since = datetime.now(UTC) - timedelta(days=2)
     with closing(sqlite3.connect(database)) as connection, connection:
-        connection.execute("UPDATE schedules SET since = ?", (since.isoformat(),))
+        connection.execute("UPDATE schedules SET since = ? WHERE name LIKE ?", (since.isoformat(), name))
+
+
+def flip(folder: Path, snapshot_id: str) -> None:
+    """Change one byte of the stream in a snapshot."""
+    file = folder / snapshot_id / "streams" / "EV" / "stream.tar.s2"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+async def fill(url: str) -> None:
+    """Make a stream of some messages."""
+    client = await nats.connect(url)
+    try:
+        await client.jetstream().add_stream(name="EV", subjects=["ev.>"])
+        for number in range(20):
+            await client.jetstream().publish("ev.x", b"%d" % number)
+    finally:
+        await client.close()
 
 
 async def test_a_daemon_takes_the_backup_that_it_missed(
     surroundings: Surroundings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The real one, of a real server; it is shown with the next one, and the removal follows."""
+    """The real one, of a real server; the removal and a verification follow, and one that finds damage is told."""
     monkeypatch.setattr(job_parts, "SCHEDULE_SECONDS", 1.0)
     server = NatsServer(GENERATIONS[-1], tmp_path / "nats")
     await asyncio.to_thread(server.start)
     try:
+        await fill(server.url)
         address = server.url.removeprefix("nats://")
+        database = surroundings.folder / "state" / "state.db"
         surroundings.write(
             f'[backup]\nschedule = "02:00"\ntime_zone = "UTC"\ndirectory = "{surroundings.folder / "backup"}"\n'
-            f'verify.schedule = "off"\n[checks.nats]\nclient = "{address}"\n'
+            f'verify.schedule = "03:30"\n[checks.nats]\nclient = "{address}"\n'
         )
 
-        async def counts() -> Any:
-            shown, verify = (await surroundings.get("/v1/backups"))["schedules"]
-            assert verify["next_at"] is None
-            return shown if shown["next_at"] else None
+        async def counting() -> Any:
+            shown = (await surroundings.get("/v1/backups"))["schedules"]
+            return shown if all(one["next_at"] for one in shown) else None
 
-        async def followed() -> Any:
+        async def all_done() -> Any:
             jobs = (await surroundings.get("/v1/jobs"))["jobs"]
-            return {job["kind"]: job for job in jobs if job["kind"] == "backup.prune" and not job["open"]}
+            done = {job["kind"]: job["asked_by"] for job in jobs if not job["open"]}
+            answer = await surroundings.get("/v1/backups")
+            rest = all(one["last_fine"] is not None and not one["waits"] for one in answer["schedules"])
+            return (done, answer) if len(done) == 3 and rest else None
+
+        async def told() -> Any:
+            alerts = (await surroundings.get("/v1/alerts"))["alerts"]
+            return [one for one in alerts if (one["rule"], one["state"]) == ("backup_damaged", "firing")]
 
         async with surroundings.running():
-            assert (await eventually(counts, within_seconds=90))["last_at"] is None
-        await asyncio.to_thread(two_days_earlier, surroundings.folder / "state" / "state.db")
+            assert [one["last_at"] for one in await eventually(counting, within_seconds=90)] == [None, None]
+        await asyncio.to_thread(two_days_earlier, database)
         async with surroundings.running():
-            removal = await eventually(followed, within_seconds=180)
-            answer = await surroundings.get("/v1/backups")
-        shown, _ = answer["schedules"]
-        assert [one["good"] for one in answer["snapshots"]] == [True]
-        assert (shown["last_state"], shown["last_fine"], shown["waits"]) == ("done", True, "")
-        assert removal["backup.prune"]["asked_by"] == "the schedule backup"
+            asked_by, answer = await eventually(all_done, within_seconds=180)
+            assert not await told()
+        assert [(one["good"], one["verified_level"]) for one in answer["snapshots"]] == [(True, 2)]
+        assert [one["last_fine"] for one in answer["schedules"]] == [True, True]
+        assert (asked_by["backup.prune"], asked_by["backup.verify"]) == ("the schedule backup", "the schedule verify")
+        await asyncio.to_thread(flip, surroundings.folder / "backup", answer["snapshots"][0]["id"])
+        await asyncio.to_thread(two_days_earlier, database, "verify")
+        async with surroundings.running():
+            (alert,) = await eventually(told, within_seconds=180)
+        assert answer["snapshots"][0]["id"] in alert["summary"]
     finally:
         await asyncio.to_thread(server.stop)

@@ -35,10 +35,12 @@ from tests.support.workshop import World
 
 DAY = 86_400.0
 CRON = Scheduled("/etc/crontab", "/opt/semstreams/backup.sh")
+STOP = "stack.stop"
 KINDS: Mapping[str, type[msgspec.Struct]] = {
     hot.KIND: hot.Request,
     pruning.KIND: pruning.Request,
     checking.KIND: checking.Request,
+    STOP: hot.Request,
 }
 
 
@@ -116,7 +118,7 @@ def _kind(name: str, parameters: type[msgspec.Struct], world: World) -> AnyKind:
         parameters=parameters,
         title=lambda _: name,
         steps=lambda _: [world.step(step)],
-        exclusive=False,
+        exclusive=name == STOP,
     )
 
 
