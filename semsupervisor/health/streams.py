@@ -129,8 +129,8 @@ def stream_facts(followed: FollowedStream) -> tuple[Facts, Evidence]:
         "consumers": state.consumer_count,
         "deleted_messages": state.deleted_messages,
         **_lost(state),
-        **_limited("max_bytes", "used_ratio", state.bytes, state.max_bytes),
-        **_limited("max_messages", "messages_used_ratio", state.messages, state.max_messages),
+        **limited("max_bytes", "used_ratio", state.bytes, state.max_bytes),
+        **limited("max_messages", "messages_used_ratio", state.messages, state.max_messages),
         **({"lag_messages": state.lag} if state.lag is not None else {}),
     }
     if state.discard in {"old", "new"}:
@@ -164,7 +164,7 @@ def consumer_facts(followed: FollowedConsumer, at: float) -> tuple[Facts, Eviden
         "still_seconds": still_seconds,
         "stuck": is_stuck(followed, at),
         "stuck_seconds": still_seconds if still_seconds >= ACK_WAITS * state.ack_wait_seconds else 0.0,
-        **_limited("max_ack_pending", "ack_pending_ratio", state.ack_pending, state.max_ack_pending),
+        **limited("max_ack_pending", "ack_pending_ratio", state.ack_pending, state.max_ack_pending),
         **({"waiting_pulls": state.waiting} if state.pull else {}),
     }
     if not facts["stuck_seconds"]:
@@ -187,7 +187,7 @@ def fullness(state: StreamState) -> float:
     return max(share or 0.0 for share in shares)
 
 
-def _limited(limit_fact: str, ratio_fact: str, used: int, most: Limit) -> dict[str, FactValue]:
+def limited(limit_fact: str, ratio_fact: str, used: int, most: Limit) -> dict[str, FactValue]:
     """Return the limit and the share of it, which an unlimited one has not; both unknown where it is not known."""
     match most:
         case Bounded(amount=amount):

@@ -9,11 +9,12 @@ import msgspec
 from semsupervisor.errors import SupervisorError
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.reaching import LAG_SECONDS, OwnLoopLags, Unreachable
+from semsupervisor.health.streams import limited
 from semsupervisor.health.targets import AddressOf, TargetAbsent, TargetStopped, place
 from semsupervisor.kit.clock import Clock
 from semsupervisor.systems.bodies import Unreadable
 from semsupervisor.systems.connecting import TlsFailed, Unanswered
-from semsupervisor.systems.limits import Limit, Unread, ratio
+from semsupervisor.systems.limits import Bounded, Limit, Unread, ratio
 from semsupervisor.systems.nats_account import SUBJECT, Account, JetStreamOff, Usage, parse_account
 from semsupervisor.systems.nats_client import (
     Address,
@@ -146,28 +147,35 @@ class NatsClientProbe:
 
 
 def account_facts(account: Account) -> Mapping[str, FactValue]:
-    """Return what an account uses, and the share of its limits: of its tiers' where it has some, the fullest one's."""
+    """Return what an account uses, its limits and the share of them: where it has tiers, those of the fullest one."""
     whole = account.whole
-    usages = tuple(account.tiers.values()) or (whole,)
     facts: dict[str, FactValue] = {
         "account_memory_used_bytes": whole.memory.used_bytes,
         "account_storage_used_bytes": whole.storage.used_bytes,
         "account_streams": whole.streams,
         "account_consumers": whole.consumers,
     }
-    for fact, used in _LIMITED.items():
-        shares = [share for one in usages if (share := ratio(*used(one))) is not None]
-        unread = [most.reason for one in usages if isinstance(most := used(one)[1], Unread)]
-        if shares:
-            facts[f"{fact}_used_ratio"] = max(shares)
-        elif unread:
-            facts[f"{fact}_used_ratio"] = Unknown(unread[0])
+    for (limit_fact, ratio_fact), used in _LIMITED.items():
+        known = [used(one) for one in account.tiers.values() or (whole,)]
+        facts |= limited(limit_fact, ratio_fact, *max(known, key=_nearness))
     return facts
 
 
-_LIMITED: Mapping[str, Callable[[Usage], tuple[int, Limit]]] = {
-    "account_memory": lambda usage: (usage.memory.used_bytes, usage.memory.limit),
-    "account_storage": lambda usage: (usage.storage.used_bytes, usage.storage.limit),
-    "account_streams": lambda usage: (usage.streams, usage.max_streams),
-    "account_consumers": lambda usage: (usage.consumers, usage.max_consumers),
+def _nearness(known: tuple[int, Limit]) -> tuple[bool, bool, float]:
+    """Return what sorts the limit last that is nearest to being reached; one that is not known tells more than none."""
+    used, most = known
+    return isinstance(most, Bounded), isinstance(most, Unread), ratio(used, most) or 0.0
+
+
+_LIMITED: Mapping[tuple[str, str], Callable[[Usage], tuple[int, Limit]]] = {
+    ("account_memory_limit_bytes", "account_memory_used_ratio"): lambda usage: (
+        usage.memory.used_bytes,
+        usage.memory.limit,
+    ),
+    ("account_storage_limit_bytes", "account_storage_used_ratio"): lambda usage: (
+        usage.storage.used_bytes,
+        usage.storage.limit,
+    ),
+    ("account_max_streams", "account_streams_used_ratio"): lambda usage: (usage.streams, usage.max_streams),
+    ("account_max_consumers", "account_consumers_used_ratio"): lambda usage: (usage.consumers, usage.max_consumers),
 }

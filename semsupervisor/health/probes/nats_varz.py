@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from semsupervisor.errors import SupervisorError
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.reaching import Endpoint, Unreachable
+from semsupervisor.health.streams import limited
 from semsupervisor.health.targets import TargetAbsent
 from semsupervisor.kit.clock import Clock
 from semsupervisor.systems.bodies import NotOffered, Unreadable
 from semsupervisor.systems.http import Answer
-from semsupervisor.systems.limits import Unread, ratio
 from semsupervisor.systems.nats_monitor import VARZ_PATH, Varz, parse_varz
 
 FACTS = (
@@ -131,12 +131,7 @@ class NatsVarz:
 
 def _offered(varz: Varz) -> Mapping[str, FactValue]:
     """Return the facts that not every server has."""
-    facts: dict[str, FactValue] = {}
-    used_ratio = ratio(varz.connections, varz.max_connections)
-    if used_ratio is not None:
-        facts["connections_used_ratio"] = used_ratio
-    if isinstance(varz.max_connections, Unread):
-        facts["connections_used_ratio"] = Unknown(varz.max_connections.reason)
+    facts = limited("max_connections", "connections_used_ratio", varz.connections, varz.max_connections)
     if varz.stalled_clients is not None:
         facts["stalled_clients_total"] = varz.stalled_clients
     if varz.config_loaded_at is not None:

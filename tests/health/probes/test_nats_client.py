@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from semsupervisor.errors import EngineError
-from semsupervisor.health.observation import Observation, Outcome, Subject, SubjectKind, Unknown
+from semsupervisor.health.observation import UNLIMITED, Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.probes.nats_client import ACCOUNT_FACTS, Door, NatsClientProbe, account_facts
 from semsupervisor.health.targets import AddressOf, TargetAbsent, TargetStopped
 from semsupervisor.kit.clock import SystemClock
@@ -78,10 +78,12 @@ async def test_a_server_that_lets_us_in_tells_the_account(server_with: ServerWit
         "account_storage_used_bytes": info.storage,
         "account_streams": 1,
         "account_consumers": 0,
+        **dict.fromkeys(LIMITS, UNLIMITED),
     }
     assert (seen.outcome, seen.evidence) == (Outcome.OK, {})
 
 
+LIMITS = ("account_memory_limit_bytes", "account_storage_limit_bytes", "account_max_streams", "account_max_consumers")
 ACCOUNTS = """
 accounts {
   APP { jetstream { max_file: 1M, max_streams: 4 }, users = [{ user: app, password: hunter2 }] }
@@ -100,6 +102,8 @@ async def test_an_account_is_held_against_its_own_limits(server_with: ServerWith
     facts = (await Looking(client, server, APP).look()).facts
     assert 0.9 < float(str(facts["account_storage_used_ratio"])) <= 1.0
     assert facts["account_streams_used_ratio"] == 0.25
+    assert (facts["account_storage_limit_bytes"], facts["account_max_streams"]) == (1_000_000, 4)
+    assert facts["account_max_consumers"] == UNLIMITED
     assert "account_memory_used_ratio" not in facts or facts["account_memory_used_bytes"] == 0
 
 
@@ -226,10 +230,11 @@ def test_tiers_count_by_the_fullest() -> None:
     tiers = {"R1": usage(90, Bounded(100)), "R3": usage(10, Bounded(100))}
     facts = account_facts(Account(whole=usage(100, Bounded(1000)), tiers=tiers))
     assert (facts["account_storage_used_bytes"], facts["account_storage_used_ratio"]) == (100, 0.9)
+    assert (facts["account_storage_limit_bytes"], facts["account_memory_limit_bytes"]) == (100, UNLIMITED)
     assert "account_memory_used_ratio" not in facts
 
 
 def test_a_limit_that_is_not_known_has_no_share() -> None:
     """The share is unknown then, and not missing."""
     facts = account_facts(Account(whole=usage(100, Unread("odd")), tiers={}))
-    assert facts["account_storage_used_ratio"] == Unknown("odd")
+    assert facts["account_storage_used_ratio"] == facts["account_storage_limit_bytes"] == Unknown("odd")

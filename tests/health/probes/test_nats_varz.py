@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from semsupervisor.errors import SupervisorError
-from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
+from semsupervisor.health.observation import UNLIMITED, FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.probes.nats_varz import FACTS, NatsVarz
 from semsupervisor.health.targets import TargetAbsent
 from semsupervisor.systems.connecting import Garbled, Refused, TimedOut
@@ -48,6 +48,7 @@ async def test_the_figures_are_facts() -> None:
         "out_messages_total": 555,
         "in_bytes_total": 101002,
         "out_bytes_total": 26922,
+        "max_connections": 65536,
         "connections_used_ratio": 1 / 65536,
         "stalled_clients_total": 0,
         "config_loaded_at": "2026-11-23T09:00:50.642020+00:00",
@@ -62,10 +63,12 @@ async def test_what_the_server_does_not_tell_is_left_out() -> None:
     for name in ("stalled_clients", "config_load_time"):
         told.pop(name)
     observation = await seen(answer({**told, "max_connections": -1}))
-    assert tuple(observation.facts) == FACTS
+    assert tuple(observation.facts) == (*FACTS, "max_connections")
+    assert observation.facts["max_connections"] == UNLIMITED
     told["max_connections"] = 3.5
     facts = (await seen(answer({**told, "tls_cert_not_after": "2026-11-24T09:00:00Z"}))).facts
-    assert facts["connections_used_ratio"] == Unknown("max_connections is 3.5, which is no limit")
+    no_limit = Unknown("max_connections is 3.5, which is no limit")
+    assert (facts["max_connections"], facts["connections_used_ratio"]) == (no_limit, no_limit)
     assert facts["certificate_expires_at"] == "2026-11-24T09:00:00+00:00"
 
 
