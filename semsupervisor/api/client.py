@@ -1,14 +1,13 @@
-"""Asks a running daemon over its control socket; needs the standard library alone, so that a command starts quickly."""
+"""Asks a running daemon over its control socket; needs little of the standard library, so as to start quickly."""
 
 from __future__ import annotations
 
 import json
 import os
-import socket
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
 
+from semsupervisor.api.exchange import NoAnswer, exchange
 from semsupervisor.errors import PermanentError, TemporaryError
 
 DEFAULT_SOCKET = "/run/semsupervisor/control.sock"
@@ -58,27 +57,20 @@ class Client:
 
         Raises: NotReachable, RequestRefused.
         """
+        from urllib.parse import quote  # noqa: PLC0415 - `status` does without it
+
         path = "".join(f"/{quote(part, safe='')}" for part in parts)
         return self._ask("POST", _with_query(path, query), ACTING_TIMEOUT_SECONDS)
 
     def _ask(self, method: str, target: str, timeout_seconds: float) -> Any:
-        from http.client import HTTPConnection, HTTPException  # noqa: PLC0415 - slow, and --help does without it
-
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
-                control.settimeout(timeout_seconds)
-                control.connect(self._path)
-                connection = HTTPConnection("localhost")
-                connection.sock = control
-                connection.request(method, target, headers={"Accept": JSON, "Connection": "close"})
-                answer = connection.getresponse()
-                status, form, body = answer.status, answer.headers.get_content_type(), answer.read()
-        except HTTPException as error:
-            raise NotReachable(_foreign(self._path, str(error) or type(error).__name__)) from error
+            status, form, body = exchange(self._path, method, target, JSON, timeout_seconds)
+        except NoAnswer as error:
+            raise NotReachable(_foreign(self._path, str(error))) from error
         except OSError as error:
             raise NotReachable(_unreachable(self._path, error, timeout_seconds)) from error
         if form != JSON:
-            raise NotReachable(_foreign(self._path, f"{form} {body[:80]!r}"))
+            raise NotReachable(_foreign(self._path, f"{form or 'no media type'} {body[:80]!r}"))
         return _answer(status, body)
 
 
@@ -94,7 +86,11 @@ class _Part(dict[str, Any]):
 
 def _with_query(path: str, query: Query | None) -> str:
     given = {name: value for name, value in (query or {}).items() if value is not None}
-    return f"{path}?{urlencode(given)}" if given else path
+    if not given:
+        return path
+    from urllib.parse import urlencode  # noqa: PLC0415 - `status` does without it
+
+    return f"{path}?{urlencode(given)}"
 
 
 def _answer(status: int, body: bytes) -> Any:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from semsupervisor.api.client import Client, NotReachable
 from semsupervisor.cli.job_rendering import Follower
@@ -26,7 +27,7 @@ def follow(client: Client, job_id: str, follower: Follower, pause: Callable[[flo
     try:
         while True:
             try:
-                answer = client.get(f"/v1/jobs/{job_id}")
+                answer = client.get(f"/v1/jobs/{quote(job_id, safe='')}")
                 misses = 0
             except NotReachable:
                 misses += 1
