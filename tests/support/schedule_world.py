@@ -22,6 +22,7 @@ from semsupervisor.jobs.calendar import Calendar
 from semsupervisor.jobs.kinds import AnyKind, JobKind
 from semsupervisor.jobs.mirror import Mirror
 from semsupervisor.jobs.record import JobRecord
+from semsupervisor.kit.blocking import Hanging
 from semsupervisor.kit.tasks import TaskOwner
 from semsupervisor.settings.model import BackupSettings, Settings
 from semsupervisor.store.database import Store
@@ -75,7 +76,8 @@ class Host:
         self.acting = Acting(clock, self.book, owner, kinds, self._note, self._ended)
         self.containers: dict[str, Container] = {"a": container(owner=Owner("stack", "nats"))}
         self.tab: list[Scheduled] = []
-        self.scripts = Predecessors("/opt/semstreams", lambda: tuple(self.tab))
+        self.tables_hang = False
+        self.scripts = Predecessors("/opt/semstreams", self._read)
         self.snapshots = Snapshots()
         self.plans = BackupPlans(
             lambda: self.settings, self.acting, self.snapshots, lambda: self.containers, self.scripts
@@ -103,6 +105,11 @@ class Host:
 
     async def _rests(self) -> bool:
         return not self.acting.open_jobs
+
+    def _read(self) -> Sequence[Scheduled]:
+        if self.tables_hang:
+            raise Hanging("the host's tables: no answer")
+        return tuple(self.tab)
 
     async def _note(self, kind: str, subject: Subject, text: str, facts: Mapping[str, FactValue]) -> None:
         pass
