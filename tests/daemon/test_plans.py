@@ -140,5 +140,9 @@ async def test_the_newest_snapshot_is_verified_by_itself(tmp_path: Path) -> None
         host.snapshots.newest_complete = "20260308-020000"
         assert await host.look(30) == ["backup.verify"]
         (job,) = await host.jobs()
-        assert (job.parameters, job.asked_by) == ({"snapshot": "20260308-020000", "level": 2}, "the schedule verify")
+        level = host.settings.backup.verify.level
+        assert (job.parameters, job.asked_by) == (
+            {"snapshot": "20260308-020000", "level": level},
+            "the schedule verify",
+        )
         assert await host.look(DAY) == ["backup.verify"]

@@ -266,7 +266,7 @@ async def test_a_daemon_takes_the_backup_that_it_missed(
         database = surroundings.folder / "state" / "state.db"
         surroundings.write(
             f'[backup]\nschedule = "02:00"\ntime_zone = "UTC"\ndirectory = "{surroundings.folder / "backup"}"\n'
-            f'verify.schedule = "03:30"\n[checks.nats]\nclient = "{address}"\n'
+            f'verify.schedule = "03:30"\nverify.level = 2\n[checks.nats]\nclient = "{address}"\n'
         )
 
         async def counting() -> Any:
