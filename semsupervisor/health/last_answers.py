@@ -16,8 +16,9 @@ import msgspec
 from semsupervisor.errors import SupervisorError
 from semsupervisor.health.masking import masked, sounds_secret
 from semsupervisor.health.reaching import Get
+from semsupervisor.kit.addresses import MASK, mask_target, mask_url
 from semsupervisor.kit.clock import Clock, Instant
-from semsupervisor.kit.text import MASK, encodable, mask_target, mask_url
+from semsupervisor.kit.text import encodable
 from semsupervisor.systems.http import Answer, BodyTooLarge
 
 LARGEST_KEPT_BYTES = 2**20

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from semsupervisor.kit.text import MASK
+from semsupervisor.kit.addresses import MASK
 
 # Shorter values are ordinary words too often: masking them would tear the lines apart and betray them.
 SHORTEST_SECRET = 6

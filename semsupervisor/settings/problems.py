@@ -10,7 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from semsupervisor.kit.text import mask_receiver, shortened
+from semsupervisor.kit.addresses import mask_receiver
+from semsupervisor.kit.text import shortened
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 

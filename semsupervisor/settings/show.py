@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from semsupervisor.kit.text import mask_receiver, mask_target
+from semsupervisor.kit.addresses import mask_receiver, mask_target
 from semsupervisor.settings.durations import format_duration, format_size
 from semsupervisor.settings.forms import Duration, Secret, Section, Size
 from semsupervisor.settings.load import Loaded

@@ -25,8 +25,9 @@ from semsupervisor.alerts.notification import Notification
 from semsupervisor.alerts.receivers import alertmanager, body
 from semsupervisor.alerts.sending import RetryLater
 from semsupervisor.errors import PermanentError
+from semsupervisor.kit.addresses import mask_receiver
 from semsupervisor.kit.clock import Clock
-from semsupervisor.kit.text import mask_receiver, shortened
+from semsupervisor.kit.text import shortened
 from semsupervisor.settings.forms import Secret
 from semsupervisor.settings.model import WebhookReceiver
 from semsupervisor.systems.http import Answer, BodyTooLarge, HttpClient
