@@ -17,6 +17,7 @@ import msgspec
 
 from semsupervisor.alerts import outbox_rows
 from semsupervisor.alerts.given_up import GivenUp, Renew, as_it_was
+from semsupervisor.alerts.leavings import Leavings
 from semsupervisor.alerts.notification import Notification, OutboxEntry, enriched_with, shortened
 from semsupervisor.errors import StoreError
 from semsupervisor.kit.clock import Clock
@@ -53,7 +54,7 @@ class Outbox:
         self._queues: dict[str, deque[OutboxEntry]] = defaultdict(deque)
         self._filled: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._begun: set[int] = set()
-        self._left_with_evidence: dict[str, set[str]] = defaultdict(set)
+        self._left_with_evidence = Leavings()
         self._made_monotonic: dict[int, float] = {}
         self._given_up = GivenUp(store, journal, clock)
         self._delivered_total: dict[str, int] = defaultdict(int)
@@ -134,7 +135,7 @@ class Outbox:
         if not evidence:
             return entry
         for alert in entry.notification.alerts:
-            self._left_with_evidence[alert.id].add(entry.receiver)
+            self._left_with_evidence.add(alert.id, entry.receiver)
         first = entry.notification.alerts[0].id
         complete = msgspec.structs.replace(entry, notification=enriched_with(entry.notification, first, evidence))
         self._replace(complete)
@@ -200,7 +201,7 @@ class Outbox:
                 enriched = enriched_with(entry.notification, alert_id, evidence)
                 queue[place] = msgspec.structs.replace(entry, notification=enriched)
                 changed.append(queue[place])
-        knowing = self._left_with_evidence.pop(alert_id, set()) | {entry.receiver for entry in changed}
+        knowing = self._left_with_evidence.take(alert_id) | {entry.receiver for entry in changed}
         return Enriched(changed=tuple(changed), knowing=frozenset(knowing))
 
     async def retry(self, entry_id: int, renew: Renew = as_it_was) -> bool:

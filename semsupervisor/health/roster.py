@@ -100,6 +100,7 @@ class Roster:
             if self._heard_monotonic.get(name, -1.0) <= asked:
                 self._see_none(name, at, met, turn)
         self._see_expected(at, turn)
+        self._forget_strangers(candidates, asked)
         return turn
 
     def engine_ended(self) -> list[str]:
@@ -275,6 +276,14 @@ class Roster:
     def _forget(self, service: Service, turn: Turn) -> None:
         del self.services[service.name]
         turn.gone.append((service, f"{service.name} is no part of the stack any more."))
+
+    def _forget_strangers(self, listed: Iterable[str], asked: float) -> None:
+        """Forget what was heard of who is no service any more, unless a list may yet show him."""
+        known = {*self.services, *listed}
+        heard = self._heard_monotonic
+        self._heard_monotonic = {name: at for name, at in heard.items() if name in known or at > asked}
+        self._missed_since = {name: at for name, at in self._missed_since.items() if name in known}
+        self._silent &= known
 
     def _wait_for_events(self, name: str, at: Instant, turn: Turn) -> None:
         """A list shows what events should tell: wait for them, but not for ever."""

@@ -514,3 +514,19 @@ def test_requests_are_never_deaths_and_deaths_never_requests(deeds: list[Deed]) 
     assert len(roster.services["app"].deaths) == engine.deaths
     crashed = any(service.ending is Ending.DIED for service in observed)
     assert crashed == (engine.deaths > 0)
+
+
+def test_nothing_is_kept_of_who_is_no_service_any_more() -> None:
+    """However many services come and go, what was heard of each is forgotten with it."""
+    roster = watched()
+    for number in range(50):
+        owner = Owner("project", f"run-{number}")
+        begun = 10.0 + 2 * FORGET_REMOVED_SECONDS * number
+        heard(roster, event(Action.CREATE, begun, of=f"a{number}", owner=owner))
+        heard(roster, event(Action.DESTROY, begun + 1, of=f"a{number}", owner=owner))
+        settled(roster, begun + 2)
+        listed(roster, begun + 3 + FORGET_REMOVED_SECONDS)
+    kept = vars(roster)
+    assert len(kept["_heard_monotonic"]) <= len(roster.services) <= 1
+    assert not kept["_missed_since"]
+    assert not kept["_silent"]
