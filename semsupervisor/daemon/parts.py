@@ -28,6 +28,7 @@ from semsupervisor.health.probes.semstreams_flows import Expecting, SemstreamsFl
 from semsupervisor.health.probes.semstreams_health import SemstreamsHealth
 from semsupervisor.health.probes.semstreams_metrics import SemstreamsMetrics
 from semsupervisor.health.probing import Probe
+from semsupervisor.health.publishing import Published
 from semsupervisor.health.reaching import Endpoint, Get
 from semsupervisor.health.stored_flows import StoredFlows
 from semsupervisor.health.taking import Taker
@@ -42,6 +43,7 @@ from semsupervisor.systems.http import HttpClient
 from semsupervisor.systems.nats_client import Login, NatsClient
 from semsupervisor.systems.nats_jsz import LARGEST_ANSWER_BYTES
 from semsupervisor.systems.nats_monitor import LIVENESS_PATH
+from semsupervisor.systems.ports import is_here
 from semsupervisor.systems.semstreams_flows import PATHS as FLOW_PATHS
 
 # What lies more than two minutes apart would not count for an alert's `for`.
@@ -93,9 +95,7 @@ def probes(settings: Settings, means: Means) -> list[Planned]:
     """Return the checks of the stack and the host, but for the containers: those the daemon follows by events."""
     checks = settings.checks
     health = _health(settings, means)
-    usual = [
-        Planned(probe, checks.interval_seconds, checks.timeout_seconds) for probe in _usual(settings, means, health)
-    ]
+    usual = [Planned(one, checks.interval_seconds, checks.timeout_seconds) for one in _usual(settings, means, health)]
     rarely = _rarely(checks, SLOW_TIMES)
     slow = [
         Planned(probe, max(rarely, LEAST_SECONDS.get(probe.name, 0.0)), checks.timeout_seconds)
@@ -196,7 +196,8 @@ def _own(settings: Settings, means: Means) -> list[Planned]:
         for name, one in checks.certificates.items()
     ]
     if watched:
-        looks = Certificates(means.clock, watched, means.address_of, means.lag_since, timeout)
+        published = Published(means.containers, is_here).service
+        looks = Certificates(means.clock, watched, means.address_of, means.lag_since, timeout, published)
         planned.append(Planned(looks, _rarely(checks, CERTIFICATE_TIMES), timeout))
     return planned
 
@@ -224,8 +225,7 @@ def _slow(settings: Settings, means: Means, health: SemstreamsHealth) -> list[Pr
     timeout = checks.timeout_seconds
     own = ClientStreams(means.nats, door(checks.nats, means), timeout) if checks.nats.client else None
     small = _endpoint(checks.nats.monitor, means, means.http.get)
-    shown = _shown(checks.nats)
-    inside = Inside(taker, nats, means.address_of, means.containers, shown)
+    inside = Inside(taker, nats, means.address_of, means.containers, _shown(checks.nats))
     resting = partial(rests, taker, means.address_of)
     probes: list[Probe] = [
         NatsJetStream(

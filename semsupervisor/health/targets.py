@@ -98,9 +98,9 @@ def service_of(text: str) -> str:
 
 
 def rests(service: str, address_of: AddressOf) -> str:
-    """Return why a service's container is known not to run, nothing if it is not."""
+    """Return why a service's container is known not to run, nothing if it is not, or if there is no `service`."""
     try:
-        address_of(service)
+        _ = address_of(service) if service else None
     except TargetStopped as error:
         return str(error)
     except SupervisorError:

@@ -116,7 +116,8 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     use all. `mounts` are what it writes to on the host. `stop_grace_seconds` is how long it gets to end before the
     engine kills it. `sandbox` is the file of its network namespace, empty while it has none of its own. `extra_hosts`
     are names that it knows by its own list of hosts. `compose_files` are what it was made from. `version` is the
-    image's, by its label or else by its tag; empty if neither tells one.
+    image's, by its label or else by its tag; empty if neither tells one. `published` are the TCP ports of the host that
+    lead to it while it runs.
     """
 
     id: str
@@ -149,6 +150,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     depends_on: Mapping[str, str] = {}
     compose_files: tuple[str, ...] = ()
     version: str = ""
+    published: tuple[int, ...] = ()
 
     @property
     def folders(self) -> tuple[str, ...]:

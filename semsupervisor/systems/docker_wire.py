@@ -70,6 +70,10 @@ class _Policy(msgspec.Struct, rename="pascal"):
     maximum_retry_count: int = 0
 
 
+class _Binding(msgspec.Struct, rename="pascal"):
+    host_port: str = ""
+
+
 class _HostConfig(msgspec.Struct, rename="pascal"):
     memory: int = 0
     nano_cpus: int = 0
@@ -77,6 +81,7 @@ class _HostConfig(msgspec.Struct, rename="pascal"):
     cpu_quota: int = 0
     cpuset_cpus: str = ""
     extra_hosts: list[str] | None = None
+    port_bindings: dict[str, list[_Binding] | None] | None = None
     restart_policy: _Policy = msgspec.field(default_factory=_Policy)
 
 
@@ -170,6 +175,7 @@ def container(answer: Mapping[str, Any]) -> Container:
         depends_on=_depends_on(labels),
         compose_files=tuple(file for file in labels.get(FILES_LABEL, "").split(",") if file),
         version=_version(seen.config.image, labels),
+        published=_published(seen.host_config.port_bindings or {}),
     )
 
 
@@ -259,6 +265,12 @@ def _depends_on(labels: Mapping[str, str]) -> dict[str, str]:
     """Compose writes `nats:service_healthy:false,init:service_completed_successfully:false`."""
     parts = (one.split(":") for one in labels.get(DEPENDS_LABEL, "").split(",") if one)
     return {part[0]: part[1] if len(part) > 1 else "" for part in parts}
+
+
+def _published(bindings: Mapping[str, Sequence[_Binding] | None]) -> tuple[int, ...]:
+    """The engine writes `4222/tcp`; a port of the host that it chooses itself is empty there."""
+    words = (one.host_port for inside, of in bindings.items() if inside.endswith("/tcp") for one in of or ())
+    return tuple(number for word in words if (number := _number(word)) is not None)
 
 
 def _cpu_limit(host: _HostConfig) -> float | None:

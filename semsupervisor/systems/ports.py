@@ -1,11 +1,27 @@
-"""Whether a port takes connections."""
+"""Whether a port takes connections, and whether an address is this host's own."""
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
+import socket
+
+import psutil
 
 from semsupervisor.systems.connecting import Refused, TimedOut, reason
 from semsupervisor.systems.names import lookup
+
+
+def is_here(host: str) -> bool:
+    """Tell whether a name or address is this host's, as far as that is known without asking anybody."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host.casefold() in {"localhost", socket.gethostname().casefold()}
+    if address.is_loopback:
+        return True
+    own = (one.address.partition("%")[0] for ends in psutil.net_if_addrs().values() for one in ends)
+    return str(address) in own
 
 
 async def connect(host: str, port: int, timeout_seconds: float) -> None:

@@ -223,3 +223,16 @@ def test_where_a_container_looks_for_others() -> None:
     found = docker_wire.container({**INSPECTION, "HostConfig": host, "NetworkSettings": settings})
     assert found.sandbox == "/var/run/docker/netns/e624880fe9bd"
     assert found.extra_hosts == {"nats": "10.0.0.5", "six": "fd00::2"}
+
+
+def test_published_ports_are_those_of_the_host() -> None:
+    """Of TCP, and those that were asked for: what the engine chooses changes with each start."""
+    bindings = {
+        "4222/tcp": [{"HostIp": "", "HostPort": "4222"}, {"HostIp": "127.0.0.1", "HostPort": "14222"}],
+        "8222/tcp": [{"HostIp": "", "HostPort": ""}],
+        "53/udp": [{"HostIp": "", "HostPort": "53"}],
+        "6222/tcp": None,
+    }
+    host = {**INSPECTION["HostConfig"], "PortBindings": bindings}
+    assert docker_wire.container({**INSPECTION, "HostConfig": host}).published == (4222, 14222)
+    assert docker_wire.container(INSPECTION).published == ()

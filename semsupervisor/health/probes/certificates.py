@@ -12,7 +12,7 @@ from semsupervisor.errors import SupervisorError
 from semsupervisor.health.clocks import Doubts, Reading
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.reaching import Unreachable, reached
-from semsupervisor.health.targets import AddressOf, TargetAbsent, TargetStopped, place
+from semsupervisor.health.targets import AddressOf, TargetAbsent, TargetStopped, place, rests
 from semsupervisor.kit.blocking import BlockingCalls
 from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.text import shortened
@@ -48,7 +48,11 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Certificates:
-    """Looks at all of them at once; one that hangs delays none."""
+    """Looks at all of them at once; one that hangs delays none.
+
+    `published` gives the service that answers at an address of this host, empty if that is none: while its container is
+    known not to run, which is told where containers are watched, nothing can be seen there.
+    """
 
     name = "certificates"
 
@@ -59,12 +63,14 @@ class Certificates:
         address_of: AddressOf,
         lag_since: Callable[[float], float],
         timeout_seconds: float,
+        published: Callable[[str, int], str] = lambda _, __: "",
     ) -> None:
         self._clock = clock
         self._watched = watched
         self._address_of = address_of
         self._lag_since = lag_since
         self._timeout_seconds = timeout_seconds
+        self._published = published
         self._doubts = Doubts()
         self._files = BlockingCalls()
 
@@ -95,6 +101,8 @@ class Certificates:
 
     async def _certificate(self, one: Watched, now: datetime | None) -> Certificate:
         host, port = place(one.address, self._address_of)
+        if why := rests(self._published(host, port), self._address_of):
+            raise TargetStopped(why)
         endpoint = tls.Endpoint(
             host=host,
             port=port,

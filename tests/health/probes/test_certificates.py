@@ -177,6 +177,25 @@ async def test_a_container_that_does_not_run_is_told_elsewhere(error: Supervisor
     assert set(seen.facts.values()) == {Unknown(str(error))}
 
 
+@pytest.mark.parametrize("outcome", [Outcome.NOT_OFFERED, Outcome.DOWN])
+async def test_a_port_of_this_host_is_that_of_the_service_that_publishes_it(outcome: Outcome) -> None:
+    """While its container does not run nothing is said of its certificate; what runs and does not answer is down."""
+
+    def address_of(service: str) -> str | None:
+        if service == "nats" and outcome is Outcome.NOT_OFFERED:
+            raise TargetStopped("the container of nats does not run")
+        return "10.0.0.2"
+
+    port = free_port()
+    watched = [Watched(name="broker", address=f"127.0.0.1:{port}")]
+    at = {("127.0.0.1", port): "nats"}
+    clock = ManualClock()
+    probe = Certificates(clock, watched, address_of, lambda _: 0.0, 10.0, lambda host, at_port: at[host, at_port])
+    (seen,) = await probe.observe()
+    assert seen.outcome is outcome
+    assert isinstance(seen.facts["reachable"], Unknown) is (outcome is Outcome.NOT_OFFERED)
+
+
 async def test_an_unreadable_file_of_authorities_is_unknown(tmp_path: Path, serve: Serve, authority: Authority) -> None:
     """The settings are wrong, not the server."""
     port = await serve(serving(authority.issue(NOW - HOUR, NOW + HOUR)))
