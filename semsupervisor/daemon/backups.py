@@ -138,10 +138,10 @@ class Backups:
         taken = () if isinstance(self._seen, Unknown) else self._seen.taken
         return next((one.id for one in taken if one.complete), "")
 
-    async def is_good(self, snapshot_id: str) -> bool:
-        """Tell whether a snapshot is there and good. Raises: Hanging; TemporaryError."""
+    async def replaces(self, snapshot_id: str) -> bool:
+        """Tell whether a snapshot is there, and may stand for older ones. Raises: Hanging; TemporaryError."""
         try:
-            return (await self._one(snapshot_id)).good
+            return replaces(await self._one(snapshot_id))
         except NoSnapshot:
             return False
 
@@ -211,6 +211,11 @@ class Backups:
         directory = self._directory()
         async with self._order:
             return await self._calls.run(str(directory), lambda: ask(Folders(directory)), FOLDER_SECONDS)
+
+
+def replaces(one: SnapshotReading) -> bool:
+    """Tell whether a snapshot is good and lacks nothing that the one before had, so that older ones may go."""
+    return one.good and not one.entry.suspicions
 
 
 def _taken(one: SnapshotReading) -> Taken:

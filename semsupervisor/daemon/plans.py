@@ -27,8 +27,8 @@ class Snapshots(Protocol):
         """Return the id of the newest one that lacks nothing, empty where there is none."""
         ...
 
-    async def is_good(self, snapshot_id: str) -> bool:
-        """Tell whether one is there and good. Raises: TemporaryError."""
+    async def replaces(self, snapshot_id: str) -> bool:
+        """Tell whether one is there, good, and lacks nothing that the one before had. Raises: TemporaryError."""
         ...
 
 
@@ -99,8 +99,11 @@ class BackupPlans:
         return await self._acting.submit(hot.KIND, hot.Request(), by)
 
     async def _remove_old(self, job: JobRecord, by: str) -> None:
-        """Have old snapshots removed after a backup that has turned out good, and after no other."""
-        if job.state is JobState.DONE and await self._snapshots.is_good(str(job.data.get(SNAPSHOT, ""))):
+        """Have old snapshots removed after a backup that has turned out good, and after no other.
+
+        Where it is suspicious, the older ones may hold what is lost.
+        """
+        if job.state is JobState.DONE and await self._snapshots.replaces(str(job.data.get(SNAPSHOT, ""))):
             await self._acting.submit(pruning.KIND, pruning.Request(), by)
 
     async def _nothing_to_verify(self, _: bool) -> str:

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from semsupervisor.daemon.backups import nats_version
+from semsupervisor.daemon.backups import nats_version, replaces
 from semsupervisor.health.observation import Observation, Subject, SubjectKind, Unknown
 from tests.support.clock import ManualClock
 from tests.support.daemon_here import Surroundings
+from tests.support.job_world import snapshot
 from tests.support.nats_server import GENERATIONS, NatsServer
 from tests.support.snapshot_folder import ID, STREAM, whole
 from tests.support.waiting import eventually
@@ -124,6 +126,14 @@ async def test_a_folder_that_cannot_be_read_is_told(surroundings: Surroundings) 
         assert (job["state"], "cannot" in job["cause"]) == ("undone", True), job
         await eventually(lambda: fires(surroundings, "job_failed"), within_seconds=30)
         assert (await surroundings.get("/v1/status"))["newest_snapshot"] == ""
+
+
+def test_only_what_lacks_nothing_stands_for_older_ones() -> None:
+    """One that is incomplete, not read back, damaged or suspicious does not."""
+    assert replaces(snapshot())
+    assert not replaces(snapshot(complete=False))
+    assert not replaces(snapshot(suspicions=("stream EV is gone",)))
+    assert not replaces(msgspec.structs.replace(snapshot(), look=None))
 
 
 def test_the_version_of_nats_is_that_which_was_seen() -> None:

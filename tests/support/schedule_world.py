@@ -53,7 +53,7 @@ class Snapshots:
         self.good = True
         self.trouble: TemporaryError | None = None
 
-    async def is_good(self, snapshot_id: str) -> bool:
+    async def replaces(self, snapshot_id: str) -> bool:
         """Tell what the test says."""
         assert snapshot_id
         if self.trouble:
