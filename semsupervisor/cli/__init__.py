@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from semsupervisor import __version__
+from semsupervisor.cli.width import columns
 from semsupervisor.errors import SupervisorError
 
 REFUSED = 1
@@ -24,6 +25,7 @@ NOT_REACHABLE = 3
 UNKNOWN_TO_PLUGINS = 3
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+MARGIN = 2
 
 PLUGIN = "check"
 
@@ -83,16 +85,30 @@ def _run(words: Sequence[str]) -> int:
     return code
 
 
+class _Help(argparse.HelpFormatter):
+    """Help as wide as the terminal, which argparse would ask what packs archives: that takes long to load."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=columns(sys.stdout) - MARGIN)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser which, as those below it, makes its help in that way: it is made with every option."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(formatter_class=_Help, **given)
+
+
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser with all nouns by name, and with the options of those that occur among the words."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="semsupervisor",
         description="watches a SemStreams and NATS stack on one edge host, and tells what is wrong with it",
         epilog=_EPILOG,
     )
     parser.add_argument("--version", action="version", version=f"semsupervisor {__version__}")
     parser.add_argument("--socket", metavar="PATH", help="the daemon's control socket")
-    subparsers = parser.add_subparsers(dest="noun", required=True, metavar="COMMAND")
+    subparsers = parser.add_subparsers(prog=parser.prog, dest="noun", required=True, metavar="COMMAND")
     for noun, (text, _) in NOUNS.items():
         if noun in words:
             _module(noun).add_parser(subparsers)

@@ -1,6 +1,8 @@
 """How answers look on a terminal: tables of 80 columns, ages in words, colour only where somebody sees it.
 
 What comes from containers and receivers is cleaned first: an escape sequence in a log line must not reach a terminal.
+Patterns are compiled, and what breaks lines is loaded, once a text needs it: most have no need, and commands are to
+start quickly.
 """
 
 from __future__ import annotations
@@ -9,14 +11,14 @@ import json
 import os
 import re
 import sys
-import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, TextIO
 
+from semsupervisor.cli.width import USUAL_WIDTH, columns
 from semsupervisor.kit import amounts
 
-NARROWEST, WIDEST, USUAL_WIDTH = 60, 120, 80
+NARROWEST, WIDEST = 60, 120
 NARROWEST_COLUMN = 36
 BELOW = 2
 UNBOUNDED = 10_000
@@ -36,10 +38,10 @@ _TONES = {
     "missing": "bad",
     "firing": "bad",
 }
-_CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 _HELD = "\N{NO-BREAK SPACE}"
-_UNIT = re.compile(r"(?<=[0-9]) (?=(?:s|min|h|d|[KMGT]iB|B)\b|%)")
-_COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")
+_UNIT = r"(?<=[0-9]) (?=(?:s|min|h|d|[KMGT]iB|B)\b|%)"
+_COLOUR_CODES = r"\x1b\[[0-9;]*m"
 
 
 class Paper:
@@ -48,7 +50,7 @@ class Paper:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
         terminal = self._stream.isatty()
-        self.width = min(max(_columns(self._stream), NARROWEST), WIDEST) if terminal else USUAL_WIDTH
+        self.width = min(max(columns(self._stream), NARROWEST), WIDEST) if terminal else USUAL_WIDTH
         self._coloured = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def paint(self, text: str, tone: str) -> str:
@@ -106,7 +108,7 @@ class Paper:
                 self.line(f"{head}{gap}{text}".rstrip())
             else:
                 self.line(head)
-                self.wrapped(_COLOUR_CODES.sub("", text), below)
+                self.wrapped(_uncoloured(text), below)
 
     def table(self, rows: Sequence[Sequence[str]], room: int | None = None) -> list[str]:
         """Return rows as lines with their columns under each other.
@@ -114,8 +116,8 @@ class Paper:
         A last column that does not fit into `room` (the whole width by default) goes on below: under itself where
         there is space for some words, else under the whole row.
         """
-        columns = len(rows[0]) if rows else 0
-        widths = [max(_seen_width(row[column]) for row in rows) for column in range(columns - 1)]
+        count = len(rows[0]) if rows else 0
+        widths = [max(_seen_width(row[column]) for row in rows) for column in range(count - 1)]
         return [text for row in rows for text in _row(row, widths, room or self.width)]
 
 
@@ -134,11 +136,11 @@ def cleaned(answer: Any) -> Any:
     """Return an answer without control characters, but for line breaks and tabs."""
     match answer:
         case str():
-            return _CONTROL.sub("", answer)
+            return _clean(answer)
         case list():
             return [cleaned(one) for one in answer]
         case dict():
-            shown = {_CONTROL.sub("", name): cleaned(value) for name, value in answer.items()}
+            shown = {_clean(name): cleaned(value) for name, value in answer.items()}
             return type(answer)(shown)
         case _:
             return answer
@@ -146,7 +148,11 @@ def cleaned(answer: Any) -> Any:
 
 def wrapped(text: str, width: int) -> list[str]:
     """Return a text in lines; a number stays with its unit, and one long word, such as an address, is not cut."""
-    held = _UNIT.sub(_HELD, text)
+    if len(text) <= width and text.isprintable() and text == text.strip():
+        return [text] if text else []
+    import textwrap
+
+    held = re.sub(_UNIT, _HELD, text)
     lines = textwrap.wrap(held, width, break_long_words=False, break_on_hyphens=False)
     return [line.replace(_HELD, " ") for line in lines]
 
@@ -176,23 +182,12 @@ def clock_text(stamp: str) -> str:
     return f"{moment(stamp):%Y-%m-%d %H:%M:%SZ}"
 
 
-def _columns(stream: TextIO) -> int:
-    """Return how wide a terminal is, as its user or it itself says."""
-    said = os.environ.get("COLUMNS", "")
-    if said.isdecimal():
-        return int(said)
-    try:
-        return os.get_terminal_size(stream.fileno()).columns
-    except OSError:
-        return USUAL_WIDTH
-
-
 def _row(row: Sequence[str], widths: Sequence[int], room: int) -> list[str]:
     cells = [f"{cell}{' ' * (width - _seen_width(cell))}" for cell, width in zip(row, widths, strict=False)]
     indent = sum(widths) + 2 * len(widths)
     if _seen_width(row[-1]) <= room - indent:
         return ["  ".join([*cells, row[-1]]).rstrip()]
-    last = _COLOUR_CODES.sub("", row[-1])
+    last = _uncoloured(row[-1])
     if room - indent < NARROWEST_COLUMN:
         return ["  ".join(cells).rstrip(), *(f"{' ' * BELOW}{text}" for text in wrapped(last, room - BELOW))]
     first, *more = wrapped(last, room - indent)
@@ -200,7 +195,15 @@ def _row(row: Sequence[str], widths: Sequence[int], room: int) -> list[str]:
 
 
 def _seen_width(text: str) -> int:
-    return len(_COLOUR_CODES.sub("", text))
+    return len(_uncoloured(text))
+
+
+def _uncoloured(text: str) -> str:
+    return re.sub(_COLOUR_CODES, "", text) if "\x1b" in text else text
+
+
+def _clean(text: str) -> str:
+    return text if text.isprintable() else re.sub(_CONTROL, "", text)
 
 
 def _escaped(text: str) -> str:
