@@ -49,7 +49,12 @@ class VerifyParams(Params, frozen=True, kw_only=True):
 
     id: SnapshotId
     level: Annotated[
-        int, Meta(ge=0, le=2, description="0: names and sizes; 1: every byte is read; 2: every message")
+        int,
+        Meta(
+            ge=0,
+            le=3,
+            description="0: names and sizes; 1: every byte is read; 2: every message; 3: a scratch server reads all",
+        ),
     ] = 1
 
 

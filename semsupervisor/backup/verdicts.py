@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 import structlog
 
+from semsupervisor.backup.comparing import Content
 from semsupervisor.backup.verify import Verdict
 from semsupervisor.kit.clock import Clock
 from semsupervisor.store.database import Migration, Store
@@ -30,11 +31,15 @@ _ONE = "SELECT body FROM snapshot_verdicts WHERE snapshot = ?"
 
 
 class Look(msgspec.Struct, frozen=True):
-    """One look at a snapshot: when it was, up to which level it went, and what it found damaged, in words."""
+    """One look at a snapshot: when it was, up to which level it went, and what it found damaged, in words.
+
+    `streams` are what they hold, by name, if a server has counted it.
+    """
 
     at: datetime
     level: int
     damage: tuple[str, ...] = ()
+    streams: Mapping[str, Content] = {}
 
     @property
     def proves(self) -> bool:
@@ -55,7 +60,7 @@ class Verdicts:
 
         A look that went less deep and found nothing tells nothing against one that went deeper.
         """
-        new = Look(self._clock.now(), verdict.level, verdict.damage)
+        new = Look(self._clock.now(), verdict.level, verdict.damage, verdict.streams)
         body = msgspec.json.encode(new).decode()
 
         def write(connection: sqlite3.Connection) -> None:

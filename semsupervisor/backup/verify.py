@@ -3,13 +3,14 @@
 Level 0: the manifest can be read, and all files are there with their sizes. Level 1: every byte is read, checksums
 agree, and the frames of each stream are walked to their end, where the tar in them must end too, without a word of the
 server that it could not read all. The archive of a whole store is unpacked and walked likewise. Level 2: the messages
-in the archives of streams follow each other to the end of each block, and are as many as the manifest says.
+in the archives of streams follow each other to the end of each block, and are as many as the manifest says. Level 3
+takes a server: see `proving`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from io import FileIO
 from pathlib import Path
@@ -19,6 +20,7 @@ import msgspec
 from semsupervisor.backup import deep
 from semsupervisor.backup import manifest as manifests
 from semsupervisor.backup.archive import ArchiveWalk
+from semsupervisor.backup.comparing import Content
 from semsupervisor.backup.disk import Disk
 from semsupervisor.backup.folders import PIECE_BYTES, sizes
 from semsupervisor.backup.framing import Malformed
@@ -30,11 +32,15 @@ HIGHEST_LEVEL = 2
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What a look at a snapshot found: up to which level it was looked at, and all that is wrong with it, in words."""
+    """What a look at a snapshot found: up to which level it was looked at, and all that is wrong with it, in words.
+
+    `streams` are what they hold, by name, if a server has counted it.
+    """
 
     level: int
     damage: tuple[str, ...]
     bytes_read: int
+    streams: Mapping[str, Content] = {}
 
 
 class Verifier:

@@ -35,6 +35,7 @@ from semsupervisor.backup.verdicts import Look, Verdicts
 from semsupervisor.daemon import parts, stacks
 from semsupervisor.daemon.acting import Acting
 from semsupervisor.daemon.configuration import host_name
+from semsupervisor.daemon.scratching import Scratching
 from semsupervisor.errors import StoreError, SupervisorError
 from semsupervisor.health.observation import BACKUPS, Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.probes.nats_client import Door
@@ -76,6 +77,8 @@ class Backups:
         verdicts: Verdicts,
         docker: Docker,
         stack: StackSteps,
+        *,
+        scratching: Scratching,
     ) -> None:
         self._settings = settings
         self._means = means
@@ -83,6 +86,7 @@ class Backups:
         self._verdicts = verdicts
         self._docker = docker
         self._stack = stack
+        self._scratching = scratching
         self._taken: Mapping[Kind, Sequence[str]] = {}
         self._calls = BlockingCalls()
         self._order = asyncio.Lock()
@@ -105,7 +109,9 @@ class Backups:
             Kind.HOT: [step.title for step in HotBackup(taking).kind().steps(HotRequest())],
             Kind.COLD: [step.title for step in cold.kind().steps(ColdRequest())],
         }
-        return HotBackup(taking).kind(), cold.kind(), Checking(self._directory, self._verdicts.record).kind()
+        scratching = self._scratching
+        checking = Checking(self._directory, self._verdicts.record, scratching.means(), scratching.turn)
+        return HotBackup(taking).kind(), cold.kind(), checking.kind()
 
     async def look(self) -> None:
         """See which snapshot is the newest good one; a folder that cannot be read leaves it as it was."""

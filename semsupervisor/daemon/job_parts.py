@@ -21,6 +21,7 @@ from semsupervisor.daemon.predecessors import LOOK_SECONDS as SCRIPTS_SECONDS
 from semsupervisor.daemon.predecessors import Predecessors
 from semsupervisor.daemon.scheduling import LOOK_SECONDS as SCHEDULE_SECONDS
 from semsupervisor.daemon.scheduling import Schedules
+from semsupervisor.daemon.scratching import SWEEP_SECONDS, Scratching
 from semsupervisor.health.observation import FactValue, Observation, Subject
 from semsupervisor.jobs.book import JobBook
 from semsupervisor.jobs.calendar import Calendar
@@ -43,6 +44,7 @@ class JobParts(msgspec.Struct, frozen=True):
     acting: Acting
     backups: Backups
     keeping: Keeping
+    scratching: Scratching
     scripts: Predecessors
     schedules: Schedules
     journal: Journal
@@ -53,9 +55,13 @@ class JobParts(msgspec.Struct, frozen=True):
             Job("open jobs", interval_seconds, self.acting.try_to_take_up),
             Job("old jobs", DAY_SECONDS, partial(trim_jobs, self.journal)),
             Job("snapshots", LOOK_SECONDS, self.backups.look),
+            Job("scratch servers", SWEEP_SECONDS, self._sweep),
             Job("scripts", SCRIPTS_SECONDS, self.scripts.look),
             Job("schedules", SCHEDULE_SECONDS, self.schedules.look),
         )
+
+    async def _sweep(self) -> None:
+        await self.scratching.sweep({job.id for job in self.acting.open_jobs})
 
 
 class Heart(Protocol):
@@ -89,7 +95,8 @@ def build(
     stack = stacks.steps(settings, means, docker, holding.now)
     verdicts = Verdicts(store, journal, clock)
     keeping = Keeping(settings, clock, verdicts, lambda: acting.open_jobs)
-    backups = Backups(settings, means, lambda: pipeline.latest, verdicts, docker, stack)
+    scratching = Scratching(settings, means, docker)
+    backups = Backups(settings, means, lambda: pipeline.latest, verdicts, docker, stack, scratching=scratching)
     book = JobBook(store, journal, Mirror(Path(store.path).with_name(MIRROR_FOLDER)))
     kinds = (*backups.kinds(), keeping.kind())
     acting = Acting(clock, book, owner, kinds, pipeline.note, backups.look)
@@ -97,4 +104,4 @@ def build(
     scripts = Predecessors(settings().stack.directory)
     plans = BackupPlans(settings, acting, backups, means.containers, scripts).plans()
     schedules = Schedules(clock, Calendar(store, journal), acting, lambda: host_name(settings()), plans)
-    return JobParts(acting, backups, keeping, scripts, schedules, journal)
+    return JobParts(acting, backups, keeping, scratching, scripts, schedules, journal)

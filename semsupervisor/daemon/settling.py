@@ -101,7 +101,10 @@ class _Settling:
             await self._store.open()
         except (StoreError, StateTooNew) as error:
             log.error("settle.without_database", error=str(error))
-        return await self._jobs.acting.settle(wanted, limit_seconds)
+        settled = await self._jobs.acting.settle(wanted, limit_seconds)
+        # No daemon runs, and what is left for the next one makes its own anew.
+        await self._jobs.scratching.sweep(())
+        return settled
 
     async def note(self, kind: str, subject: Subject, text: str, facts: Mapping[str, FactValue]) -> None:
         """Write a line into the timeline."""

@@ -149,13 +149,17 @@ class Docker:
         path: str,
         query: Mapping[str, str] | None = None,
         *,
+        body: Mapping[str, Any] | None = None,
         timeout_seconds: float | None = None,
     ) -> bytes:
-        """Send one request of any kind and return the answer; `what` is asked, in words. Raises also: ContainerGone."""
+        """Send one request of any kind and return the answer; `what` is asked, in words. Raises also: ContainerGone.
+
+        A `body` is sent as JSON.
+        """
         limit = self._timeout_seconds if timeout_seconds is None else timeout_seconds
         async with (
             translated(what, self.socket, limit),
-            self._session.request(method, f"http://docker{path}", params=query) as response,
+            self._session.request(method, f"http://docker{path}", params=query, json=body) as response,
         ):
             answer = await response.read()
             if response.status >= 400:

@@ -1,4 +1,4 @@
-"""The files of a container as the engine gives them: one tar, over a connection that is read by a thread.
+"""The files of a container as the engine gives and takes them: one tar, over a connection of a thread's own.
 
 A thread reads it twice as fast as the event loop can, and the engine compresses for whoever does not say that he wants
 nothing of the kind; both count while the stack is stopped for it.
@@ -7,9 +7,11 @@ nothing of the kind; both count while the stack is stopped for it.
 from __future__ import annotations
 
 import http.client
+import importlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from typing import Any
 from urllib.parse import quote
 
 from semsupervisor.errors import EngineError
@@ -39,10 +41,7 @@ class Archive:
         """
         try:
             self._connection.request("GET", self._path, headers={"Accept-Encoding": "identity"})
-            answer = self._connection.getresponse()
-            if answer.status >= 400:
-                words = answer.read(_MOST_WORDS).decode(errors="replace")
-                raise of_status(self._what, self._socket, answer.status, words)
+            answer = _expected(self._connection.getresponse(), self._what, self._socket)
             self._hand_over(answer, take)
         except (http.client.HTTPException, OSError, ValueError, AttributeError) as error:
             if self._aborted:
@@ -51,8 +50,29 @@ class Archive:
         finally:
             self._connection.close()
 
+    def names(self, wanted: Callable[[str], bool]) -> Sequence[str]:
+        """Return the paths of the plain files in it that are `wanted`; all of it is passed through for that.
+
+        Raises: EngineError when the engine does not give all of it; ContainerGone.
+        """
+        found: list[str] = []
+        tarfile: Any = importlib.import_module("tarfile")  # not wanted in the memory before
+        try:
+            self._connection.request("GET", self._path, headers={"Accept-Encoding": "identity"})
+            answer = _expected(self._connection.getresponse(), self._what, self._socket)
+            with tarfile.open(fileobj=answer, mode="r|", bufsize=PIECE_BYTES) as tar:
+                while member := tar.next():
+                    tar.members.clear()
+                    if member.isfile() and wanted(member.name):
+                        found.append(member.name)
+        except (http.client.HTTPException, OSError, ValueError, AttributeError, tarfile.TarError) as error:
+            raise EngineError(f"{self._what}: it broke off: {str(error) or type(error).__name__}") from error
+        finally:
+            self._connection.close()
+        return found
+
     def abort(self) -> None:
-        """Let `read` fail soon, wherever it is."""
+        """Let `read` or `names` fail soon, wherever it is."""
         self._aborted = True
         self._connection.shut()
 
@@ -64,6 +84,40 @@ class Archive:
                 break
         if self._aborted:
             raise EngineError(f"{self._what}: it was given up")
+
+
+class Placing:
+    """A tar that is unpacked into a container, which need not run. `write` blocks: it is for a thread."""
+
+    def __init__(self, engine_socket: str, container_id: str, folder: str) -> None:
+        self._socket = engine_socket
+        self._what = f"write {folder} of container {container_id[:12]}"
+        self._path = f"/containers/{container_id}/archive?path={quote(folder, safe='')}"
+        self._connection = _Connection(engine_socket)
+
+    def write(self, pieces: Iterable[bytes]) -> None:
+        """Send a tar, and return when it is unpacked. Raises: EngineError, ContainerGone; what making `pieces` does."""
+        headers = {"Content-Type": "application/x-tar", "Transfer-Encoding": "chunked"}
+        try:
+            with suppress(BrokenPipeError, ConnectionResetError):  # who refuses does not hear all of it
+                self._connection.request("PUT", self._path, pieces, headers, encode_chunked=True)
+            _expected(self._connection.getresponse(), self._what, self._socket)
+        except (http.client.HTTPException, OSError, AttributeError) as error:
+            raise EngineError(f"{self._what}: it broke off: {str(error) or type(error).__name__}") from error
+        finally:
+            self._connection.close()
+
+    def abort(self) -> None:
+        """Let `write` fail soon; from any thread."""
+        self._connection.shut()
+
+
+def _expected(answer: http.client.HTTPResponse, what: str, engine_socket: str) -> http.client.HTTPResponse:
+    """Return an answer that is no refusal. Raises: as `of_status` says."""
+    if answer.status >= 400:
+        words = answer.read(_MOST_WORDS).decode(errors="replace")
+        raise of_status(what, engine_socket, answer.status, words)
+    return answer
 
 
 class _Connection(http.client.HTTPConnection):

@@ -6,14 +6,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from semsupervisor.backup import manifest as manifests
 from semsupervisor.backup.checking import Checking, Request
+from semsupervisor.backup.proving import NotPossible
 from semsupervisor.backup.verify import Verdict
 from semsupervisor.jobs.record import JobRecord, JobState
 from semsupervisor.kit.tasks import TaskOwner
 from tests.support.clock import ManualClock
-from tests.support.snapshot_folder import ID, STREAM, whole
+from tests.support.scratch_means import without_engine
+from tests.support.snapshot_folder import ID, MANIFEST, STREAM, whole
 from tests.support.workshop import Workshop
 
 pytestmark = pytest.mark.usefixtures("logs")
@@ -24,7 +28,11 @@ class Looks:
 
     def __init__(self, folder: Path, owner: TaskOwner) -> None:
         self.found: list[tuple[str, Verdict]] = []
-        self.shop = Workshop(folder, owner, [Checking(lambda: folder, self._hear).kind()])
+        checking = Checking(lambda: folder, self._hear, without_engine(folder, self._room), asyncio.Lock())
+        self.shop = Workshop(folder, owner, [checking.kind()])
+
+    async def _room(self) -> int:
+        raise NotPossible("there is no room")
 
     async def _hear(self, snapshot_id: str, verdict: Verdict) -> None:
         self.found.append((snapshot_id, verdict))
@@ -69,3 +77,19 @@ async def test_a_snapshot_that_went_away_is_told(looks: Looks) -> None:
     job = await looks.look("20200101-000000")
     assert (job.state, looks.found) == (JobState.UNDONE, [])
     assert "there is no snapshot 20200101-000000" in job.cause
+
+
+async def test_a_scratch_server_that_cannot_be_had_is_noted(looks: Looks, tmp_path: Path) -> None:
+    """The lower levels count."""
+    without_streams = manifests.encode(msgspec.structs.replace(MANIFEST, streams=()))
+    await asyncio.to_thread((tmp_path / ID / manifests.FILE_NAME).write_bytes, without_streams)
+    job = await looks.look(level=3)
+    assert (job.state, job.notes) == (JobState.DONE, ("level 3 was not tried: there is no room",))
+    assert [verdict.level for _, verdict in looks.found] == [2]
+
+
+async def test_what_is_damaged_is_not_given_to_a_server(looks: Looks, tmp_path: Path) -> None:
+    """Nothing more would be learned."""
+    await asyncio.to_thread((tmp_path / ID / STREAM).unlink)
+    job = await looks.look(level=3)
+    assert (job.state, job.notes) == (JobState.DONE, (f"{STREAM} is missing",))

@@ -81,6 +81,19 @@ def begun(daemon: DaemonProcess) -> str:
         return mirrored.stem
 
 
+def verifying(daemon: DaemonProcess, snapshot: str) -> str:
+    """Ask for a look at a snapshot with a scratch server, and return the job's id."""
+    path = ("v1", "backups", snapshot, "verify")
+    return str(Client(str(daemon.socket)).post(*path, query={"level": "3"})["job"]["id"])
+
+
+def scratches(stack: DemoStack, folder: Path) -> list[str]:
+    """Return the scratch containers and networks of the daemon in that folder."""
+    label = f"label=semsupervisor.scratch.owner={folder}/state"
+    found = stack.engine.docker("container", "ls", "--all", "--filter", label, "--format", "{{.Names}}").split()
+    return [*found, *stack.engine.docker("network", "ls", "--filter", label, "--format", "{{.Name}}").split()]
+
+
 def runs(stack: DemoStack) -> bool:
     """Tell whether the whole stack runs and works."""
     return all(stack.healthy(name) for name in SERVICES) and stack.answers()
@@ -104,6 +117,10 @@ def test_the_store_is_restored_from_it(stack: DemoStack, tmp_path: Path) -> None
         paths = {file["path"] for file in found["content"]["files"]}
         assert {".env", "config.json", "docker-compose.yml", "nats-data.tar.gz"} <= paths
         assert any("holds the stack" in text for text in daemon.timeline("alert.muted"))
+        looked = ended(daemon, verifying(daemon, job["snapshot"]))
+        assert (looked["fine"], "a scratch server has read" in looked["outcome"]) == (True, True), looked
+        assert daemon.get(f"/v1/backups/{job['snapshot']}")["snapshot"]["verified_level"] == 3
+        assert scratches(stack, tmp_path) == []
         told = daemon.get("/v1/timeline", limit=1000, kind="alert.told")["entries"]
         assert [entry for entry in told if entry["subject"].partition(":")[0] in CAUSED] == []
     unpacked = tmp_path / "unpacked"
@@ -190,3 +207,32 @@ def test_the_stack_comes_back_without_the_daemon(stack: DemoStack, tmp_path: Pat
         eventually_sync(lambda: runs(stack), within_seconds=BACK_SECONDS)
     finally:
         daemon.kill()
+
+
+def test_a_scratch_server_does_not_outlive_its_job(stack: DemoStack, tmp_path: Path) -> None:
+    """Killed while one runs, `jobs settle` removes it, and so does the next start, where the job goes on."""
+    daemon = a_daemon(tmp_path, stack)
+    try:
+        daemon.start()
+        taken = ended(daemon, Client(str(daemon.socket)).post("v1", "backups")["job"]["id"])
+        daemon.stop()
+        daemon.start("scratch.filled:1")
+        job_id = verifying(daemon, taken["snapshot"])
+        for failpoint in ("scratch.filled:1", ""):
+            assert daemon.wait_for_its_end() == -signal.SIGKILL
+            assert len(scratches(stack, tmp_path)) == 2
+            if failpoint:
+                command = [sys.executable, "-m", "semsupervisor", "jobs", "settle", "--settings", str(daemon.settings)]
+                subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, timeout=120, check=True)
+                assert scratches(stack, tmp_path) == []
+            daemon.launch(failpoint)
+        eventually_sync(lambda: daemon.verdict("/healthz"), within_seconds=60)
+        assert ended(daemon, job_id)["fine"]
+        assert scratches(stack, tmp_path) == []
+        services = {one["name"] for one in daemon.get("/v1/status")["services"]}
+        assert services == set(SERVICES)
+    finally:
+        daemon.kill()
+        for name in dict.fromkeys(scratches(stack, tmp_path)):
+            stack.engine.docker("rm", "--force", name, check=False)
+            stack.engine.docker("network", "rm", name, check=False)

@@ -1,0 +1,169 @@
+"""Level 3: a scratch server is given the snapshot, started again without index files, and asked what it has then.
+
+Of a hot snapshot each stream is restored by the server's own request, of a cold one the store is unpacked. What the
+server has before, by its index files, is what it should have after, when it has read every record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from semsupervisor.backup import scratch
+from semsupervisor.backup.comparing import Content, contents, damaged, missing
+from semsupervisor.backup.disk import Disk
+from semsupervisor.backup.folders import TargetUnusable
+from semsupervisor.backup.manifest import Manifest, StreamEntry
+from semsupervisor.backup.scratch import STORE, ScratchServer, streams_of
+from semsupervisor.backup.unpacking import NoStore, Unpacking
+from semsupervisor.backup.verify import Progress, read_manifest
+from semsupervisor.errors import PermanentError
+from semsupervisor.kit import amounts
+from semsupervisor.kit.clock import Clock
+from semsupervisor.kit.failpoints import reach
+from semsupervisor.systems.jetstream_state import DEFAULT_ACCOUNT
+
+# The server keeps what it is sent beside what it unpacks of it, a stream at a time.
+ROOM_RATIO = 2.0
+ROOM_BYTES = 256 * 2**20
+_KEPT = ("name", "subjects", "storage", "compression", "max_msgs_per_subject", "mirror", "sources")
+
+
+class NotPossible(PermanentError):
+    """A scratch server cannot be had for this now: nothing is known of the snapshot by that; the text says why."""
+
+
+class Means(msgspec.Struct, frozen=True):
+    """What it takes: `image` is what the stack's NATS runs, `free_bytes` the room where the engine has its containers.
+
+    Both raise NotPossible when they do not know.
+    """
+
+    clock: Clock
+    scratch: scratch.Means
+    image: Callable[[], Awaitable[str]]
+    free_bytes: Callable[[], Awaitable[int]]
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it: all that is wrong, in words, what each stream holds, and how long a server took to have it."""
+
+    damage: tuple[str, ...]
+    streams: Mapping[str, Content]
+    restored_seconds: float
+    store_bytes: int
+
+
+class Proving:
+    """Gives one snapshot to a scratch server. `faithful` lets streams have their own limits, as a recovery would."""
+
+    def __init__(self, means: Means, disk: Disk, snapshot_id: str, progress: Progress, *, faithful: bool) -> None:
+        self._means = means
+        self._disk = disk
+        self._id = snapshot_id
+        self._progress = progress
+        self._faithful = faithful
+        self._passed_bytes = 0
+        self._damage: list[str] = []
+
+    async def prove(self, job_id: str) -> Proof:
+        """Do it. Raises: NotPossible; NoSnapshot; TargetUnusable; EngineError, ScratchFailed; RestoreBroken."""
+        folder = await self._disk.do(partial(self._disk.folders.path, self._id))
+        manifest = await self._disk.do(partial(read_manifest, folder))
+        if isinstance(manifest, str):
+            raise NotPossible(manifest)
+        size = _size(manifest)
+        await self._expect_room(size)
+        image = await self._means.image()
+        began = self._means.clock.monotonic()
+        async with scratch.made(self._means.scratch, job_id, image) as server:
+            try:
+                await self._fill(server, folder, manifest)
+            except NoStore as error:
+                return self._proof(began, size, {}, str(error))
+            reach("scratch.filled")
+            believed = streams_of(await server.held())
+            self._damage += missing(manifest.streams, believed)
+            restored_seconds = self._means.clock.monotonic() - began
+            await server.restart_without_index(size)
+            read = streams_of(await server.held())
+        self._damage += damaged(believed, read)
+        found = self._proof(began, size, contents(believed))
+        return msgspec.structs.replace(found, restored_seconds=restored_seconds)
+
+    def _proof(self, began: float, size: int, streams: Mapping[str, Content], *damage: str) -> Proof:
+        seconds = self._means.clock.monotonic() - began
+        found = (*self._damage, *damage)
+        return Proof(damage=found, streams=streams, restored_seconds=seconds, store_bytes=size)
+
+    async def _expect_room(self, size: int) -> None:
+        needed, free = int(size * ROOM_RATIO) + ROOM_BYTES, await self._means.free_bytes()
+        if free < needed:
+            raise NotPossible(
+                f"not enough room for a scratch server among the engine's containers: it may need "
+                f"{amounts.size(needed)} with a margin of {amounts.size(ROOM_BYTES)}, {amounts.size(free)} are free"
+            )
+
+    async def _fill(self, server: ScratchServer, folder: Path, manifest: Manifest) -> None:
+        if manifest.archive is not None:
+            total = manifest.archive.content_bytes
+            archive = folder / manifest.archive.file
+            unpacking = Unpacking(archive, STORE, total, lambda done: self._progress(done, total, "bytes"))
+            await server.place(unpacking.pieces())
+            await server.start(unpacking.accounts, total)
+            return
+        await server.start({one.account for one in manifest.streams} or {DEFAULT_ACCOUNT}, 0)
+        restoring = await server.restoring()
+        total = sum(manifest.files[one.file].size_bytes for one in manifest.streams)
+        for one in manifest.streams:
+            async with server.client(one.account) as client:
+                await self._give(restoring, client.library, folder / one.file, one, total)
+
+    async def _give(self, restoring: Any, client: Any, file: Path, stream: StreamEntry, total_bytes: int) -> None:
+        """Restore one stream; that the server does not take it is damage."""
+        config = stream.config if self._faithful else kept_for_good(stream.config)
+        opened = await self._disk.do(partial(_open, file))
+
+        async def read(most_bytes: int) -> bytes:
+            piece = await self._disk.do(partial(_read, opened, most_bytes))
+            self._passed_bytes += len(piece)
+            self._progress(self._passed_bytes, total_bytes, "bytes")
+            return piece
+
+        try:
+            await restoring.give(client, config, stream.state, read)
+        except restoring.RestoreRefused as error:
+            self._damage.append(f"{stream.file}: {error}")
+        finally:
+            self._disk.leave(opened.close)
+
+
+def kept_for_good(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a stream's configuration so that nothing in it expires, is evicted, or removed for being used."""
+    kept = {name: config[name] for name in _KEPT if name in config}
+    return {**kept, "retention": "limits", "max_age": 0, "max_msgs": -1, "max_bytes": -1, "num_replicas": 1}
+
+
+def _size(manifest: Manifest) -> int:
+    if manifest.archive is not None:
+        return manifest.archive.content_bytes
+    return sum(stream.unpacked_bytes for stream in manifest.streams)
+
+
+def _open(file: Path) -> FileIO:
+    try:
+        return file.open("rb", buffering=0)
+    except OSError as error:
+        raise TargetUnusable(f"cannot read {file}: {error.strerror or error}") from error
+
+
+def _read(opened: FileIO, most_bytes: int) -> bytes:
+    try:
+        return opened.read(most_bytes)
+    except OSError as error:
+        raise TargetUnusable(f"cannot read {opened.name}: {error.strerror or error}") from error

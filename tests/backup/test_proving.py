@@ -1,0 +1,80 @@
+"""When a snapshot is not given to a server at all; what a server finds is seen in tests/integration."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from semsupervisor.backup.disk import Disk
+from semsupervisor.backup.folders import Folders, TargetUnusable
+from semsupervisor.backup.proving import NotPossible, Proving, _open, _read, kept_for_good
+from semsupervisor.errors import EngineError
+from semsupervisor.kit.blocking import BlockingCalls
+from tests.support.scratch_means import without_engine
+from tests.support.snapshot_folder import ID, whole
+
+
+def proving(folder: Path, free_bytes: int = 2**40) -> Proving:
+    """Return what would try it out where no engine answers."""
+
+    async def room() -> int:
+        return free_bytes
+
+    means, disk = without_engine(folder, room), Disk(Folders(folder), BlockingCalls())
+    return Proving(means, disk, ID, lambda *_: None, faithful=False)
+
+
+async def test_without_room_it_is_not_tried(tmp_path: Path) -> None:
+    """What would be needed is said, with the margin."""
+    await asyncio.to_thread(whole, tmp_path)
+    with pytest.raises(NotPossible, match=r"may need 256 MiB with a margin of 256 MiB, 100 MiB are free"):
+        await proving(tmp_path, 100 * 2**20).prove("j1")
+
+
+async def test_without_a_manifest_it_is_not_tried(tmp_path: Path) -> None:
+    """There is nothing to compare with."""
+    await asyncio.to_thread(lambda: (whole(tmp_path) / "manifest.json").write_bytes(b"{}"))
+    with pytest.raises(NotPossible):
+        await proving(tmp_path).prove("j1")
+
+
+async def test_without_an_engine_it_fails(tmp_path: Path) -> None:
+    """Nothing is known of the snapshot by that."""
+    await asyncio.to_thread(whole, tmp_path)
+    with pytest.raises(EngineError):
+        await proving(tmp_path).prove("j1")
+
+
+def test_an_archive_that_cannot_be_read(tmp_path: Path) -> None:
+    """That is the target's fault, whenever it shows."""
+    with pytest.raises(TargetUnusable, match="cannot read"):
+        _open(tmp_path / "absent")
+    with (
+        Path("/proc/self/mem").open("rb", buffering=0) as unreadable,
+        pytest.raises(TargetUnusable, match="cannot read"),
+    ):
+        _read(unreadable, 100)
+
+
+def test_nothing_expires_in_a_stream_that_is_only_read() -> None:
+    """Its limits and its replicas are left out, and what places it where no other server is."""
+    config = {
+        "name": "EV",
+        "subjects": ["ev"],
+        "retention": "workqueue",
+        "max_age": 5,
+        "num_replicas": 3,
+        "placement": {},
+    }
+    assert kept_for_good({**config, "max_msgs_per_subject": 3}) == {
+        "name": "EV",
+        "subjects": ["ev"],
+        "max_msgs_per_subject": 3,
+        "retention": "limits",
+        "max_age": 0,
+        "max_msgs": -1,
+        "max_bytes": -1,
+        "num_replicas": 1,
+    }
