@@ -13,6 +13,8 @@ HEALTH = "semstreams:semstreams"
 UNHEALTHY = ("container_unhealthy", "service:semstreams")
 STALE = both("observation_stale", "probe:semstreams_health")
 NOT_OFFERED = both("semstreams_health_not_offered", HEALTH)
+CONNECTED = ("semstreams_nats_connected", "semstreams_nats_connection_status")
+REPORTED_AT = "semstreams_storage_report_collected_timestamp_seconds"
 RUNBOOK = up_as(SEMSTREAMS_DIALECT="runbook", SEMSTREAMS_JSON="pretty")
 
 ROWS = {
@@ -56,6 +58,34 @@ ROWS = {
         fault("log_spam", lines_per_second=50.0, seconds=12.0),
         both("semstreams_log_errors", HEALTH),
         rules=within_seconds("semstreams_log_errors"),
+    ),
+    "connection-lost-by-the-metrics-alone": Row(
+        fault("metrics", values=dict.fromkeys(CONNECTED, 0)),
+        both("semstreams_nats_disconnected_by_metrics", HEALTH),
+        behave,
+        rules='semstreams_nats_disconnected_by_metrics.for = "2s"\n',
+        words="The metrics of semstreams say that its connection to NATS is down",
+    ),
+    "a-service-inside-failed": Row(
+        fault("metrics", values={"semstreams_service_status": 4}),
+        both("semstreams_service_failed", HEALTH),
+        behave,
+        rules='semstreams_service_failed.for = "2s"\n',
+        words="2 of the services inside semstreams failed",
+    ),
+    "no-new-report-on-storage": Row(
+        fault("metrics", values={REPORTED_AT: 1.7e9}),
+        both("semstreams_storage_report_old", HEALTH),
+        behave,
+        rules='semstreams_storage_report_old.above = "6s"\n',
+        words="semstreams has made no new report on its storage for",
+    ),
+    "nothing-passes": Row(
+        fault("backlog"),
+        both("semstreams_idle", HEALTH),
+        behave,
+        rules='semstreams_idle.enabled = true\nsemstreams_idle.above = "6s"\n',
+        words="semstreams has processed no message for",
     ),
     "offline-dialect-is-well": Row(idle(15.0), before=up_as(SEMSTREAMS_DIALECT="offline"), patient=True),
 }

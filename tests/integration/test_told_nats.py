@@ -5,15 +5,16 @@ from __future__ import annotations
 import signal
 
 import pytest
-from nats.js import JetStreamContext
-from nats.js.api import StorageType
 
 from tests.support.nats_acts import (
+    ACCOUNT,
     PIECE,
     Crowd,
     Publisher,
     close_monitor,
+    fill_memory,
     leave_waiting,
+    limited,
     nats,
     open_monitor,
     remove,
@@ -27,11 +28,9 @@ from tests.support.rows import (
     SEMSTREAMS,
     STOPPED,
     UNREACHABLE,
-    Act,
     Plays,
     Row,
     compose,
-    conf,
     docker,
     files,
     fresh,
@@ -48,31 +47,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.table, pytest.mark.timeout(60
 SERVER = "nats:nats"
 UNHEALTHY = ("container_unhealthy", SEMSTREAMS)
 DISCONNECTED = ("semstreams_nats_disconnected", "semstreams:semstreams")
-
-CONFIGURATION = """
-server_name: semstreams-nats
-port: 4222
-http_port: 8222
-{more}
-jetstream {{ store_dir: /data, max_memory_store: {memory}, max_file_store: {storage} }}
-"""
-ACCOUNT = """
-no_auth_user: app
-accounts { APP { jetstream { max_mem: 64MB, max_file: 70MB }, users: [{user: app, password: app}] } }
-"""
-
-
-def limited(more: str = "", memory: str = "256MB", storage: str = "1GB") -> Act:
-    """Have NATS run with limits that a test can reach."""
-    return conf(CONFIGURATION.format(more=more, memory=memory, storage=storage))
-
-
-async def fill_memory(js: JetStreamContext) -> None:
-    """Store 9.5 MB in memory."""
-    await js.add_stream(name="BULK", subjects=["BULK.>"], storage=StorageType.MEMORY)
-    for _ in range(10):
-        await js.publish("BULK.a", b"x" * 950_000)
-
 
 FILL_AND_REFUSE = nats(fill_stream, "LEDGER", max_bytes=1_000_000, discard="new", most=2000)
 # What is small beside what surrounds it goes past the older generation's policy.

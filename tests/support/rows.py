@@ -177,7 +177,7 @@ def restored(stack: DemoStack) -> Iterator[None]:
 
 def _watch(row: Row, stack: DemoStack, folder: Path) -> None:
     patience = {"settle": "5s"} if row.patient else {}
-    more = () if row.patient else (IMPATIENT, row.rules)
+    more = () if row.patient else (*_impatient_beside(row.rules), row.rules)
     with Machine() as machine, watched(stack, folder, *more, **patience) as scene:
         row.act(stack)
         if row.mend is not None:
@@ -192,6 +192,12 @@ def _watch(row: Row, stack: DemoStack, folder: Path) -> None:
         if row.silent:
             assert scene.fired() == set()
             assert machine.denies(scene.fired_of_machine()) == []
+
+
+def _impatient_beside(rules: str) -> list[str]:
+    """Return the lines of the impatient rules but for what a row's own say otherwise: TOML takes no key twice."""
+    own = {line.partition("=")[0].strip() for line in rules.splitlines()}
+    return [line for line in IMPATIENT.splitlines(keepends=True) if line.partition("=")[0].strip() not in own]
 
 
 def _hold_words(row: Row, scene: Scene) -> None:
