@@ -184,7 +184,7 @@ class VerifySettings(Section, frozen=True, kw_only=True):
     """When the newest snapshot is verified by itself, and up to which level."""
 
     schedule: Schedule = "30 3 * * sun"
-    level: Annotated[int, between(0, 2, "from 0 to 2")] = 2
+    level: Annotated[int, between(0, 3, "from 0 to 3")] = 3
 
 
 class BackupSettings(Section, frozen=True, kw_only=True):
