@@ -117,7 +117,7 @@ class LastAnswers:
             status=answer.status,
             content_type=encodable(answer.headers.get("content-type", "")),
             size_bytes=len(answer.body),
-            packed=zlib.compress(answer.body[:LARGEST_KEPT_BYTES], _FASTEST),
+            packed=zlib.compress(memoryview(answer.body)[:LARGEST_KEPT_BYTES], _FASTEST),
             failure=encodable(failure),
         )
         while len(self._kept) > MOST_KEPT:

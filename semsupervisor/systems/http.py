@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from io import BytesIO
 from types import SimpleNamespace
 
 import aiohttp
@@ -138,14 +139,15 @@ class HttpClient:
                     raise
 
     async def _read(self, response: aiohttp.ClientResponse, what: str, started: float, largest_bytes: int) -> Answer:
-        body = bytearray()
+        body = BytesIO()  # what it has taken in becomes the answer's body without a copy
         while chunk := await response.content.read(CHUNK_BYTES):
-            body += chunk
-            if len(body) > largest_bytes:
+            body.write(chunk)
+            if body.tell() > largest_bytes:
                 response.close()
-                kept = self._answer(response, bytes(body[:largest_bytes]), started)
+                body.truncate(largest_bytes)
+                kept = self._answer(response, body.getvalue(), started)
                 raise BodyTooLarge(f"{what}: the body is larger than {largest_bytes // 1024} KiB", kept)
-        return self._answer(response, bytes(body), started)
+        return self._answer(response, body.getvalue(), started)
 
     def _answer(self, response: aiohttp.ClientResponse, body: bytes, started: float) -> Answer:
         return Answer(
