@@ -18,7 +18,8 @@ from semsupervisor.kit.text import duration_text
 LONGEST_COUNTED_GAP_SECONDS = 120.0
 # Not str.format: an operator's own text may hold any other braces, and may not fail when it is needed.
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-
+# Of an end that nobody saw, and after which the container runs again, only the engine's count of restarts tells.
+_UNSEEN = {"exit_code": "not known"}
 
 PLAIN_END = "{name}: {what} is {value}."
 
@@ -216,6 +217,7 @@ def value_text(fact: str, value: object) -> str:
 
 def _sentence(text: str, rule: Rule, observation: Observation, trend: Trend) -> str:
     words: Mapping[str, object] = {
+        **_UNSEEN,
         **observation.evidence,
         **{fact: value_text(fact, known) for fact, known in observation.facts.items()},
         "condition": observation.condition,

@@ -153,6 +153,14 @@ def test_a_removed_subject_is_gone_for_every_rule() -> None:
     assert (finding.verdict, finding.summary) == (Verdict.GONE, "semstreams was removed")
 
 
+def test_an_exit_code_that_nobody_saw_is_not_known() -> None:
+    """Of an end that only its count of restarts tells of there is no exit code."""
+    rule = changed(DIED, summary="{name} ended with exit code {exit_code}, and nobody had asked for it.")
+    finding = look(rule, saw(SERVICE, {"died": True}), firing=False)
+    assert finding is not None
+    assert finding.summary == "semstreams ended with exit code not known, and nobody had asked for it."
+
+
 def test_the_sentence_takes_facts_evidence_and_names() -> None:
     """Placeholders are filled from evidence, facts, the subject, the value and the limit, the later ones first."""
     rule = changed(DIED, summary="{subject} {name} {value} {limit} {exit_code} {state} {nothing} {Name} { } {{x}}")
