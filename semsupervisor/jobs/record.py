@@ -8,6 +8,9 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
+from msgspec.structs import force_setattr
+
+from semsupervisor.kit.text import encodable
 
 OUTCOME = "outcome"
 """What a job's data calls the sentence that says what it did, for the timeline and who follows it."""
@@ -66,6 +69,9 @@ class StepRecord(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: datetime | None = None
     error: str = ""
 
+    def __post_init__(self) -> None:
+        force_setattr(self, "error", encodable(self.error))
+
 
 class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A job as it is written down.
@@ -95,6 +101,10 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     accepted: bool = True
 
+    def __post_init__(self) -> None:
+        for name in ("title", "asked_by", "parameters", "data", "cause", "error", "notes"):
+            force_setattr(self, name, _encodable(getattr(self, name)))
+
     @property
     def is_open(self) -> bool:
         """Tell whether something is still to be done about it."""
@@ -104,6 +114,21 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     def is_committed(self) -> bool:
         """Tell whether it is past its point of no return."""
         return any(step.plan.commits and step.state is StepState.DONE for step in self.steps)
+
+
+def _encodable(value: Any) -> Any:
+    """Return what a record holds so that it can be written: errors and notes may quote bytes that are no UTF-8."""
+    match value:
+        case str():
+            return encodable(value)
+        case list():
+            return [_encodable(one) for one in value]
+        case tuple():
+            return tuple(_encodable(one) for one in value)
+        case dict():
+            return {encodable(name): _encodable(one) for name, one in value.items()}
+        case _:
+            return value
 
 
 def unreadable(job_id: str, why: str) -> JobRecord:

@@ -37,3 +37,21 @@ def test_what_cannot_be_read_is_stuck_and_older_than_all_else() -> None:
     assert (job.state, job.error, job.created_at) == (JobState.STUCK, "no JSON", NOW)
     assert steps.newer(job, msgspec.structs.replace(a_job(ONE), id=job.id)).kind != job.kind
     assert unreadable("strange", "").created_at.year == 1970
+
+
+def test_bytes_that_are_no_utf_8_do_not_keep_a_record_from_being_written() -> None:
+    """A path or an answer that an error quotes may hold them: they are written as escapes, wherever they stand."""
+    job = steps.with_note(steps.step_failed(steps.begin(a_job(ONE), NOW), 0, "no caf\udce9", NOW), "a \udce9")
+    job = msgspec.structs.replace(
+        job,
+        cause="\udce9",
+        error="\udce9",
+        asked_by="\udce9",
+        title="caf\u00e9",
+        parameters={"\udce9": [1, "\udce9", None], "deep": {"x": "\udce9"}},
+    )
+    kept = msgspec.json.decode(msgspec.json.encode(job), type=JobRecord)
+    assert kept == job
+    assert (kept.steps[0].error, kept.notes, kept.title) == ("no caf\\udce9", ("a \\udce9",), "caf\u00e9")
+    assert (kept.cause, kept.error, kept.asked_by) == ("\\udce9", "\\udce9", "\\udce9")
+    assert kept.parameters == {"\\udce9": [1, "\\udce9", None], "deep": {"x": "\\udce9"}}
