@@ -127,10 +127,10 @@ class Proving:
     async def _give(self, restoring: Any, client: Any, file: Path, stream: StreamEntry, total_bytes: int) -> None:
         """Restore one stream; that the server does not take it is damage."""
         config = stream.config if self._faithful else kept_for_good(stream.config)
-        opened = await self._disk.do(partial(_open, file))
+        reading = Reading(file)
 
         async def read(most_bytes: int) -> bytes:
-            piece = await self._disk.do(partial(_read, opened, most_bytes))
+            piece = await self._disk.do(partial(reading.read, most_bytes))
             self._passed_bytes += len(piece)
             self._progress(self._passed_bytes, total_bytes, "bytes")
             return piece
@@ -140,7 +140,7 @@ class Proving:
         except restoring.RestoreRefused as error:
             self._damage.append(f"{stream.file}: {error}")
         finally:
-            self._disk.leave(opened.close)
+            self._disk.leave(reading.close)
 
 
 def kept_for_good(config: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -155,15 +155,23 @@ def _size(manifest: Manifest) -> int:
     return sum(stream.unpacked_bytes for stream in manifest.streams)
 
 
-def _open(file: Path) -> FileIO:
-    try:
-        return file.open("rb", buffering=0)
-    except OSError as error:
-        raise TargetUnusable(f"cannot read {file}: {error.strerror or error}") from error
+class Reading:
+    """One file, opened when it is first read: whoever is cancelled meanwhile can close it all the same. It blocks."""
 
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._opened: FileIO | None = None
 
-def _read(opened: FileIO, most_bytes: int) -> bytes:
-    try:
-        return opened.read(most_bytes)
-    except OSError as error:
-        raise TargetUnusable(f"cannot read {opened.name}: {error.strerror or error}") from error
+    def read(self, most_bytes: int) -> bytes:
+        """Return the next piece, empty at the end. Raises: TargetUnusable."""
+        try:
+            if self._opened is None:
+                self._opened = self._file.open("rb", buffering=0)
+            return self._opened.read(most_bytes)
+        except OSError as error:
+            raise TargetUnusable(f"cannot read {self._file}: {error.strerror or error}") from error
+
+    def close(self) -> None:
+        """Close it, opened or not."""
+        if self._opened is not None:
+            self._opened.close()

@@ -9,7 +9,7 @@ import pytest
 
 from semsupervisor.backup.disk import Disk
 from semsupervisor.backup.folders import Folders, TargetUnusable
-from semsupervisor.backup.proving import NotPossible, Proving, _open, _read, kept_for_good
+from semsupervisor.backup.proving import NotPossible, Proving, Reading, kept_for_good
 from semsupervisor.errors import EngineError
 from semsupervisor.kit.blocking import BlockingCalls
 from tests.support.scratch_means import without_engine
@@ -47,15 +47,17 @@ async def test_without_an_engine_it_fails(tmp_path: Path) -> None:
         await proving(tmp_path).prove("j1")
 
 
-def test_an_archive_that_cannot_be_read(tmp_path: Path) -> None:
-    """That is the target's fault, whenever it shows."""
+def test_an_archive_is_read_piece_by_piece(tmp_path: Path) -> None:
+    """And closed, whether it was read or not; one that cannot be read is the target's fault."""
+    file = tmp_path / "archive"
+    file.write_bytes(b"12345")
+    reading = Reading(file)
+    assert [reading.read(3), reading.read(3), reading.read(3)] == [b"123", b"45", b""]
+    reading.close()
+    absent = Reading(tmp_path / "absent")
     with pytest.raises(TargetUnusable, match="cannot read"):
-        _open(tmp_path / "absent")
-    with (
-        Path("/proc/self/mem").open("rb", buffering=0) as unreadable,
-        pytest.raises(TargetUnusable, match="cannot read"),
-    ):
-        _read(unreadable, 100)
+        absent.read(3)
+    absent.close()
 
 
 def test_nothing_expires_in_a_stream_that_is_only_read() -> None:
