@@ -84,7 +84,7 @@ class Checking:
         """Go on where nothing is damaged so far; where that cannot be done the lower levels count, and why is noted."""
         if at.data["damage"]:
             return
-        proving = Proving(self._means, self._disk(), request.snapshot, at.progress, faithful=False)
+        proving = Proving(self._means, self._disk(), request.snapshot, at.progress)
         began = self._means.clock.monotonic()
         try:
             async with self._turn:

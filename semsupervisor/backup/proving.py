@@ -51,23 +51,21 @@ class Means(msgspec.Struct, frozen=True):
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of it: all that is wrong, in words, what each stream holds, and how long a server took to have it."""
+    """What came of it: all that is wrong, in words, what each stream holds, and the size of the store."""
 
     damage: tuple[str, ...]
     streams: Mapping[str, Content]
-    restored_seconds: float
     store_bytes: int
 
 
 class Proving:
-    """Gives one snapshot to a scratch server. `faithful` lets streams have their own limits, as a recovery would."""
+    """Gives one snapshot to a scratch server."""
 
-    def __init__(self, means: Means, disk: Disk, snapshot_id: str, progress: Progress, *, faithful: bool) -> None:
+    def __init__(self, means: Means, disk: Disk, snapshot_id: str, progress: Progress) -> None:
         self._means = means
         self._disk = disk
         self._id = snapshot_id
         self._progress = progress
-        self._faithful = faithful
         self._passed_bytes = 0
         self._damage: list[str] = []
 
@@ -80,26 +78,18 @@ class Proving:
         size = _size(manifest)
         await self._expect_room(size)
         image = await self._means.image()
-        began = self._means.clock.monotonic()
         async with scratch.made(self._means.scratch, job_id, image) as server:
             try:
                 await self._fill(server, folder, manifest)
             except NoStore as error:
-                return self._proof(began, size, {}, str(error))
+                return Proof(damage=(*self._damage, str(error)), streams={}, store_bytes=size)
             reach("scratch.filled")
             believed = streams_of(await server.held())
             self._damage += missing(manifest.streams, believed)
-            restored_seconds = self._means.clock.monotonic() - began
             await server.restart_without_index(size)
             read = streams_of(await server.held())
         self._damage += damaged(believed, read)
-        found = self._proof(began, size, contents(believed))
-        return msgspec.structs.replace(found, restored_seconds=restored_seconds)
-
-    def _proof(self, began: float, size: int, streams: Mapping[str, Content], *damage: str) -> Proof:
-        seconds = self._means.clock.monotonic() - began
-        found = (*self._damage, *damage)
-        return Proof(damage=found, streams=streams, restored_seconds=seconds, store_bytes=size)
+        return Proof(damage=tuple(self._damage), streams=contents(believed), store_bytes=size)
 
     async def _expect_room(self, size: int) -> None:
         needed, free = int(size * ROOM_RATIO) + ROOM_BYTES, await self._means.free_bytes()
@@ -126,7 +116,7 @@ class Proving:
 
     async def _give(self, restoring: Any, client: Any, file: Path, stream: StreamEntry, total_bytes: int) -> None:
         """Restore one stream; that the server does not take it is damage."""
-        config = stream.config if self._faithful else kept_for_good(stream.config)
+        config = kept_for_good(stream.config)
         reading = Reading(file)
 
         async def read(most_bytes: int) -> bytes:

@@ -23,7 +23,7 @@ def proving(folder: Path, free_bytes: int = 2**40) -> Proving:
         return free_bytes
 
     means, disk = without_engine(folder, room), Disk(Folders(folder), BlockingCalls())
-    return Proving(means, disk, ID, lambda *_: None, faithful=False)
+    return Proving(means, disk, ID, lambda *_: None)
 
 
 async def test_without_room_it_is_not_tried(tmp_path: Path) -> None:
