@@ -29,7 +29,6 @@ CHUNK_SECONDS = 60.0
 # When all is there, the server unpacks it: as long as its disk takes for all messages.
 END_SECONDS = 3600.0
 
-_NO_STREAM = 10059
 _EXISTS = (10058, 10130)
 _SUBJECTS_OVERLAP = 10065
 
@@ -83,27 +82,6 @@ async def give(client: Client, config: Mapping[str, Any], state: Mapping[str, An
     if ended.error is not None:
         raise _refused(name, ended.error)
     return Stream(ended.config, ended.state)
-
-
-async def look(client: Client, name: str) -> Stream | None:
-    """Return what the server says of a stream, None if it has none of that name. Raises: as `give` does."""
-    answer = msgspec.json.decode(
-        await _asked(client, f"$JS.API.STREAM.INFO.{name}", b"", REQUEST_SECONDS, name), type=_Response
-    )
-    if answer.error is None:
-        return Stream(answer.config, answer.state)
-    if answer.error.err_code == _NO_STREAM:
-        return None
-    raise _refused(name, answer.error)
-
-
-async def delete(client: Client, name: str) -> None:
-    """Delete a stream with all that it holds; one that is not there is deleted already. Raises: as `give` does."""
-    answer = msgspec.json.decode(
-        await _asked(client, f"$JS.API.STREAM.DELETE.{name}", b"", CHUNK_SECONDS, name), type=_Response
-    )
-    if answer.error is not None and answer.error.err_code != _NO_STREAM:
-        raise _refused(name, answer.error)
 
 
 def _answered(name: str, said: bytes) -> RestoreRefused:
