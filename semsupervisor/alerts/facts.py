@@ -198,6 +198,7 @@ FACTS: Mapping[SubjectKind, Mapping[str, FactForm]] = {
         "consumers": float,
         "deleted_messages": float,
         "damage_told": bool,
+        "went_back": bool,
         "lost_messages": float,
         "lost_bytes": float,
         "lag_messages": float,

@@ -195,4 +195,5 @@ WORDS: Mapping[str, str] = {
     "used_ratio": "Share of the space that is used, 0 to 1.",
     "version": "The version that it says it is.",
     "waiting_pulls": "Requests for messages that wait for some.",
+    "went_back": "Whether its last number was lower after a start of its server than before, within the last day.",
 }

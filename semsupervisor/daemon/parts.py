@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from semsupervisor.daemon.folders import paths
+from semsupervisor.daemon.remembering import baselines
 from semsupervisor.health import targets
 from semsupervisor.health.client_streams import ClientStreams
 from semsupervisor.health.last_answers import NO_NAMES, LastAnswers
@@ -227,24 +228,19 @@ def _slow(settings: Settings, means: Means, health: SemstreamsHealth) -> list[Pr
     small = _endpoint(checks.nats.monitor, means, means.http.get)
     inside = Inside(taker, nats, means.address_of, means.containers, _shown(checks.nats))
     resting = partial(rests, taker, means.address_of)
+    jetstream = NatsJetStream(
+        means.clock,
+        monitor(checks.nats, means),
+        nats,
+        timeout,
+        streams_of_client=own,
+        lost_of=own.lost if own else None,
+        taker=lambda: _taker(means, taker, health),
+    )
+    jetstream.baselines = baselines(settings, means.clock) if means.remembers else None
     probes: list[Probe] = [
-        NatsJetStream(
-            means.clock,
-            monitor(checks.nats, means),
-            nats,
-            timeout,
-            streams_of_client=own,
-            lost_of=own.lost if own else None,
-            taker=lambda: _taker(means, taker, health),
-        ),
-        NatsConnz(
-            means.clock,
-            small,
-            nats,
-            timeout,
-            checks.nats.expected_clients,
-            rests=resting,
-        ),
+        jetstream,
+        NatsConnz(means.clock, small, nats, timeout, checks.nats.expected_clients, rests=resting),
         SemstreamsReach(means.clock, inside, means.lag_since, timeout),
     ]
     if checks.nats.client:

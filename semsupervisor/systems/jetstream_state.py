@@ -65,7 +65,8 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
     `storage` is where it is kept, "file" or "memory", and `discard` what happens at its own limits: "old" evicts, "new"
     refuses; either is empty if it was not told. `replaces` tells that a message may take the place of an older
     one of its own subject, of which only so many are kept, as in a key-value bucket.
-    `consumers` are those that were told in full, `consumer_count` is how many there are.
+    `consumers` are those that were told in full, `consumer_count` is how many there are. `created` is the server's own
+    stamp of when it was made, empty if it was not told.
     """
 
     account: str
@@ -86,6 +87,7 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
     lag: int | None
     consumers: tuple[ConsumerState, ...] = ()
     lost: Lost | None = None
+    created: str = ""
 
     @property
     def subject_name(self) -> str:

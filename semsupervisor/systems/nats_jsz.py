@@ -102,6 +102,7 @@ class _Stream(msgspec.Struct):
     consumer_detail: list[_Consumer] | None = None
     mirror: _Source | None = None
     sources: list[_Source] | None = None
+    created: str = ""
 
 
 class _Account(msgspec.Struct):
@@ -257,6 +258,7 @@ def _stream(account: str, told: _Stream) -> StreamState:
         expires=config.max_age > 0,
         lag=max(origin.lag for origin in origins) if origins else None,
         consumers=tuple(_consumer(one) for one in told.consumer_detail or []),
+        created=told.created,
     )
 
 

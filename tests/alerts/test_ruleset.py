@@ -99,6 +99,7 @@ EXPECTED = [
     "stream_nearly_full",
     "stream_at_ceiling",
     "stream_lost_messages",
+    "stream_went_back",
     "consumer_stuck",
     "consumer_backlog_growing",
     "consumer_ack_pending_high",
@@ -209,7 +210,13 @@ HEALTHY: dict[SubjectKind, dict[str, Any]] = {
         "jetstream_account_memory_fill_ratio": 0.89,
         "jetstream_api_error_ratio": 0.05,
     },
-    SubjectKind.STREAM: {"refuses_writes": False, "refusal_ratio": 0.9, "at_ceiling": False, "damage_told": False},
+    SubjectKind.STREAM: {
+        "refuses_writes": False,
+        "refusal_ratio": 0.9,
+        "at_ceiling": False,
+        "damage_told": False,
+        "went_back": False,
+    },
     SubjectKind.CONSUMER: {
         "stuck_seconds": 200.0,
         "pending": 90_000,
@@ -369,6 +376,7 @@ def test_what_may_be_over_in_a_moment_is_waited_for() -> None:
         "semstreams_restarted",
         "nats_slow_consumers",
         "stream_lost_messages",
+        "stream_went_back",
         "consumer_stuck",
         "container_died",
         "container_not_started",
@@ -445,6 +453,7 @@ def test_every_summary_can_be_filled() -> None:
         "missing_clients",
     }
     evidence |= {"waiting", "snapshot", "newest_good", "left_out", "suspicions", "damage", "jobs", "failed"}
+    evidence |= {"fall"}
     for rule in ruleset.defaults():
         names = set(re.findall(r"\{(\w+)\}", rule.summary))
         course = {"rate", "over"} if rule.over_seconds else set()

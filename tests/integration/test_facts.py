@@ -370,6 +370,7 @@ READINGS: Mapping[SubjectKind, Mapping[str, Theirs | Reason]] = {
         "consumers": stream(lambda info: info.state.consumer_count, near=1),
         "deleted_messages": stream(lambda info: info.state.num_deleted or 0, near=5),
         "damage_told": NOT_HERE,
+        "went_back": is_(False),
         "lost_messages": NOT_HERE,
         "lost_bytes": NOT_HERE,
         "lag_messages": NOT_HERE,

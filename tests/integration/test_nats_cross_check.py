@@ -282,7 +282,7 @@ async def test_facts_about_streams_and_consumers(server: NatsServer, client: Cli
     assert copy.mirror is not None
     assert ours[Subject(SubjectKind.STREAM, "APP/COPY")]["lag_messages"] == copy.mirror.lag
     assert (
-        theirs.keys() | {"lag_messages", "refusal_ratio", "damage_told", "lost_messages", "lost_bytes"}
+        theirs.keys() | {"lag_messages", "refusal_ratio", "damage_told", "went_back", "lost_messages", "lost_bytes"}
         == FACTS[SubjectKind.STREAM].keys()
     )
     for name in ("busy", "idle"):

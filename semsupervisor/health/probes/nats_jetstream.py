@@ -12,7 +12,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from semsupervisor.errors import SupervisorError
-from semsupervisor.health import jetstream
+from semsupervisor.health import baseline, jetstream
+from semsupervisor.health.baseline import Fall
+from semsupervisor.health.baselines import Baselines
 from semsupervisor.health.jetstream import ALWAYS, ApiCalls, Shown
 from semsupervisor.health.losses import Losses, LostOf
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
@@ -47,7 +49,8 @@ class NatsJetStream:
     `endpoint` reads answers up to `nats_jsz.LARGEST_ANSWER_BYTES`; of a server with more than fits the consumers are
     left out, and unknown. While the port does not answer, `streams_of_client` tells of the streams of one account.
     `lost_of` tells what was lost of a stream of that account, which the port does not. `taker` tells how SemStreams is,
-    whose consumers stand still while it does not run.
+    whose consumers stand still while it does not run, and `baselines` which streams went back when their server was
+    started anew.
     """
 
     name = "nats_jetstream"
@@ -69,6 +72,8 @@ class NatsJetStream:
         self._timeout_seconds = timeout_seconds
         self._streams_of_client = streams_of_client
         self._losses = Losses(lost_of) if lost_of else None
+        self.baselines: Baselines | None = None
+        self._fell: Mapping[str, Fall] = {}
         self._accounts: Mapping[str, str] = {}
         self.page = PAGE
         self._calls = ApiCalls()
@@ -91,7 +96,11 @@ class NatsJetStream:
             return self._unseen(Outcome.UNKNOWN, str(error), error.answer)
         except SupervisorError as error:
             return self._unseen(Outcome.UNKNOWN, str(error))
-        return self._seen(await self._with_losses(state, until)) if state else self._off()
+        if state is None:
+            return self._off()
+        if self.baselines is not None:
+            self._fell = await self.baselines.look(state.server_id, state.streams)
+        return self._seen(await self._with_losses(state, until))
 
     async def _with_losses(self, state: JetStreamState, until: float) -> JetStreamState:
         if self._losses is None:
@@ -188,6 +197,10 @@ class NatsJetStream:
 
     def _of_stream(self, name: str, one: FollowedStream, at: Instant) -> Observation:
         facts, evidence = stream_facts(one)
+        if self.baselines is not None:
+            fall = self._fell.get(name)
+            facts = {**facts, "went_back": fall is not None}
+            evidence = {**evidence, **({"fall": baseline.text(fall)} if fall else {})}
         unasked = frozenset({"damage_told"} if self._losses and one.state.lost is None else ())
         return Observation(self.name, Subject(SubjectKind.STREAM, name), at, facts, evidence, unsettled=unasked)
 

@@ -12,6 +12,7 @@ import pytest
 
 from semsupervisor.errors import SupervisorError
 from semsupervisor.health import jetstream
+from semsupervisor.health.baselines import Baselines
 from semsupervisor.health.jetstream import ALWAYS
 from semsupervisor.health.observation import Observation, Outcome, Subject, SubjectKind, Unknown
 from semsupervisor.health.probes.nats_jetstream import TOO_MANY_CONSUMERS, NatsJetStream
@@ -113,6 +114,19 @@ async def test_what_a_stream_lost_is_asked_for_in_turn() -> None:
     assert "damage_told" not in first[CONFIG].facts
     assert first[CONFIG].unsettled == {"damage_told"}
     assert (second[CONFIG].facts["damage_told"], second[CONFIG].unsettled) == (True, frozenset())
+
+
+async def test_a_stream_that_went_back_with_a_start_is_told(tmp_path: Path) -> None:
+    """With both of its ends; what is compared with nothing is not said to have held."""
+    before, after = told(), {**told(), "server_id": "ANOTHER"}
+    after["account_details"][0]["stream_detail"][0]["state"]["last_seq"] = 400
+    probe, answering = probe_of(answer(before), answer(after))
+    probe.baselines = Baselines(answering.clock, tmp_path / "stream-baselines", lambda *_: "")
+    first, second = [{one.subject: one for one in await probe.observe()} for _ in range(2)]
+    assert first[EVENTS].facts["went_back"] is False
+    assert (second[EVENTS].facts["went_back"], second[CONFIG].facts["went_back"]) == (True, False)
+    assert second[EVENTS].evidence["fall"].startswith("it ended at number 500 before and ends at 400 now")
+    assert "went_back" not in (await looks(answer(SAMPLE)))[0][EVENTS].facts
 
 
 async def test_what_makes_room_for_others_was_not_removed(monkeypatch: pytest.MonkeyPatch) -> None:
