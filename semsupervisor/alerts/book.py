@@ -46,6 +46,7 @@ TIMELINE_KINDS = (
     "job.given_up",
     "job.stuck",
     "job.undone",
+    "job.withheld",
     "outbox.dropped",
     "service.completed",
     "service.forgotten",

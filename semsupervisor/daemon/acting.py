@@ -177,6 +177,14 @@ class Acting:
         known = (*self._runner.open_jobs, *self._last_of_kind.values())
         return next((job for job in known if job.id == job_id), None)
 
+    async def last_done(self, kind: str, besides: str) -> JobRecord | None:
+        """Return the newest of a kind that is done and that another than `besides` asked for. Raises: StoreError."""
+        return await self._book.last_done(kind, besides)
+
+    async def note(self, kind: str, text: str) -> None:
+        """Write a line about what is done by itself into the timeline."""
+        await self._note(kind, JOBS, text, {})
+
     async def find(self, job_id: str) -> JobRecord | None:
         """Return one job, None if there is none. Raises: StoreError."""
         found = [job for job in self._runner.open_jobs if job.id == job_id]

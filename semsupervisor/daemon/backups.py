@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from semsupervisor.api.readings import BackupReadings, SnapshotReading
-from semsupervisor.backup import catalogue, source
+from semsupervisor.backup import catalogue, source, sparing
 from semsupervisor.backup.catalogue import Entry
 from semsupervisor.backup.checking import KIND as VERIFY
 from semsupervisor.backup.checking import Checking
@@ -150,6 +150,14 @@ class Backups:
             return replaces(await self._one(snapshot_id))
         except NoSnapshot:
             return False
+
+    async def spared(self, settled_at: datetime | None) -> str:
+        """Return why no old snapshot is to go by itself, empty where nothing speaks against it.
+
+        `settled_at` is when somebody has last removed old ones by hand. Raises: Hanging; TargetUnusable; StoreError.
+        """
+        entries, looks = await self._in_folder(catalogue.entries), await self._verdicts.latest()
+        return sparing.why(entries, looks, host_name(self._settings()), settled_at)
 
     def readings(self, acting: Acting) -> BackupReadings:
         """Return what the API may read and ask for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from semsupervisor.backup import checking, hot, pruning
@@ -29,6 +30,13 @@ class Snapshots(Protocol):
 
     async def replaces(self, snapshot_id: str) -> bool:
         """Tell whether one is there, good, and lacks nothing that the one before had. Raises: TemporaryError."""
+        ...
+
+    async def spared(self, settled_at: datetime | None) -> str:
+        """Return why no old one is to go by itself, `settled_at` being when somebody last removed some by hand.
+
+        It is empty where nothing speaks against it. Raises: TemporaryError.
+        """
         ...
 
 
@@ -101,10 +109,17 @@ class BackupPlans:
     async def _remove_old(self, job: JobRecord, by: str) -> None:
         """Have old snapshots removed after a backup that has turned out good, and after no other.
 
-        Where it is suspicious, the older ones may hold what is lost.
+        Where it is suspicious, the older ones may hold what is lost; so they may after any that was, or was found
+        damaged, until somebody has looked after that.
         """
-        if job.state is JobState.DONE and await self._snapshots.replaces(str(job.data.get(SNAPSHOT, ""))):
-            await self._acting.submit(pruning.KIND, pruning.Request(), by)
+        if job.state is not JobState.DONE or not await self._snapshots.replaces(str(job.data.get(SNAPSHOT, ""))):
+            return
+        settled = await self._acting.last_done(pruning.KIND, besides=by)
+        if why := await self._snapshots.spared(settled.created_at if settled else None):
+            text = f"no old snapshot is removed: {why}; what is lost may be in an older one"
+            await self._acting.note("job.withheld", f"{text}. Once that is settled: semsupervisor backup prune")
+            return
+        await self._acting.submit(pruning.KIND, pruning.Request(), by)
 
     async def _nothing_to_verify(self, _: bool) -> str:
         return "" if self._snapshots.newest_complete else "there is no complete snapshot to verify"

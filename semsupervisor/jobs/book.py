@@ -13,7 +13,7 @@ import structlog
 from semsupervisor.errors import StoreError
 from semsupervisor.jobs import calendar
 from semsupervisor.jobs.mirror import Mirror
-from semsupervisor.jobs.record import JobRecord, unreadable
+from semsupervisor.jobs.record import JobRecord, JobState, unreadable
 from semsupervisor.jobs.steps import newer
 from semsupervisor.kit.blocking import BlockingCalls, Hanging
 from semsupervisor.store.database import Migration, Store
@@ -39,6 +39,7 @@ MIGRATIONS = (
 )
 _OPEN = "SELECT id, body FROM jobs WHERE is_open = 1 ORDER BY id"
 _NEWEST = "SELECT body FROM jobs ORDER BY id DESC LIMIT ?"
+_OF_KIND = "SELECT body FROM jobs WHERE kind = ? AND is_open = 0 ORDER BY id DESC"
 _ONE = "SELECT body FROM jobs WHERE id = ?"
 
 
@@ -93,6 +94,18 @@ class JobBook:
     async def newest(self, limit: int) -> Sequence[JobRecord]:
         """Return the newest jobs, ended or not, newest first. Raises: StoreError."""
         return _decoded(await self._store.read(lambda connection: connection.execute(_NEWEST, (limit,)).fetchall()))
+
+    async def last_done(self, kind: str, besides: str) -> JobRecord | None:
+        """Return the newest of a kind that is done, None if there is none, whoever but `besides` has asked for it.
+
+        Raises: StoreError.
+        """
+
+        def find(connection: sqlite3.Connection) -> JobRecord | None:
+            ended = (job for row in connection.execute(_OF_KIND, (kind,)) for job in _decoded([row]))
+            return next((job for job in ended if job.state is JobState.DONE and job.asked_by != besides), None)
+
+        return await self._store.read(find)
 
     async def find(self, job_id: str) -> JobRecord | None:
         """Return one job, None if there is none. Raises: StoreError."""

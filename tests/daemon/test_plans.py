@@ -7,9 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from semsupervisor.backup import hot
+from semsupervisor.backup import hot, pruning
+from semsupervisor.backup.verdicts import Look
 from semsupervisor.daemon.predecessors import MOST_IN_VAIN
-from tests.support.schedule_world import CRON, DAY, STOP, Host, a_host
+from tests.support.job_world import snapshot
+from tests.support.schedule_world import CRON, DAY, HOST, STOP, Host, a_host
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("logs")
@@ -29,6 +31,37 @@ async def test_a_backup_that_is_not_good_removes_nothing(tmp_path: Path) -> None
         await host.look(30)
         host.snapshots.good = True
         assert await host.look(30) == ["backup.hot"]
+
+
+async def nights(host: Host, count: int) -> int:
+    """Let a backup be taken each night, and return how often old ones were removed by themselves so far."""
+    for _ in range(count):
+        await host.look(DAY)
+        entry = snapshot(f"{host.clock.now():%Y%m%d-%H%M%S}", host=HOST, taken_at=host.clock.now()).entry
+        host.snapshots.entries.append(entry)
+        await host.look(30)
+    return [job.kind for job in await host.jobs()].count("backup.prune")
+
+
+@pytest.mark.parametrize("flaw", ["damage", "suspicion"])
+async def test_what_may_be_lost_is_kept_until_somebody_has_settled_it(tmp_path: Path, flaw: str) -> None:
+    """Ten good backups after it remove nothing and say why; once somebody has removed old ones they do again."""
+    async with a_host(tmp_path) as host:
+        await host.look()
+        assert await nights(host, 1) == 1
+        if flaw == "damage":
+            host.snapshots.looks[host.snapshots.entries[0].id] = Look(host.clock.now(), 3, ("a record is torn",))
+        else:
+            entry = msgspec.structs.replace(host.snapshots.entries[0], suspicions=("stream EV is gone",))
+            host.snapshots.entries[0] = msgspec.structs.replace(entry, taken_at=host.clock.now())
+        assert await nights(host, 10) == 1
+        said = [text for kind, text in host.told if kind == "job.withheld"]
+        assert len(said) == 10
+        assert host.snapshots.entries[0].id in said[0]
+        host.clock.advance(60)
+        await host.acting.submit(pruning.KIND, pruning.Request(), "root")
+        await eventually(lambda: not host.acting.open_jobs, within_seconds=60)
+        assert await nights(host, 1) == 2
 
 
 async def test_a_backup_that_fails_removes_nothing(tmp_path: Path) -> None:

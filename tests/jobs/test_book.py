@@ -117,3 +117,15 @@ async def test_only_the_newest_ended_jobs_are_kept(kept: Kept) -> None:
         await kept.book.write(job(number, JobState.DONE))
     await kept.store.write(lambda connection: book.trim(connection, keep=2))
     assert [one.id for one in await kept.book.newest(10)] == ["5", "4", "1"]
+
+
+async def test_the_last_of_a_kind_that_is_done_is_found(kept: Kept) -> None:
+    """Neither one that was undone or is open, nor one that another than is meant has asked for."""
+    done = msgspec.structs.replace(job(1, JobState.DONE), asked_by="root")
+    undone = msgspec.structs.replace(job(2, JobState.UNDONE), asked_by="root")
+    by_itself = msgspec.structs.replace(job(3, JobState.DONE), asked_by="the schedule backup")
+    for one in (job(1), done, undone, by_itself, job(4)):
+        await kept.book.write(one)
+    assert await kept.book.last_done(done.kind, besides="the schedule backup") == done
+    assert await kept.book.last_done(done.kind, besides="root") == by_itself
+    assert await kept.book.last_done("another", besides="root") is None

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from semsupervisor.backup import checking, hot, pruning
+from semsupervisor.backup import checking, hot, pruning, sparing
+from semsupervisor.backup.catalogue import Entry
+from semsupervisor.backup.verdicts import Look
 from semsupervisor.daemon.acting import Acting
 from semsupervisor.daemon.plans import BackupPlans
 from semsupervisor.daemon.predecessors import Predecessors
@@ -35,6 +38,7 @@ from tests.support.waiting import eventually
 from tests.support.workshop import World
 
 DAY = 86_400.0
+HOST = "edge-7"
 CRON = Scheduled("/etc/crontab", "/opt/semstreams/backup.sh")
 STOP = "stack.stop"
 KINDS: Mapping[str, type[msgspec.Struct]] = {
@@ -52,6 +56,12 @@ class Snapshots:
         self.newest_complete = ""
         self.good = True
         self.trouble: TemporaryError | None = None
+        self.entries: list[Entry] = []
+        self.looks: dict[str, Look] = {}
+
+    async def spared(self, settled_at: datetime | None) -> str:
+        """Tell what speaks against removing any of those that the test says are there."""
+        return sparing.why(self.entries, self.looks, HOST, settled_at)
 
     async def replaces(self, snapshot_id: str) -> bool:
         """Tell what the test says."""
@@ -77,12 +87,13 @@ class Host:
         self.containers: dict[str, Container] = {"a": container(owner=Owner("stack", "nats"))}
         self.tab: list[Scheduled] = []
         self.tables_hang = False
+        self.told: list[tuple[str, str]] = []
         self.scripts = Predecessors("/opt/semstreams", self._read)
         self.snapshots = Snapshots()
         self.plans = BackupPlans(
             lambda: self.settings, self.acting, self.snapshots, lambda: self.containers, self.scripts
         ).plans()
-        self.schedules = Schedules(clock, Calendar(self.store, journal), self.acting, lambda: "edge-7", self.plans)
+        self.schedules = Schedules(clock, Calendar(self.store, journal), self.acting, lambda: HOST, self.plans)
 
     def set(self, *, schedule: str = "off", verify: str = "off", jitter_seconds: float = 0.0) -> None:
         """Put settings in force; days are those of UTC."""
@@ -112,7 +123,7 @@ class Host:
         return tuple(self.tab)
 
     async def _note(self, kind: str, subject: Subject, text: str, facts: Mapping[str, FactValue]) -> None:
-        pass
+        self.told.append((kind, text))
 
     async def _ended(self) -> None:
         pass
