@@ -11,7 +11,8 @@ import msgspec
 
 from semsupervisor.backup.disk import Disk
 from semsupervisor.backup.folders import Folders
-from semsupervisor.backup.proving import Means, NotPossible, Proof, Proving
+from semsupervisor.backup.proving import Means, Proof, Proving
+from semsupervisor.backup.unpacking import NotPossible
 from semsupervisor.backup.verify import HIGHEST_LEVEL, Verdict, Verifier
 from semsupervisor.jobs.kinds import At, JobKind, Step
 from semsupervisor.jobs.record import OUTCOME

@@ -7,13 +7,13 @@ deleted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from semsupervisor.backup.blocks import Counts, lacking
 from semsupervisor.backup.manifest import StreamEntry, count
-from semsupervisor.systems.jetstream_state import StreamState
+from semsupervisor.systems.jetstream_state import DEFAULT_ACCOUNT, StreamState
 
 Streams = Mapping[tuple[str, str], StreamState]
 
@@ -43,6 +43,16 @@ def _missing(stream: StreamEntry, given: StreamState) -> str:
     if given.messages and given.last_sequence < last:
         return f"a server that was given it ends with the message {given.last_sequence} instead of {last}"
     return lacking(stream, Counts(given.messages, given.first_sequence, given.last_sequence, given.messages))
+
+
+def absent(given: Collection[tuple[str, str]], held: Streams) -> Sequence[str]:
+    """Return in words which streams, by account and name, a server does not have that was given their files."""
+    return [
+        f"stream {name if account == DEFAULT_ACCOUNT else f'{account}/{name}'}: "
+        "a server that was given its files does not have it"
+        for account, name in sorted(given)
+        if (account, name) not in held
+    ]
 
 
 def damaged(believed: Streams, read: Streams) -> Sequence[str]:

@@ -6,7 +6,7 @@ server has before, by its index files, is what it should have after, when it has
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 from io import FileIO
 from pathlib import Path
@@ -15,14 +15,13 @@ from typing import Any
 import msgspec
 
 from semsupervisor.backup import scratch
-from semsupervisor.backup.comparing import Content, contents, damaged, missing
+from semsupervisor.backup.comparing import Content, absent, contents, damaged, missing
 from semsupervisor.backup.disk import Disk
 from semsupervisor.backup.folders import TargetUnusable
 from semsupervisor.backup.manifest import Manifest, StreamEntry
 from semsupervisor.backup.scratch import STORE, ScratchServer, streams_of
-from semsupervisor.backup.unpacking import NoStore, Unpacking
+from semsupervisor.backup.unpacking import NoStore, NotPossible, Unpacking
 from semsupervisor.backup.verify import Progress, read_manifest
-from semsupervisor.errors import PermanentError
 from semsupervisor.kit import amounts
 from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.failpoints import reach
@@ -32,10 +31,6 @@ from semsupervisor.systems.jetstream_state import DEFAULT_ACCOUNT
 ROOM_RATIO = 2.0
 ROOM_BYTES = 256 * 2**20
 _KEPT = ("name", "subjects", "storage", "compression", "max_msgs_per_subject", "mirror", "sources")
-
-
-class NotPossible(PermanentError):
-    """A scratch server cannot be had for this now: nothing is known of the snapshot by that; the text says why."""
 
 
 class Means(msgspec.Struct, frozen=True):
@@ -68,6 +63,7 @@ class Proving:
         self._progress = progress
         self._passed_bytes = 0
         self._damage: list[str] = []
+        self._unpacked: Collection[tuple[str, str]] = ()
 
     async def prove(self, job_id: str) -> Proof:
         """Do it. Raises: NotPossible; NoSnapshot; TargetUnusable; EngineError, ScratchFailed; RestoreBroken."""
@@ -85,7 +81,7 @@ class Proving:
                 return Proof(damage=(*self._damage, str(error)), streams={}, store_bytes=size)
             reach("scratch.filled")
             believed = streams_of(await server.held())
-            self._damage += missing(manifest.streams, believed)
+            self._damage += [*missing(manifest.streams, believed), *absent(self._unpacked, believed)]
             await server.restart_without_index(size)
             read = streams_of(await server.held())
         self._damage += damaged(believed, read)
@@ -105,7 +101,8 @@ class Proving:
             archive = folder / manifest.archive.file
             unpacking = Unpacking(archive, STORE, total, lambda done: self._progress(done, total, "bytes"))
             await server.place(unpacking.pieces())
-            await server.start(unpacking.accounts, total)
+            self._unpacked = unpacking.streams
+            await server.start({account for account, _ in self._unpacked}, total)
             return
         await server.start({one.account for one in manifest.streams} or {DEFAULT_ACCOUNT}, 0)
         restoring = await server.restoring()

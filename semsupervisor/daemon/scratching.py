@@ -10,6 +10,7 @@ from functools import partial
 import structlog
 
 from semsupervisor.backup import proving, scratch
+from semsupervisor.backup.unpacking import NotPossible
 from semsupervisor.daemon import parts, stacks
 from semsupervisor.errors import SupervisorError
 from semsupervisor.kit.blocking import BlockingCalls
@@ -62,13 +63,13 @@ class Scratching:
         for one in await self._acts.containers(names.project):
             if one.owner.name == names.nats:
                 return one.image_id
-        raise proving.NotPossible(f"there is no container of the service {names.nats}, whose image it would take")
+        raise NotPossible(f"there is no container of the service {names.nats}, whose image it would take")
 
     async def _free_bytes(self) -> int:
         root = self._means.engine_root()
         if not root:
-            raise proving.NotPossible("the engine has not said yet where it keeps its containers")
+            raise NotPossible("the engine has not said yet where it keeps its containers")
         try:
             return (await self._calls.run_in_turn(root, partial(shutil.disk_usage, root), DISK_SECONDS)).free
         except OSError as error:
-            raise proving.NotPossible(f"the room in {root} cannot be seen: {error.strerror or error}") from error
+            raise NotPossible(f"the room in {root} cannot be seen: {error.strerror or error}") from error

@@ -11,7 +11,7 @@ import pytest
 
 from semsupervisor.backup import manifest as manifests
 from semsupervisor.backup.checking import Checking, Request
-from semsupervisor.backup.proving import NotPossible
+from semsupervisor.backup.unpacking import NotPossible
 from semsupervisor.backup.verify import Verdict
 from semsupervisor.jobs.record import JobRecord, JobState
 from semsupervisor.kit.tasks import TaskOwner

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from semsupervisor.backup.comparing import Content, contents, damaged, missing
+from semsupervisor.backup.comparing import Content, absent, contents, damaged, missing
 from semsupervisor.backup.manifest import StreamEntry
 from semsupervisor.systems.jetstream_state import ConsumerState, StreamState
 from semsupervisor.systems.limits import Unbounded
@@ -115,3 +115,9 @@ def test_what_streams_hold_is_said_by_name() -> None:
     """With the account's outside the default one."""
     held = {("$G", "EV"): stream(), ("A", "EV"): stream(2, 3, 4, account="A")}
     assert contents(held) == {"EV": Content(10, 1, 10), "A/EV": Content(2, 3, 4)}
+
+
+def test_a_stream_whose_files_a_server_does_not_take_is_told() -> None:
+    """As when the file that describes it was damaged."""
+    found = absent({("$G", "EV"), ("$G", "GONE"), ("A", "EV")}, {("$G", "EV"): stream()})
+    assert [text.partition(":")[0] for text in found] == ["stream GONE", "stream A/EV"]

@@ -9,7 +9,8 @@ import pytest
 
 from semsupervisor.backup.disk import Disk
 from semsupervisor.backup.folders import Folders, TargetUnusable
-from semsupervisor.backup.proving import NotPossible, Proving, Reading, kept_for_good
+from semsupervisor.backup.proving import Proving, Reading, kept_for_good
+from semsupervisor.backup.unpacking import NotPossible
 from semsupervisor.errors import EngineError
 from semsupervisor.kit.blocking import BlockingCalls
 from tests.support.scratch_means import without_engine

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from semsupervisor.backup.unpacking import NoStore, Unpacking, is_index, small
+from semsupervisor.backup.folders import TargetUnusable
+from semsupervisor.backup.unpacking import NoStore, NotPossible, Unpacking, is_index, small
 
 FILE = "data/jetstream/A/streams/EV/msgs/1.blk"
 
@@ -43,23 +44,35 @@ def unpacked(archive: Path, content_bytes: int = 10**6) -> tuple[dict[str, bytes
     return found, unpacking, passed
 
 
-def test_only_the_store_is_taken(tmp_path: Path) -> None:
-    """Under its own folder, whatever the volume was called, and the accounts are known."""
+@pytest.mark.parametrize("root", ["data", "data/jetstream", "jetstream/x/y"])
+def test_only_streams_are_taken(tmp_path: Path, root: str) -> None:
+    """Under one folder, wherever in the volume the store was; of what was deleted nothing is taken."""
     archive = packed(
         tmp_path,
-        ("data", None),
-        ("data/jetstream", None),
-        (FILE, b"x" * 700),
-        ("data/jetstream/top", b""),
-        ("data/n", b""),
+        (root, None),
+        (f"{root}/jetstream/A/streams/EV", None),
+        (f"{root}/jetstream/A/streams/EV/msgs/1.blk", b"x" * 700),
+        (f"{root}/jetstream/A/streams/.OLD/msgs/1.blk", b"x"),
+        (f"{root}/jetstream/A/streams/BARE/obs", None),
+        (f"{root}/jetstream/top", b""),
+        (f"{root}/streams/EV/n", b""),
     )
     found, unpacking, passed = unpacked(archive)
     assert found == {
         "store/jetstream": b"",
+        "store/jetstream/A": b"",
+        "store/jetstream/A/streams": b"",
+        "store/jetstream/A/streams/EV": b"",
         "store/jetstream/A/streams/EV/msgs/1.blk": b"x" * 700,
-        "store/jetstream/top": b"",
+        "store/jetstream/A/streams/BARE/obs": b"",
     }
-    assert (unpacking.accounts, passed) == ({"A"}, [700])
+    assert (unpacking.streams, passed) == ({("A", "EV")}, [700])
+
+
+def test_two_stores_are_not_mixed(tmp_path: Path) -> None:
+    """Which of them is the server's is not known."""
+    with pytest.raises(NotPossible, match="two stores, data/jetstream and old/jetstream"):
+        unpacked(packed(tmp_path, (FILE, b""), ("old/jetstream/A/streams/EV/meta.inf", b"")))
 
 
 def become_link(info: tarfile.TarInfo) -> None:
@@ -73,24 +86,30 @@ def become_device(info: tarfile.TarInfo) -> None:
 
 
 @pytest.mark.parametrize("change", [become_link, become_device])
-def test_what_no_store_holds_is_refused(tmp_path: Path, change: Callable[[tarfile.TarInfo], None]) -> None:
-    """Links and devices."""
-    with pytest.raises(NoStore, match="which no store does"):
+def test_what_is_no_file_is_not_given_to_a_server(tmp_path: Path, change: Callable[[tarfile.TarInfo], None]) -> None:
+    """Links and devices; whether the snapshot is damaged is not known by that."""
+    with pytest.raises(NotPossible, match="neither a file nor a folder"):
         unpacked(packed(tmp_path, (FILE, b""), change=change))
+
+
+@pytest.mark.parametrize("name", ["data/jetstream/../../etc/passwd", "/data/jetstream/A/x"])
+def test_what_leads_out_of_the_store_is_refused(tmp_path: Path, name: str) -> None:
+    """No engine packs such a path."""
+    with pytest.raises(NoStore, match="which no store does"):
+        unpacked(packed(tmp_path, (name, b"x")))
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("data/jetstream/../../etc/passwd", "which no store does"),
-        ("/data/jetstream/A/x", "which no store does"),
         ("data/jetstream/A/streams/EV/meta.key", "is encrypted"),
-        ("data/x", "holds no store of streams"),
+        ("data/x", "holds no store with streams"),
+        ("data/jetstream/A/streams", "holds no store with streams"),
     ],
 )
-def test_what_is_no_store_of_ours_is_refused(tmp_path: Path, name: str, words: str) -> None:
-    """Paths that lead out of it, a store whose key is elsewhere, and none at all."""
-    with pytest.raises(NoStore, match=words):
+def test_what_cannot_be_read_is_no_damage(tmp_path: Path, name: str, words: str) -> None:
+    """A store whose key is elsewhere, and one without streams as a server has it that was never used."""
+    with pytest.raises(NotPossible, match=words):
         unpacked(packed(tmp_path, (name, b"x")))
 
 
@@ -101,13 +120,13 @@ def test_more_than_the_manifest_says_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_archive_that_breaks_off_is_refused(tmp_path: Path) -> None:
-    """So is one that is not there."""
+    """One that cannot be read is the target's fault."""
     archive = packed(tmp_path, (FILE, bytes(range(256)) * 40))
     archive.write_bytes(archive.read_bytes()[:-30])
     with pytest.raises(NoStore, match="cannot be unpacked"):
         unpacked(archive)
     archive.unlink()
-    with pytest.raises(NoStore, match="cannot be unpacked"):
+    with pytest.raises(TargetUnusable, match="cannot read"):
         unpacked(archive)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from semsupervisor.backup.proving import NotPossible
+from semsupervisor.backup.unpacking import NotPossible
 from semsupervisor.daemon.parts import Means
 from semsupervisor.daemon.scratching import Scratching
 from semsupervisor.health.last_answers import LastAnswers

@@ -22,6 +22,7 @@ from semsupervisor.backup.disk import Disk
 from semsupervisor.backup.folders import Folders
 from semsupervisor.backup.manifest import ArchiveEntry, Kind
 from semsupervisor.backup.proving import Proof, Proving
+from semsupervisor.backup.unpacking import NotPossible
 from semsupervisor.backup.verify import Verifier
 from semsupervisor.kit.blocking import BlockingCalls
 from semsupervisor.systems.docker_scratch import OWNER_LABEL
@@ -182,15 +183,25 @@ async def test_a_flipped_byte_in_the_store_is_found(server: NatsServer, trying: 
 
 
 async def test_a_cold_snapshot_is_unpacked_and_read(server: NatsServer, trying: Trying, tmp_path: Path) -> None:
-    """What it holds is what the server held; one that holds no store is damaged."""
+    """What it holds is what the server held, wherever the store is; without one nothing is known."""
     await asyncio.to_thread(server.stop)
     snapshot = await asyncio.to_thread(cold, server, tmp_path / "cold")
     proof = await trying.proved(snapshot)
     assert (proof.damage, proof.streams["EV"]) == ((), Content(MESSAGES, 1, MESSAGES))
-    await asyncio.to_thread(os.rename, server.folder / "store", server.folder / "away")
+    nested = server.folder / "away" / "jetstream"
+    await asyncio.to_thread(nested.parent.mkdir)
+    await asyncio.to_thread(os.rename, server.folder / "store", nested)
+    await asyncio.to_thread((nested / "jetstream" / "$G" / "streams" / "EV" / "meta.inf").write_bytes, b"{}")
+    await asyncio.to_thread(os.rename, nested.parent, server.folder / "store")
+    damaged = await asyncio.to_thread(cold, server, tmp_path / "cold", "20260301-030001")
+    proof = await trying.proved(damaged)
+    assert proof.damage == ("stream EV: a server that was given its files does not have it",)
+    assert set(proof.streams) == {"AGED", "WORK", "MIRROR", "KV_settings"}
+    await asyncio.to_thread(os.rename, server.folder / "store", server.folder / "nested")
     await asyncio.to_thread((server.folder / "store").mkdir)
-    nothing = await asyncio.to_thread(cold, server, tmp_path / "cold", "20260301-030001")
-    assert (await trying.proved(nothing)).damage == ("nats-data.tar.gz holds no store of streams",)
+    nothing = await asyncio.to_thread(cold, server, tmp_path / "cold", "20260301-030002")
+    with pytest.raises(NotPossible, match="holds no store with streams in it"):
+        await trying.proved(nothing)
     assert trying.left() == []
 
 
