@@ -2,7 +2,7 @@
 
 A consumer does not tell whose program takes its messages, and others than SemStreams may use the same server. What was
 stuck while SemStreams worked is not stuck because it was stopped, and what is delivered while it does not run is taken
-by somebody else.
+by somebody else. What is acknowledged proves nothing: a purge or a limit of the stream moves that as well.
 """
 
 from __future__ import annotations
@@ -44,18 +44,24 @@ class Takings:
     def __init__(self) -> None:
         self._at = 0.0
         self._taker = Taker()
+        self._absent = False
         self._consumers: Mapping[str, FollowedConsumer] = {}
         self._takings: dict[str, Taking] = {}
 
     def look(self, at: float, taker: Taker, consumers: Mapping[str, FollowedConsumer]) -> None:
-        """Take a look in: the monotonic time of it, how SemStreams was, and what is known of each consumer by name."""
+        """Take a look in: the monotonic time of it, how SemStreams was, and what is known of each consumer by name.
+
+        How SemStreams was is seen after what its consumers did: it may have ended in between.
+        """
         passed, same = at - self._at, taker == self._taker
         beside_seconds = passed if same and taker.works is True and passed <= QUIET_SECONDS else 0.0
         absent = same and taker.works is False
+        # What was counted at the first look of its absence may be from before; what was at the second is not.
+        throughout = absent and self._absent
         self._takings = {
-            name: self._follow(name, one, at, beside_seconds, absent=absent) for name, one in consumers.items()
+            name: self._follow(name, one, at, beside_seconds, absent=throughout) for name, one in consumers.items()
         }
-        self._at, self._taker, self._consumers = at, taker, consumers
+        self._at, self._taker, self._absent, self._consumers = at, taker, absent, consumers
 
     def is_apart(self, name: str) -> bool:
         """Tell whether what befalls SemStreams explains nothing of a consumer."""
@@ -67,7 +73,6 @@ class Takings:
         if past is None or now.state.delivered < past.state.delivered:
             return NOTHING_SEEN
         delivered = now.state.delivered > past.state.delivered
-        acknowledged = now.state.ack_floor_sequence > past.state.ack_floor_sequence
-        by_others = before.by_others or (absent and (delivered or acknowledged))
+        by_others = before.by_others or (absent and delivered)
         still = now.still_since < at
         return Taking(before.still_seconds + beside_seconds if still else 0.0, by_others)
