@@ -61,7 +61,6 @@ services:
   nats:
     entrypoint: ["/bin/sh", "-c", "while :; do nats-server --config /etc/nats/nats.conf; done"]
 """
-growing = Publisher("BULK.a", payload=b"x" * 20_000)
 
 
 def bulk(storage: StorageType) -> Act:
@@ -96,7 +95,8 @@ def restartable(stack: DemoStack) -> None:
 
 
 def soon_full(tier: str, storage: StorageType) -> Row:
-    """Return the row of a tier that fills steadily, and then not any more."""
+    """Return the row of a tier that fills steadily, and then not any more; each has a publisher of its own."""
+    growing = Publisher("BULK.a", payload=b"x" * 20_000)
     return Row(
         one_after_another(bulk(storage), growing.begin),
         both(f"jetstream_{tier}_full_soon", SERVER),
