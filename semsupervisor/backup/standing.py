@@ -8,11 +8,14 @@ from datetime import datetime
 import msgspec
 
 from semsupervisor.health.observation import FactValue, Unknown
+from semsupervisor.kit import amounts
 from semsupervisor.kit.text import shortened
 
 # What a backup asks for beside the bytes that the streams take: see `hot.ROOM_RATIO` and `hot.ROOM_BYTES`.
 ROOM_RATIO = 1.1
 ROOM_BYTES = 64 * 2**20
+# What a backup that nobody asked for leaves of a disk that the data is on too.
+LEAST_FREE_SHARE = 0.1
 LONGEST_WORDS = 500
 CLOCK_SECONDS = 60.0
 
@@ -74,6 +77,17 @@ def standing(taken: Sequence[Taken], free_bytes: int, *, same_disk: bool, now: d
         "newest_good": good.id if good else "none",
     }
     return Standing(facts, {name: shortened(text, LONGEST_WORDS) for name, text in evidence.items() if text})
+
+
+def cramped(content_bytes: float, free_bytes: int, size_bytes: int) -> str:
+    """Return why a backup of so much would leave the data's own disk too little room, empty where it leaves enough."""
+    left = free_bytes - content_bytes * ROOM_RATIO - ROOM_BYTES
+    if left >= size_bytes * LEAST_FREE_SHARE:
+        return ""
+    free = (
+        f"{amounts.size(free_bytes)} of {amounts.size(size_bytes)} are, the streams hold {amounts.size(content_bytes)}"
+    )
+    return f"the disk that the data is on too would have less than {LEAST_FREE_SHARE:.0%} free: {free}"
 
 
 def _age(taken: Sequence[Taken], since: datetime, now: datetime) -> FactValue:

@@ -22,14 +22,14 @@ from semsupervisor.backup.cold import KIND as COLD
 from semsupervisor.backup.cold import ColdBackup
 from semsupervisor.backup.cold import Means as ColdMeans
 from semsupervisor.backup.cold import Request as ColdRequest
-from semsupervisor.backup.folders import Folders, NoSnapshot
+from semsupervisor.backup.folders import Folders, NoSnapshot, Space
 from semsupervisor.backup.hot import KIND as HOT
 from semsupervisor.backup.hot import HotBackup
 from semsupervisor.backup.hot import Request as HotRequest
 from semsupervisor.backup.manifest import Kind
 from semsupervisor.backup.monitor import Ask
 from semsupervisor.backup.stack_files import StackFiles
-from semsupervisor.backup.standing import Taken, standing
+from semsupervisor.backup.standing import Taken, cramped, standing
 from semsupervisor.backup.taking import Source, Taking
 from semsupervisor.backup.verdicts import Look, Verdicts
 from semsupervisor.daemon import parts, stacks
@@ -53,6 +53,8 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS = 60.0
 FOLDER_SECONDS = 8.0
 
+NOT_LOOKED = Unknown("the snapshots have not been looked at yet")
+
 T = TypeVar("T")
 
 
@@ -60,7 +62,7 @@ class Seen(msgspec.Struct, frozen=True):
     """What the last look at the folder found: our snapshots, the newest first, and the disk that they are on."""
 
     taken: Sequence[Taken]
-    free_bytes: int
+    space: Space
     same_disk: bool
 
 
@@ -91,7 +93,7 @@ class Backups:
         self._calls = BlockingCalls()
         self._order = asyncio.Lock()
         self.newest_good: Entry | None = None
-        self._seen: Seen | Unknown = Unknown("the snapshots have not been looked at yet")
+        self._seen: Seen | Unknown = NOT_LOOKED
 
     def kinds(self) -> Sequence[AnyKind]:
         """Return the kinds of job."""
@@ -126,7 +128,7 @@ class Backups:
         else:
             self.newest_good = next((one.entry for one in found if one.good), None)
             taken = [_taken(one) for one in found if one.entry.taken_at is not None]
-            self._seen = Seen(taken, space.free_bytes, same_disk)
+            self._seen = Seen(taken, space, same_disk)
 
     async def observe(self) -> Sequence[Observation]:
         """Return how the backups stand as the last look at their folder found them, and how old they are now."""
@@ -135,7 +137,7 @@ class Backups:
             facts = dict.fromkeys(("snapshots", "good_age_seconds"), self._seen)
             return [Observation(self.name, BACKUPS, at, facts, {"error": self._seen.reason}, Outcome.UNKNOWN)]
         seen = self._seen
-        found = standing(seen.taken, seen.free_bytes, same_disk=seen.same_disk, now=at.wall)
+        found = standing(seen.taken, seen.space.free_bytes, same_disk=seen.same_disk, now=at.wall)
         return [Observation(self.name, BACKUPS, at, found.facts, found.evidence)]
 
     @property
@@ -150,6 +152,10 @@ class Backups:
             return replaces(await self._one(snapshot_id))
         except NoSnapshot:
             return False
+
+    def cramped(self) -> str:
+        """Return why the next one would leave the data's own disk too little room, as the last look found it."""
+        return room(self._seen, self._latest().values())
 
     async def spared(self, settled_at: datetime | None) -> str:
         """Return why no old snapshot is to go by itself, empty where nothing speaks against it.
@@ -252,3 +258,23 @@ def nats_version(latest: Iterable[Observation]) -> str:
     """Return the version that NATS was last seen with, empty before it was."""
     seen = (one.facts.get("version") for one in latest if one.subject.kind is SubjectKind.NATS)
     return next((version for version in seen if isinstance(version, str)), "")
+
+
+def stored_bytes(latest: Iterable[Observation]) -> float | None:
+    """Return what our account was last seen to hold on disk in NATS, None while that is not known."""
+    seen = [one.facts.get("account_storage_used_bytes") for one in latest if one.subject.kind is SubjectKind.NATS]
+    return next((float(held) for held in seen if isinstance(held, int | float)), None)
+
+
+def room(seen: Seen | Unknown, latest: Iterable[Observation]) -> str:
+    """Return why the next snapshot would leave the data's own disk too little room, empty where it leaves enough.
+
+    A folder that cannot be looked at is no reason: a backup that is tried tells of it.
+    """
+    if isinstance(seen, Unknown):
+        return seen.reason if seen is NOT_LOOKED else ""
+    if not seen.same_disk:
+        return ""
+    known = stored_bytes(latest)
+    last_bytes = seen.taken[0].content_bytes if seen.taken else 0
+    return cramped(last_bytes if known is None else known, seen.space.free_bytes, seen.space.size_bytes)

@@ -28,6 +28,10 @@ class Snapshots(Protocol):
         """Return the id of the newest one that lacks nothing, empty where there is none."""
         ...
 
+    def cramped(self) -> str:
+        """Return why the next one would leave the data's own disk too little room, empty where it leaves enough."""
+        ...
+
     async def replaces(self, snapshot_id: str) -> bool:
         """Tell whether one is there, good, and lacks nothing that the one before had. Raises: TemporaryError."""
         ...
@@ -91,7 +95,7 @@ class BackupPlans:
             return "the host still runs the runbook's backup.sh"
         if holder := self._acting.holder():
             return f"a job holds the stack: {holder.title} ({holder.id})"
-        return self._no_server()
+        return self._no_server() or self._snapshots.cramped()
 
     def _no_server(self) -> str:
         client = self._settings().checks.nats.client

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import msgspec
 
-from semsupervisor.backup.standing import Taken, standing
+from semsupervisor.backup.standing import Taken, cramped, standing
 from semsupervisor.health.observation import Unknown
 from tests.support.snapshot_folder import AT
 
@@ -88,3 +88,12 @@ def test_a_clock_that_was_not_set_tells_no_age() -> None:
     assert early.facts["good_age_seconds"] == 0.0
     unset = standing([GOOD], GIB, same_disk=False, now=AT - timedelta(days=20_000))
     assert isinstance(unset.facts["good_age_seconds"], Unknown)
+
+
+def test_a_disk_of_the_data_is_not_filled() -> None:
+    """A tenth of it stays free beside what the next backup may take."""
+    assert cramped(GIB, 22 * GIB, 200 * GIB) == ""
+    assert cramped(GIB, 21 * GIB, 200 * GIB).startswith(
+        "the disk that the data is on too would have less than 10% free"
+    )
+    assert cramped(0, 0, 0)

@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from semsupervisor.daemon.backups import nats_version, replaces
+from semsupervisor.backup.folders import Space
+from semsupervisor.backup.standing import Taken
+from semsupervisor.daemon.backups import NOT_LOOKED, Seen, nats_version, replaces, room, stored_bytes
 from semsupervisor.health.observation import Observation, Subject, SubjectKind, Unknown
 from tests.support.clock import ManualClock
 from tests.support.daemon_here import Surroundings
@@ -145,3 +147,37 @@ def test_the_version_of_nats_is_that_which_was_seen() -> None:
 
     assert nats_version([seen("v1", SubjectKind.SEMSTREAMS), seen(Unknown("no answer")), seen("2.14.0")]) == "2.14.0"
     assert nats_version([]) == ""
+
+
+def test_what_is_stored_is_what_was_seen() -> None:
+    """None before, or while it cannot be seen."""
+    at = ManualClock().instant()
+
+    def seen(held: Any) -> Observation:
+        return Observation("test", Subject(SubjectKind.NATS, "nats"), at, {"account_storage_used_bytes": held})
+
+    assert stored_bytes([seen(Unknown("no answer")), seen(7)]) == 7.0
+    assert stored_bytes([seen(Unknown("no answer"))]) is None
+
+
+def test_the_disk_of_the_data_is_not_filled() -> None:
+    """What NATS holds counts, else what the last snapshot was taken of; one that cannot be seen is tried."""
+    gib = 2**30
+    held = {"account_storage_used_bytes": 30 * gib}
+    held_now = Observation("test", Subject(SubjectKind.NATS, "nats"), ManualClock().instant(), held)
+    last = Taken(
+        id=ID,
+        taken_at=ManualClock().now(),
+        took_seconds=1.0,
+        size_bytes=1,
+        content_bytes=5 * gib,
+        complete=True,
+        good=True,
+    )
+    seen = Seen([last], Space(40 * gib, 100 * gib), same_disk=True)
+    assert room(seen, []) == ""
+    assert room(seen, [held_now])
+    assert room(msgspec.structs.replace(seen, same_disk=False), [held_now]) == ""
+    assert room(msgspec.structs.replace(seen, taken=()), []) == ""
+    assert room(Unknown("no answer"), [held_now]) == ""
+    assert room(NOT_LOOKED, []) == "the snapshots have not been looked at yet"

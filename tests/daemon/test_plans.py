@@ -118,6 +118,17 @@ async def test_a_host_whose_tables_hang_is_waited_for_with_an_end(tmp_path: Path
         assert await host.look(30) == ["backup.hot"]
 
 
+async def test_a_backup_waits_for_room_on_the_disk_of_the_data(tmp_path: Path) -> None:
+    """Why is said, and it is taken once there is room."""
+    async with a_host(tmp_path) as host:
+        await host.look()
+        host.snapshots.too_little_room = "the disk is full"
+        assert await host.look(DAY) == []
+        assert waits(host) == "the disk is full"
+        host.snapshots.too_little_room = ""
+        assert await host.look(30) == ["backup.hot"]
+
+
 async def test_a_backup_waits_for_a_job_that_holds_the_stack(tmp_path: Path) -> None:
     """What has no server to copy from would only fail."""
     async with a_host(tmp_path) as host:

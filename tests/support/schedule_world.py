@@ -55,9 +55,14 @@ class Snapshots:
     def __init__(self) -> None:
         self.newest_complete = ""
         self.good = True
+        self.too_little_room = ""
         self.trouble: TemporaryError | None = None
         self.entries: list[Entry] = []
         self.looks: dict[str, Look] = {}
+
+    def cramped(self) -> str:
+        """Tell what the test says."""
+        return self.too_little_room
 
     async def spared(self, settled_at: datetime | None) -> str:
         """Tell what speaks against removing any of those that the test says are there."""
