@@ -22,6 +22,7 @@ from semsupervisor.daemon.predecessors import Predecessors
 from semsupervisor.daemon.scheduling import LOOK_SECONDS as SCHEDULE_SECONDS
 from semsupervisor.daemon.scheduling import Schedules
 from semsupervisor.daemon.scratching import SWEEP_SECONDS, Scratching
+from semsupervisor.daemon.serving import no_server
 from semsupervisor.health.observation import FactValue, Observation, Subject
 from semsupervisor.jobs.book import JobBook
 from semsupervisor.jobs.calendar import Calendar
@@ -102,6 +103,10 @@ def build(
     acting = Acting(clock, book, owner, kinds, pipeline.note, backups.look)
     pipeline.hold = holding.now
     scripts = Predecessors(settings().stack.directory)
-    plans = BackupPlans(settings, acting, backups, means.containers, scripts).plans()
+
+    def away() -> str:
+        return no_server(settings().checks.nats.client, means.containers().values(), pipeline.latest.values())
+
+    plans = BackupPlans(settings, acting, backups, away, scripts).plans()
     schedules = Schedules(clock, Calendar(store, journal), acting, lambda: host_name(settings()), plans)
     return JobParts(acting, backups, keeping, scratching, scripts, schedules, journal)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -14,7 +14,6 @@ from semsupervisor.daemon.scheduling import Plan, When
 from semsupervisor.jobs.record import JobRecord, JobState
 from semsupervisor.jobs.runner import Asked
 from semsupervisor.settings.model import Settings
-from semsupervisor.systems.containers import Container
 
 BACKUP = "backup"
 VERIFY = "verify"
@@ -45,20 +44,23 @@ class Snapshots(Protocol):
 
 
 class BackupPlans:
-    """Makes the schedules of backups. `scripts` are those of the runbook that the host still runs."""
+    """Makes the schedules of backups. `no_server` says why there is nothing to copy from, empty where there is.
+
+    `scripts` are those of the runbook that the host still runs.
+    """
 
     def __init__(
         self,
         settings: Callable[[], Settings],
         acting: Acting,
         snapshots: Snapshots,
-        containers: Callable[[], Mapping[str, Container]],
+        no_server: Callable[[], str],
         scripts: Predecessors,
     ) -> None:
         self._settings = settings
         self._acting = acting
         self._snapshots = snapshots
-        self._containers = containers
+        self._no_server = no_server
         self._scripts = scripts
 
     def plans(self) -> Sequence[Plan]:
@@ -96,16 +98,6 @@ class BackupPlans:
         if holder := self._acting.holder():
             return f"a job holds the stack: {holder.title} ({holder.id})"
         return self._no_server() or self._snapshots.cramped()
-
-    def _no_server(self) -> str:
-        client = self._settings().checks.nats.client
-        if not client:
-            return "checks.nats.client is empty: there is no login to take backups with"
-        kind, _, rest = client.partition(":")
-        service = rest.partition(":")[0]
-        if kind == "container" and not any(one.owner.service == service for one in self._containers().values()):
-            return f"the stack has no container of a service {service}"
-        return ""
 
     async def _back_up(self, by: str) -> Asked:
         return await self._acting.submit(hot.KIND, hot.Request(), by)

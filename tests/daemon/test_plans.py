@@ -118,6 +118,18 @@ async def test_a_host_whose_tables_hang_is_waited_for_with_an_end(tmp_path: Path
         assert await host.look(30) == ["backup.hot"]
 
 
+async def test_a_stack_that_was_stopped_overnight_is_waited_for(tmp_path: Path) -> None:
+    """Nothing fails, and it is made up once NATS is there again."""
+    async with a_host(tmp_path) as host:
+        await host.look()
+        host.connected = False
+        assert await host.look(DAY / 2) == await host.look(DAY / 2) == []
+        assert "does not let the supervisor in" in waits(host)
+        host.connected = True
+        assert await host.look(30) == ["backup.hot"]
+        assert (await host.look(3600)).count("backup.hot") == 1
+
+
 async def test_a_backup_waits_for_room_on_the_disk_of_the_data(tmp_path: Path) -> None:
     """Why is said, and it is taken once there is room."""
     async with a_host(tmp_path) as host:

@@ -17,8 +17,9 @@ from semsupervisor.daemon.acting import Acting
 from semsupervisor.daemon.plans import BackupPlans
 from semsupervisor.daemon.predecessors import Predecessors
 from semsupervisor.daemon.scheduling import Schedules
+from semsupervisor.daemon.serving import no_server
 from semsupervisor.errors import TemporaryError
-from semsupervisor.health.observation import FactValue, Subject
+from semsupervisor.health.observation import FactValue, Observation, Subject, SubjectKind
 from semsupervisor.jobs import book
 from semsupervisor.jobs.book import JobBook
 from semsupervisor.jobs.calendar import Calendar
@@ -90,13 +91,14 @@ class Host:
         kinds = [_kind(name, parameters, world) for name, parameters in KINDS.items()]
         self.acting = Acting(clock, self.book, owner, kinds, self._note, self._ended)
         self.containers: dict[str, Container] = {"a": container(owner=Owner("stack", "nats"))}
+        self.connected = True
         self.tab: list[Scheduled] = []
         self.tables_hang = False
         self.told: list[tuple[str, str]] = []
         self.scripts = Predecessors("/opt/semstreams", self._read)
         self.snapshots = Snapshots()
         self.plans = BackupPlans(
-            lambda: self.settings, self.acting, self.snapshots, lambda: self.containers, self.scripts
+            lambda: self.settings, self.acting, self.snapshots, self._no_server, self.scripts
         ).plans()
         self.schedules = Schedules(clock, Calendar(self.store, journal), self.acting, lambda: HOST, self.plans)
 
@@ -118,6 +120,11 @@ class Host:
     async def jobs(self) -> Sequence[JobRecord]:
         """Return what the schedules asked for so far, oldest first."""
         return [job for job in reversed(await self.acting.newest(50)) if job.asked_by.startswith("the schedule ")]
+
+    def _no_server(self) -> str:
+        facts = {"client_connected": self.connected}
+        seen = Observation("nats_client", Subject(SubjectKind.NATS, "nats"), self.clock.instant(), facts)
+        return no_server(self.settings.checks.nats.client, self.containers.values(), [seen])
 
     async def _rests(self) -> bool:
         return not self.acting.open_jobs
