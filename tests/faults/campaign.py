@@ -21,6 +21,7 @@ import socket
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from pathlib import Path
 
@@ -44,6 +45,7 @@ MOST_ACTS = 5
 PAUSE_SECONDS = 0.1
 SKIPPED = 77
 SKIPPED_POWER_CUTS = 76
+ITSELF_FAILED = 70
 BAD_RECEIVER = 0.2
 # What `Hand.hurt_all` does, and what may have been answered just before nobody could ask any more.
 LEAST_HURT, MOST_HURT = 5, 7
@@ -315,7 +317,8 @@ def conduct(campaign: Campaign, rounds: int, seed: int, *, verbose: bool) -> Non
 def main() -> int:
     """Run the campaign that the command line asks for.
 
-    Returns 0 if all holds, 1 if not, 77 if it cannot run here, 76 if all holds but no power could be cut.
+    Returns 0 if all holds, 1 if not, 70 if the campaign itself failed, 77 if it cannot run here, 76 if all holds but no
+    power could be cut.
     """
     parser = argparse.ArgumentParser(prog="tests/faults/run", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=DEFAULT_ROUNDS, help="lives of the daemon (%(default)s)")
@@ -336,11 +339,15 @@ def main() -> int:
     except CannotRun as error:
         print(f"skipped: {error}")
         return SKIPPED
-    except AssertionError as error:
+    except Violation as error:
         keep = True
-        what = "VIOLATION" if isinstance(error, Violation) else "the campaign itself failed"
-        print(f"{what}: {error}\nthe logs are in {folder}\nagain with: {again}", flush=True)
+        print(f"VIOLATION: {error}\nthe logs are in {folder}\nagain with: {again}", flush=True)
         return 1
+    except Exception:  # noqa: BLE001 - whatever it is, it is no violation, and the logs say more
+        keep = True
+        traceback.print_exc()
+        print(f"the campaign itself failed\nthe logs are in {folder}\nagain with: {again}", flush=True)
+        return ITSELF_FAILED
     finally:
         if not keep:
             shutil.rmtree(folder)
