@@ -125,6 +125,8 @@ def _unreachable(path: str, error: OSError, timeout_seconds: float) -> str:
                 f"semsupervisor is not running: nobody listens on {path}; start it (systemctl start semsupervisor) "
                 "and see its log (journalctl -u semsupervisor)"
             )
+        case BlockingIOError():
+            return f"semsupervisor takes no more questions on {path}: too many wait for an answer already; see its log"
         case TimeoutError():
             return f"semsupervisor did not answer on {path} within {timeout_seconds:g} s; see its log"
         case _:

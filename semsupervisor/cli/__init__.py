@@ -72,6 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
     except SupervisorError as error:
         return _explain(error)
+    except UnicodeEncodeError as error:
+        sys.stderr.write(f"semsupervisor: {error.object!r} is not text in UTF-8\n")
+        return WRONG_USAGE
     except OSError as error:
         _forget_output()
         sys.stderr.write(f"semsupervisor: cannot write the answer: {error.strerror or error}\n")

@@ -87,6 +87,17 @@ def test_a_daemon_that_died_is_named(tmp_path: Path) -> None:
         Client(str(tmp_path / "s")).get("/v1/status")
 
 
+def test_a_daemon_that_takes_no_more_is_named(tmp_path: Path) -> None:
+    """Where as many wait as may, nobody is told that a resource is temporarily unavailable."""
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as first:
+        busy.bind(path)
+        busy.listen(0)
+        first.connect(path)
+        with pytest.raises(NotReachable, match=r"too many wait.*see its log"):
+            Client(path).get("/v1/status")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_a_socket_that_may_not_be_opened_is_named(tmp_path: Path) -> None:
     """Somebody outside the group is told how to join it."""

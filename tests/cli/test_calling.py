@@ -6,6 +6,7 @@ import argparse
 
 import pytest
 
+from semsupervisor.cli import WRONG_USAGE, main
 from semsupervisor.cli.calling import add_common_options, ask
 
 
@@ -35,3 +36,10 @@ def test_the_socket_is_the_named_one(parser: argparse.ArgumentParser, monkeypatc
     assert ask(parser.parse_args(["below", "--socket", "/named"]))._path == "/named"
     assert ask(parser.parse_args(["--socket", "/named", "below"]))._path == "/named"
     assert ask(parser.parse_args(["below"]))._path == "/from/environment"
+
+
+@pytest.mark.parametrize("words", [["jobs", "show"], ["alerts", "test"], ["facts"], ["facts", "--raw"]])
+def test_what_is_no_text_is_wrong_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A byte that is no UTF-8 comes as a lone surrogate and cannot be asked for: a sentence says so."""
+    assert main(["--socket", "/nowhere", *words, "caf\udce9"]) == WRONG_USAGE
+    assert capsys.readouterr().err == "semsupervisor: 'caf\\udce9' is not text in UTF-8\n"
