@@ -96,13 +96,13 @@ def parse_health(http_status: int, body: bytes) -> Health:
     if http_status not in {OK, UNAVAILABLE}:
         raise Unreadable(f"HTTP {http_status} is neither {OK} nor {UNAVAILABLE}")
     whole = json_object(body)
-    word = _strange_word(whole)
-    if _status(whole) is None and not word:
+    told, word = _status(whole, flagged=Status.UNHEALTHY), _strange_word(whole)
+    if told is None and not word:
         raise Unreadable(f"the status is {_shown(whole.get('status'))}, not one of {', '.join(Status)}")
     components, sub_statuses = tuple(_components(whole)), tuple(_parts(whole))
     parts = (*components, *sub_statuses)
     nats_connected, nats_message = _nats(whole, components, sub_statuses)
-    status, strange = _judged(_status(whole), word, http_status, _worst(parts, nats_connected))
+    status, strange = _judged(told, word, http_status, _worst(parts, nats_connected))
     flows = next((part.told for part in components if part.name == FLOWS_PART), "")
     return Health(
         status=status,
@@ -129,11 +129,14 @@ def duration_seconds(text: str) -> float | None:
     return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
 
 
-def _status(item: _Object) -> Status | None:
-    """Return the status of the whole or a part; None when it has none, an unknown one, or contradicts itself."""
+def _status(item: _Object, *, flagged: Status) -> Status | None:
+    """Return the status of the whole or a part; None when it has none, an unknown one, or contradicts itself.
+
+    It is `flagged` where no known word says how it is, and the flag says that it is not healthy.
+    """
     told = item.get("status")
     if not isinstance(told, str) or told.casefold() not in set(Status):
-        return None
+        return flagged if item.get("healthy") is False else None
     status = Status(told.casefold())
     return status if "healthy" not in item or _agrees(status, item["healthy"]) else None
 
@@ -166,8 +169,8 @@ def _parts(item: _Object, depth: int = 0) -> Iterator[_Part]:
         if not isinstance(entry, dict):
             raise Unreadable(f"a sub-status is {_shown(entry)} in place of an object")
         part = cast("_Object", entry)
-        status = _status(part)
-        told = status.value if status else _strange_word(part) or UNREADABLE
+        status = _status(part, flagged=Status.DEGRADED)
+        told = _strange_word(part) or (status.value if status else UNREADABLE)
         yield _Part(_text(part.get("component")) or "?", status, told, _text(part.get("message")))
         yield from _parts(part, depth + 1)
 
@@ -195,9 +198,9 @@ def _judged(told: Status | None, word: str, http_status: int, worst: _Worst) -> 
     if http_status != OK:
         if told is Status.HEALTHY:
             raise Unreadable(f"HTTP {http_status} with the status healthy")
-        return (told, "") if told else (Status.UNHEALTHY, f"{said} (HTTP {http_status})")
+        return (told, said) if told else (Status.UNHEALTHY, f"{said} (HTTP {http_status})")
     if told is not None and told is not Status.HEALTHY:
-        return told, ""
+        return told, said
     if worst.status is not Status.HEALTHY or (told and not worst.doubtful):
         return worst.status, said
     if worst.doubtful is None or word:

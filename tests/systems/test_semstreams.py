@@ -270,6 +270,10 @@ def test_what_contradicts_itself_is_unreadable(body: object, http_status: int, w
         ({"status": "odd", "nats_connected": False}, 200, Status.DEGRADED, "it calls itself 'odd'"),
         (part("system", "odd", sub_statuses=[NATS_DOWN]), 200, Status.UNHEALTHY, "it calls itself 'odd'"),
         ({"status": "failing"}, 503, Status.UNHEALTHY, "it calls itself 'failing' (HTTP 503)"),
+        ({"status": "failed", "healthy": False}, 200, Status.UNHEALTHY, "it calls itself 'failed'"),
+        ({"status": "failed", "healthy": False}, 503, Status.UNHEALTHY, "it calls itself 'failed'"),
+        ({"healthy": False}, 200, Status.UNHEALTHY, ""),
+        ({"healthy": False, "status": 4}, 503, Status.UNHEALTHY, ""),
     ],
 )
 def test_an_unknown_word_is_shown_and_never_healthy(
@@ -278,6 +282,13 @@ def test_an_unknown_word_is_shown_and_never_healthy(
     """What is worse beside it counts, a 503 as well; else how it is is not known."""
     health = read(body, http_status)
     assert (health.status, health.strange) == (status, strange)
+
+
+@pytest.mark.parametrize(("more", "told"), [({"status": "failed"}, "failed"), ({}, "degraded")])
+def test_a_part_whose_flag_alone_says_that_it_is_not_well_is_not(more: dict[str, Any], told: str) -> None:
+    """A word for it that is not known is shown, and it outweighs a healthy whole."""
+    health = read({**SHIPPED, "sub_statuses": [NATS_UP, {"component": "cache", "healthy": False, **more}]})
+    assert (health.status, health.strange, health.unwell) == (Status.DEGRADED, "", (f"cache is {told}",))
 
 
 def test_a_503_with_an_unknown_word_names_it_as_what_is_wrong() -> None:

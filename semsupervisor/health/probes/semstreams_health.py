@@ -76,9 +76,15 @@ class SemstreamsHealth:
             return self._unseen(Outcome.UNKNOWN, str(error), reachable=Unknown(str(error)))
         if answer.status not in {OK, UNAVAILABLE}:
             return self._other_answer(answer)
+        return self._read(answer)
+
+    def _read(self, answer: Answer) -> Observation:
+        """Return what the answer of a health endpoint says; a 503 that says nothing fails as any other does."""
         try:
             health = parse_health(answer.status, answer.body)
         except Unreadable as error:
+            if answer.status == UNAVAILABLE:
+                return self._other_answer(answer)
             return self._unseen(Outcome.UNKNOWN, str(error), answer, reachable=True)
         return self._seen(answer, health)
 

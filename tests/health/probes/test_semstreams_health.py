@@ -223,7 +223,7 @@ async def test_an_unreadable_body_is_unknown(outcome: Answer | SupervisorError, 
     assert observation.evidence["error"]
 
 
-@pytest.mark.parametrize("status", [500, 502, 504])
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
 async def test_an_endpoint_that_fails_itself_says_so(status: int) -> None:
     """It answers, and not how SemStreams is; its status and the first bytes are evidence, whatever they say."""
     observation = await seen(answer({**RUNBOOK, "message": "hunter2"}, status))
@@ -233,6 +233,15 @@ async def test_an_endpoint_that_fails_itself_says_so(status: int) -> None:
     assert isinstance(observation.facts["offered"], Unknown)
     assert observation.evidence["error"] == f"HTTP {status} in place of its health"
     assert observation.evidence["body"].startswith('{"status": "healthy"')
+
+
+@pytest.mark.parametrize("body", [b"", b"upstream is gone", {"error": "database is locked"}, ["unhealthy"]])
+async def test_a_503_that_does_not_say_how_it_is_fails_as_any_other(body: object) -> None:
+    """Whoever answers for it, a proxy or its own framework, does so in place of its health."""
+    observation = await seen(answer(body, 503))
+    assert observation.outcome is Outcome.DOWN
+    assert (observation.facts["reachable"], observation.facts["health_failing"]) == (True, True)
+    assert observation.evidence["error"] == "HTTP 503 in place of its health"
 
 
 @pytest.mark.parametrize("status", [204, 302, 401, 403, 405])
