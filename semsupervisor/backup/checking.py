@@ -12,6 +12,7 @@ import msgspec
 from semsupervisor.backup.disk import Disk
 from semsupervisor.backup.folders import Folders
 from semsupervisor.backup.proving import Means, Proof, Proving
+from semsupervisor.backup.scratch import ScratchFailed
 from semsupervisor.backup.unpacking import NotPossible
 from semsupervisor.backup.verify import HIGHEST_LEVEL, Verdict, Verifier
 from semsupervisor.jobs.kinds import At, JobKind, Step
@@ -21,6 +22,8 @@ from semsupervisor.kit.blocking import BlockingCalls
 
 KIND = "backup.verify"
 LIMIT_SECONDS = 6 * 3600.0
+# Of many that are verified at once each waits for those before it.
+TURN_SECONDS = 14 * 86400.0
 PROVING_LEVEL = 3
 
 
@@ -40,12 +43,14 @@ class Checking:
         found: Callable[[str, Verdict], Awaitable[None]],
         means: Means,
         turn: asyncio.Lock,
+        limit_seconds: float = LIMIT_SECONDS,
     ) -> None:
-        """`turn` is held by whoever has a scratch server: the host has room for one."""
+        """`turn` is held by whoever has a scratch server: the host has room for one. The limit counts from then on."""
         self._directory = directory
         self._found = found
         self._means = means
         self._turn = turn
+        self._limit_seconds = limit_seconds
         self._calls = BlockingCalls()
 
     def kind(self) -> JobKind[Request]:
@@ -72,7 +77,7 @@ class Checking:
             name="prove",
             title="Let a scratch server read every record",
             do=partial(self._prove, request),
-            limit_seconds=LIMIT_SECONDS,
+            limit_seconds=TURN_SECONDS,
         )
         return look, prove
 
@@ -86,13 +91,16 @@ class Checking:
         if at.data["damage"]:
             return
         proving = Proving(self._means, self._disk(), request.snapshot, at.progress)
-        began = self._means.clock.monotonic()
         try:
             async with self._turn:
-                proof = await proving.prove(at.job_id)
+                began = self._means.clock.monotonic()
+                async with asyncio.timeout(self._limit_seconds):
+                    proof = await proving.prove(at.job_id)
         except NotPossible as error:
             await at.note(f"level {PROVING_LEVEL} was not tried: {error}")
             return
+        except TimeoutError as error:
+            raise ScratchFailed(f"not done within {self._limit_seconds:g} s of its turn") from error
         await at.keep({OUTCOME: _rate(proof, self._means.clock.monotonic() - began)})
         await self._tell(request, at, Verdict(PROVING_LEVEL, proof.damage, proof.store_bytes, proof.streams))
 

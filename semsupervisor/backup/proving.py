@@ -25,24 +25,36 @@ from semsupervisor.backup.verify import Progress, read_manifest
 from semsupervisor.kit import amounts
 from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.failpoints import reach
+from semsupervisor.systems.docker_scratch import MEMORY_BYTES
+from semsupervisor.systems.host_figures import Memory
 from semsupervisor.systems.jetstream_state import DEFAULT_ACCOUNT
 
 # The server keeps what it is sent beside what it unpacks of it, a stream at a time.
 ROOM_RATIO = 2.0
 ROOM_BYTES = 256 * 2**20
+# What the stack needs is on the same host: so much of its disk and of its memory stays free, at least.
+LEFT_SHARE = 10
 _KEPT = ("name", "subjects", "storage", "compression", "max_msgs_per_subject", "mirror", "sources")
 
 
-class Means(msgspec.Struct, frozen=True):
-    """What it takes: `image` is what the stack's NATS runs, `free_bytes` the room where the engine has its containers.
+class Room(msgspec.Struct, frozen=True):
+    """A disk in bytes: what is free of it, and all."""
 
-    Both raise NotPossible when they do not know.
+    free_bytes: int
+    size_bytes: int
+
+
+class Means(msgspec.Struct, frozen=True):
+    """What it takes: `image` is what the stack's NATS runs, `room` is where the engine has its containers.
+
+    Both raise NotPossible when they do not know. `memory` is the host's.
     """
 
     clock: Clock
     scratch: scratch.Means
     image: Callable[[], Awaitable[str]]
-    free_bytes: Callable[[], Awaitable[int]]
+    room: Callable[[], Awaitable[Room]]
+    memory: Callable[[], Memory]
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +85,7 @@ class Proving:
             raise NotPossible(manifest)
         size = _size(manifest)
         await self._expect_room(size)
+        self._expect_memory()
         image = await self._means.image()
         async with scratch.made(self._means.scratch, job_id, image) as server:
             try:
@@ -88,11 +101,23 @@ class Proving:
         return Proof(damage=tuple(self._damage), streams=contents(believed), store_bytes=size)
 
     async def _expect_room(self, size: int) -> None:
-        needed, free = int(size * ROOM_RATIO) + ROOM_BYTES, await self._means.free_bytes()
-        if free < needed:
+        room = await self._means.room()
+        margin = max(ROOM_BYTES, room.size_bytes // LEFT_SHARE)
+        needed = int(size * ROOM_RATIO) + margin
+        if room.free_bytes < needed:
             raise NotPossible(
                 f"not enough room for a scratch server among the engine's containers: it may need "
-                f"{amounts.size(needed)} with a margin of {amounts.size(ROOM_BYTES)}, {amounts.size(free)} are free"
+                f"{amounts.size(needed)} with a margin of {amounts.size(margin)}, "
+                f"{amounts.size(room.free_bytes)} are free"
+            )
+
+    def _expect_memory(self) -> None:
+        memory = self._means.memory()
+        needed = MEMORY_BYTES + memory.size_bytes // LEFT_SHARE
+        if memory.available_bytes < needed:
+            raise NotPossible(
+                f"not enough memory for a scratch server: {amounts.size(needed)} should be available, "
+                f"{amounts.size(memory.available_bytes)} are"
             )
 
     async def _fill(self, server: ScratchServer, folder: Path, manifest: Manifest) -> None:

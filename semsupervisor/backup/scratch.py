@@ -15,9 +15,10 @@ from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
+import structlog
 
-from semsupervisor.backup.unpacking import is_index, small
-from semsupervisor.errors import EngineError, TemporaryError
+from semsupervisor.backup.unpacking import NotPossible, is_index, small
+from semsupervisor.errors import EngineError, SupervisorError, TemporaryError
 from semsupervisor.kit.blocking import BlockingCalls
 from semsupervisor.kit.clock import SystemClock
 from semsupervisor.settings.forms import Secret
@@ -26,9 +27,11 @@ from semsupervisor.systems.connecting import Unanswered
 from semsupervisor.systems.containers import ContainerState
 from semsupervisor.systems.docker_archive import Archive, Placing
 from semsupervisor.systems.docker_scratch import Scratches
-from semsupervisor.systems.http import Answer
+from semsupervisor.systems.http import Answer, BodyTooLarge
 from semsupervisor.systems.jetstream_state import DEFAULT_ACCOUNT, StreamState
 from semsupervisor.systems.nats_client import Address, Login, NatsClient
+
+log = structlog.get_logger(__name__)
 
 FOLDER = "semsupervisor"
 STORE = f"{FOLDER}/store"
@@ -42,6 +45,8 @@ SLOWEST_BYTES_PER_SECOND = 2e6
 REMOVE_SECONDS = 120.0
 GIVE_UP_SECONDS = 30.0
 LAST_LINES = 5
+# What a process ends with that the kernel has killed.
+KILLED = 137
 _CONFIGURATION = f"{FOLDER}/nats.conf"
 _USER = "semsupervisor"
 
@@ -65,17 +70,30 @@ class Means(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def made(means: Means, job_id: str, image_id: str) -> AsyncIterator[ScratchServer]:
-    """Make a server that does not run yet, and remove it in the end. Raises: EngineError; PermanentError.
+    """Make a server that does not run yet, and remove it in the end. Raises: EngineError; PermanentError; NotPossible.
 
-    What an earlier try of the same job left is removed before.
+    What an earlier try of the same job left is removed before. What cannot be removed now is left to
+    `Scratches.remove_all`: what was learned counts all the same.
     """
     await means.scratches.remove(job_id)
     try:
         arguments = ("-c", f"/{_CONFIGURATION}")
-        yield ScratchServer(means, await means.scratches.make(job_id, image_id, arguments))
+        server = ScratchServer(means, await means.scratches.make(job_id, image_id, arguments))
+        try:
+            yield server
+        except SupervisorError as error:
+            await server.expect_not_killed(error)
+            raise
     finally:
+        await _remove(means.scratches, job_id)
+
+
+async def _remove(scratches: Scratches, job_id: str) -> None:
+    try:
         async with asyncio.timeout(REMOVE_SECONDS):
-            await means.scratches.remove(job_id)
+            await scratches.remove(job_id)
+    except (SupervisorError, TimeoutError) as error:
+        log.warning("scratch.not_removed", job=job_id, error=str(error))
 
 
 class ScratchServer:
@@ -110,10 +128,22 @@ class ScratchServer:
         await self._start(store_bytes)
         return len(names)
 
+    async def expect_not_killed(self, after: SupervisorError) -> None:
+        """Return unless the kernel has killed it, as for want of memory. Raises: NotPossible."""
+        try:
+            seen = await self._means.scratches.inspect(self._id)
+        except SupervisorError:
+            return  # what is `after` says more
+        if seen.state is not ContainerState.RUNNING and (seen.oom_killed or seen.exit_code == KILLED):
+            raise NotPossible("the scratch server was killed, as it is for want of memory") from after
+
     async def held(self) -> Sequence[StreamState]:
-        """Return what it holds now, with the consumers."""
+        """Return what it holds now, with the consumers. Raises also: NotPossible."""
         url = f"http://{self._address}:{MONITOR_PORT}{nats_jsz.path()}"
-        answer = await self._means.get(url, ASK_SECONDS, nats_jsz.LARGEST_ANSWER_BYTES)
+        try:
+            answer = await self._means.get(url, ASK_SECONDS, nats_jsz.LARGEST_ANSWER_BYTES)
+        except BodyTooLarge as error:
+            raise NotPossible(f"it has more streams and consumers than can be read of it: {error}") from error
         state = nats_jsz.parse_jsz(answer.status, answer.body)
         if state is None:
             raise ScratchFailed(f"it has no JetStream: {await self._last_words()}")
@@ -156,8 +186,7 @@ class ScratchServer:
     async def _is_ready(self, account: str) -> bool:
         seen = await self._means.scratches.inspect(self._id)
         if seen.state is not ContainerState.RUNNING:
-            why = "for want of memory" if seen.oom_killed else f"with {seen.exit_code}"
-            raise ScratchFailed(f"it ended {why}: {await self._last_words()}")
+            raise ScratchFailed(f"it ended with {seen.exit_code}: {await self._last_words()}")
         self._address = next(iter(seen.addresses.values()), "")
         try:
             async with self.client(account):
@@ -185,7 +214,10 @@ class ScratchServer:
 
 
 def configuration(accounts: Collection[str], password: str) -> bytes:
-    """Return what the server is told: its store, and a user of each account; there are no others."""
+    """Return what the server is told: its store, and a user of each account; there are no others.
+
+    Raises: NotPossible for the default account beside others, of which a server has either.
+    """
     lines = [
         f'listen: "0.0.0.0:{CLIENT_PORT}"',
         f'http: "0.0.0.0:{MONITOR_PORT}"',
@@ -193,6 +225,8 @@ def configuration(accounts: Collection[str], password: str) -> bytes:
     ]
     if _only_default(accounts):
         lines.append(f'authorization {{ user: "{_USER}", password: "{password}" }}')
+    elif DEFAULT_ACCOUNT in accounts:
+        raise NotPossible(f"it holds streams of {DEFAULT_ACCOUNT} and of other accounts, which no server takes at once")
     else:
         lines.append("accounts {")
         for account in sorted(accounts):

@@ -15,6 +15,7 @@ from semsupervisor.daemon import parts, stacks
 from semsupervisor.errors import SupervisorError
 from semsupervisor.kit.blocking import BlockingCalls
 from semsupervisor.settings.model import Settings
+from semsupervisor.systems import host_figures
 from semsupervisor.systems.docker import Docker
 from semsupervisor.systems.docker_acts import ContainerActs
 from semsupervisor.systems.docker_scratch import Scratches
@@ -44,7 +45,8 @@ class Scratching:
             clock=self._means.clock,
             scratch=scratch.Means(self._scratches, self._socket, self._means.http.get),
             image=self._image,
-            free_bytes=self._free_bytes,
+            room=self._room,
+            memory=host_figures.memory,
         )
 
     async def sweep(self, besides: Collection[str]) -> None:
@@ -65,11 +67,16 @@ class Scratching:
                 return one.image_id
         raise NotPossible(f"there is no container of the service {names.nats}, whose image it would take")
 
-    async def _free_bytes(self) -> int:
+    async def _room(self) -> proving.Room:
         root = self._means.engine_root()
         if not root:
             raise NotPossible("the engine has not said yet where it keeps its containers")
+        disks = [await self._room_in(one) for one in await self._scratches.roots(root)]
+        return min(disks, key=lambda one: one.free_bytes - one.size_bytes // proving.LEFT_SHARE)
+
+    async def _room_in(self, folder: str) -> proving.Room:
         try:
-            return (await self._calls.run_in_turn(root, partial(shutil.disk_usage, root), DISK_SECONDS)).free
+            seen = await self._calls.run_in_turn(folder, partial(shutil.disk_usage, folder), DISK_SECONDS)
         except OSError as error:
-            raise NotPossible(f"the room in {root} cannot be seen: {error.strerror or error}") from error
+            raise NotPossible(f"the room in {folder} cannot be seen: {error.strerror or error}") from error
+        return proving.Room(seen.free, seen.total)

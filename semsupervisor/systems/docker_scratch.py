@@ -26,6 +26,13 @@ MEMORY_BYTES = 512 * 2**20
 MOST_PROCESSES = 256
 # Half of what a container of the stack gets, where there is not enough for all.
 CPU_SHARES = 512
+# Where the host's memory does not suffice all the same, the kernel takes this one first.
+FIRST_TO_BE_KILLED = 1000
+# Beyond this the server's runtime collects, before the kernel counts it as too much.
+ENVIRONMENT = ("GOMEMLIMIT=400MiB",)
+# Where the engine leaves images and the layers of containers to containerd, they are here, and not below its own root.
+CONTAINERD_ROOT = "/var/lib/containerd"
+_CONTAINERD = "io.containerd.snapshotter.v1"
 LOG_SIZE = "1m"
 ACT_SECONDS = 60.0
 STOP_SECONDS = 30
@@ -43,6 +50,10 @@ class _Config(msgspec.Struct, rename="pascal"):
 
 class _Image(msgspec.Struct, rename="pascal"):
     config: _Config | None = None
+
+
+class _Info(msgspec.Struct, rename="pascal"):
+    driver_status: list[tuple[str, str]] | None = None
 
 
 class _Made(msgspec.Struct, rename="pascal"):
@@ -75,6 +86,7 @@ class Scratches:
             "Image": image_id,
             "Cmd": _command(image_id, image, arguments),
             "User": "0",
+            "Env": list(ENVIRONMENT),
             "Labels": {**{label: "" for label in image.labels or {} if label.startswith(_OF_STACKS)}, **labels},
             "Healthcheck": {"Test": ["NONE"]},
             "HostConfig": _limits(name),
@@ -82,6 +94,13 @@ class Scratches:
         what = f"make the container {name}"
         made = await self._ask(what, "POST", "/containers/create", {"name": name}, body=wanted)
         return _read(made, _Made, what).id
+
+    async def roots(self, engine_root: str) -> Sequence[str]:
+        """Return the folders in which the engine, whose own root is told, has what a container holds."""
+        what = "say where the layers are"
+        info = _read(await self._ask(what, "GET", "/info"), _Info, what)
+        is_elsewhere = any(value == _CONTAINERD for _, value in info.driver_status or [])
+        return (engine_root, CONTAINERD_ROOT) if is_elsewhere else (engine_root,)
 
     async def start(self, container_id: str) -> None:
         """Start it."""
@@ -162,6 +181,7 @@ def _limits(network: str) -> Mapping[str, Any]:
         "MemorySwap": MEMORY_BYTES,
         "PidsLimit": MOST_PROCESSES,
         "CpuShares": CPU_SHARES,
+        "OomScoreAdj": FIRST_TO_BE_KILLED,
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],
         "LogConfig": {"Type": "json-file", "Config": {"max-size": LOG_SIZE, "max-file": "1"}},

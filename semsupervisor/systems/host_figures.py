@@ -118,7 +118,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 def read(pressures: Path = PRESSURES) -> Figures:
     """Return the figures of this moment. Raises: OSError."""
     return Figures(
-        memory=_memory(),
+        memory=memory(),
         swap=_swap(),
         processors=_processors(),
         pressures=read_pressures(pressures),
@@ -165,7 +165,8 @@ def clock_is_kept() -> bool | None:
     return largest_error < LARGEST_ERROR_MICROSECONDS
 
 
-def _memory() -> Memory:
+def memory() -> Memory:
+    """Return what memory the host has now. Raises: OSError."""
     seen = psutil.virtual_memory()
     return Memory(seen.total, seen.available)
 

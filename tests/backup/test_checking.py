@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from semsupervisor.backup import manifest as manifests
-from semsupervisor.backup.checking import Checking, Request
+from semsupervisor.backup.checking import LIMIT_SECONDS, Checking, Request
+from semsupervisor.backup.proving import Room
 from semsupervisor.backup.unpacking import NotPossible
 from semsupervisor.backup.verify import Verdict
 from semsupervisor.jobs.record import JobRecord, JobState
@@ -31,7 +32,7 @@ class Looks:
         checking = Checking(lambda: folder, self._hear, without_engine(folder, self._room), asyncio.Lock())
         self.shop = Workshop(folder, owner, [checking.kind()])
 
-    async def _room(self) -> int:
+    async def _room(self) -> Room:
         raise NotPossible("there is no room")
 
     async def _hear(self, snapshot_id: str, verdict: Verdict) -> None:
@@ -86,6 +87,33 @@ async def test_a_scratch_server_that_cannot_be_had_is_noted(looks: Looks, tmp_pa
     job = await looks.look(level=3)
     assert (job.state, job.notes) == (JobState.DONE, ("level 3 was not tried: there is no room",))
     assert [verdict.level for _, verdict in looks.found] == [2]
+
+
+async def test_waiting_for_the_turn_is_not_limited_as_the_proof_is(tmp_path: Path) -> None:
+    """Of many snapshots that are verified at once the last waits for all the others; then its own limit begins."""
+
+    async def never() -> Room:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    await asyncio.to_thread(whole, tmp_path)
+    without_streams = manifests.encode(msgspec.structs.replace(MANIFEST, streams=()))
+    await asyncio.to_thread((tmp_path / ID / manifests.FILE_NAME).write_bytes, without_streams)
+
+    async def hear(snapshot_id: str, verdict: Verdict) -> None:
+        assert (snapshot_id, verdict.level) == (ID, 2)
+
+    checking = Checking(lambda: tmp_path, hear, without_engine(tmp_path, never), asyncio.Lock(), limit_seconds=0.05)
+    assert checking.kind().steps(Request(ID, 3))[1].limit_seconds > 10 * LIMIT_SECONDS
+    async with asyncio.TaskGroup() as group:
+        owner = TaskOwner(group, ManualClock())
+        shop = Workshop(tmp_path, owner, [checking.kind()])
+        await shop.runner.take_up()
+        asked = await shop.runner.submit("backup.verify", Request(ID, 3), "a test")
+        job = await shop.runner.wait(asked.job.id)
+        assert "not done within 0.05 s of its turn" in job.cause
+        await owner.stop()
+        await shop.store.close()
 
 
 async def test_what_is_damaged_is_not_given_to_a_server(looks: Looks, tmp_path: Path) -> None:

@@ -9,29 +9,42 @@ import pytest
 
 from semsupervisor.backup.disk import Disk
 from semsupervisor.backup.folders import Folders, TargetUnusable
-from semsupervisor.backup.proving import Proving, Reading, kept_for_good
+from semsupervisor.backup.proving import Proving, Reading, Room, kept_for_good
 from semsupervisor.backup.unpacking import NotPossible
 from semsupervisor.errors import EngineError
 from semsupervisor.kit.blocking import BlockingCalls
+from semsupervisor.systems.host_figures import Memory
 from tests.support.scratch_means import without_engine
 from tests.support.snapshot_folder import ID, whole
 
+PLENTY = Room(2**40, 2**40)
+MUCH = Memory(2**40, 2**40)
 
-def proving(folder: Path, free_bytes: int = 2**40) -> Proving:
+
+def proving(folder: Path, room: Room = PLENTY, memory: Memory = MUCH) -> Proving:
     """Return what would try it out where no engine answers."""
 
-    async def room() -> int:
-        return free_bytes
+    async def of_disk() -> Room:
+        return room
 
-    means, disk = without_engine(folder, room), Disk(Folders(folder), BlockingCalls())
+    means, disk = without_engine(folder, of_disk, lambda: memory), Disk(Folders(folder), BlockingCalls())
     return Proving(means, disk, ID, lambda *_: None)
 
 
 async def test_without_room_it_is_not_tried(tmp_path: Path) -> None:
-    """What would be needed is said, with the margin."""
+    """What would be needed is said, with the margin: a tenth of the disk at least."""
     await asyncio.to_thread(whole, tmp_path)
     with pytest.raises(NotPossible, match=r"may need 256 MiB with a margin of 256 MiB, 100 MiB are free"):
-        await proving(tmp_path, 100 * 2**20).prove("j1")
+        await proving(tmp_path, Room(100 * 2**20, 2**30)).prove("j1")
+    with pytest.raises(NotPossible, match=r"may need 10 GiB with a margin of 10 GiB, 9.0 GiB are free"):
+        await proving(tmp_path, Room(9 * 2**30, 100 * 2**30)).prove("j1")
+
+
+async def test_without_memory_it_is_not_tried(tmp_path: Path) -> None:
+    """What it may take, and a tenth of the host's, is to be had without any swapping."""
+    await asyncio.to_thread(whole, tmp_path)
+    with pytest.raises(NotPossible, match=r"1.3 GiB should be available, 1.0 GiB are"):
+        await proving(tmp_path, memory=Memory(8 * 2**30, 2**30)).prove("j1")
 
 
 async def test_without_a_manifest_it_is_not_tried(tmp_path: Path) -> None:

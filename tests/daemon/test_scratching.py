@@ -47,12 +47,18 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
 
 async def test_the_room_is_that_of_the_engine(place: Place) -> None:
     """Where that is not known nothing is tried."""
-    free = place.scratching.means().free_bytes
-    assert await free() > 0
-    for root in ("", "/absent"):
-        place.root = root
-        with pytest.raises(NotPossible):
-            await free()
+
+    async def info(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"DriverStatus": [["Backing Filesystem", "extfs"]]})
+
+    room = place.scratching.means().room
+    async with speaking(place.socket, info):
+        seen = await room()
+        assert 0 < seen.free_bytes <= seen.size_bytes
+        for root in ("", "/absent"):
+            place.root = root
+            with pytest.raises(NotPossible):
+                await room()
 
 
 async def test_without_a_container_of_nats_there_is_no_image(place: Place) -> None:

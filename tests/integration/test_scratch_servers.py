@@ -6,7 +6,7 @@ import asyncio
 import io
 import os
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,12 @@ from semsupervisor.backup.disk import Disk
 from semsupervisor.backup.folders import Folders
 from semsupervisor.backup.manifest import ArchiveEntry, Kind
 from semsupervisor.backup.proving import Proof, Proving
+from semsupervisor.backup.scratch import Get
 from semsupervisor.backup.unpacking import NotPossible
 from semsupervisor.backup.verify import Verifier
 from semsupervisor.kit.blocking import BlockingCalls
 from semsupervisor.systems.docker_scratch import OWNER_LABEL
+from semsupervisor.systems.http import Answer
 from tests.backup.test_hot import Stack, a_workshop, backed_up
 from tests.support.engine import Engine
 from tests.support.images import DemoImages
@@ -91,12 +93,13 @@ class Trying:
         self._folder = folder
         self._image = image
 
-    async def proved(self, snapshot: Path, progress: Callable[..., None] = lambda *_: None) -> Proof:
-        """Give a snapshot to a server."""
+    async def proved(self, snapshot: Path, get: Get | None = None) -> Proof:
+        """Give a snapshot to a server, which is asked by what is given, or else by the usual client."""
         disk = Disk(Folders(snapshot.parent), BlockingCalls())
         async with on_engine(self._folder, self._engine, self._image) as means:
-            proving = Proving(means, disk, snapshot.name, progress)
-            return await proving.prove("level3")
+            if get is not None:
+                means = msgspec.structs.replace(means, scratch=msgspec.structs.replace(means.scratch, get=get))
+            return await Proving(means, disk, snapshot.name, lambda *_: None).prove("level3")
 
     def left(self) -> list[str]:
         """Return the names of the containers and networks that are there."""
@@ -208,11 +211,17 @@ async def test_a_cold_snapshot_is_unpacked_and_read(server: NatsServer, trying: 
 async def test_one_that_is_given_up_leaves_nothing(server: NatsServer, trying: Trying, tmp_path: Path) -> None:
     """Cancelled when it is there, it is removed before the cancellation is through."""
     snapshot = await hot(server, tmp_path / "whole")
-    filling = asyncio.Event()
+    asked = asyncio.Event()
+
+    async def never(*_: object) -> Answer:
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(trying.proved(snapshot, lambda *_: filling.set()))
+        task = group.create_task(trying.proved(snapshot, never))
         async with asyncio.timeout(60):
-            await filling.wait()
+            await asked.wait()
         assert len(await asyncio.to_thread(trying.left)) == 2
         task.cancel()
     assert trying.left() == []

@@ -8,23 +8,32 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from semsupervisor.backup import proving, scratch
+from semsupervisor.backup.proving import Room
 from semsupervisor.kit.clock import SystemClock
 from semsupervisor.systems.docker import Docker
 from semsupervisor.systems.docker_scratch import Scratches
+from semsupervisor.systems.host_figures import Memory
 from semsupervisor.systems.http import HttpClient
 from tests.support.engine import Engine
 
 PLENTY_BYTES = 2**40
 
 
-async def plenty() -> int:
+async def plenty() -> Room:
     """Return more room than any test needs."""
-    return PLENTY_BYTES
+    return Room(PLENTY_BYTES, PLENTY_BYTES)
 
 
-def without_engine(folder: Path, free_bytes: Callable[[], Awaitable[int]] = plenty) -> proving.Means:
+def much() -> Memory:
+    """Return more memory than any test needs."""
+    return Memory(PLENTY_BYTES, PLENTY_BYTES)
+
+
+def without_engine(
+    folder: Path, room: Callable[[], Awaitable[Room]] = plenty, memory: Callable[[], Memory] = much
+) -> proving.Means:
     """Return it where no engine answers."""
-    return scratch_means(folder, Docker(str(folder / "absent.sock"), 2.0), HttpClient(SystemClock()), "", free_bytes)
+    return scratch_means(folder, Docker(str(folder / "absent.sock"), 2.0), HttpClient(SystemClock()), "", room, memory)
 
 
 @asynccontextmanager
@@ -45,7 +54,8 @@ def scratch_means(
     docker: Docker,
     http: HttpClient,
     image: str,
-    free_bytes: Callable[[], Awaitable[int]] = plenty,
+    room: Callable[[], Awaitable[Room]] = plenty,
+    memory: Callable[[], Memory] = much,
 ) -> proving.Means:
     """Return it; the folder tells the containers apart from those of other tests."""
 
@@ -53,4 +63,4 @@ def scratch_means(
         return image
 
     means = scratch.Means(Scratches(docker, str(folder)), docker.socket, http.get)
-    return proving.Means(SystemClock(), means, of_image, free_bytes)
+    return proving.Means(SystemClock(), means, of_image, room, memory)

@@ -75,6 +75,25 @@ async def test_it_belongs_to_no_stack_and_is_bounded(tmp_path: Path) -> None:
     assert (limits["NetworkMode"], limits["RestartPolicy"]) == (network["Name"], {"Name": "no"})
     assert limits["Memory"] == limits["MemorySwap"] > 0
     assert "PortBindings" not in limits
+    assert (limits["OomScoreAdj"], container["Env"]) == (1000, ["GOMEMLIMIT=400MiB"])
+
+
+@pytest.mark.parametrize(
+    ("status", "roots"),
+    [
+        (None, ("/var/lib/docker",)),
+        ([["Backing Filesystem", "extfs"]], ("/var/lib/docker",)),
+        ([["driver-type", "io.containerd.snapshotter.v1"]], ("/var/lib/docker", "/var/lib/containerd")),
+    ],
+)
+async def test_what_a_container_holds_may_be_containerds(tmp_path: Path, status: Any, roots: Any) -> None:
+    """As the engine says of its driver."""
+    path = tmp_path / "docker.sock"
+    docker = Docker(str(path), 2.0)
+    await docker.open()
+    async with speaking(path, Told({"/info": {"DriverStatus": status}}).answer):
+        assert await Scratches(docker, "/state").roots("/var/lib/docker") == roots
+    await docker.close()
 
 
 @pytest.mark.parametrize(
