@@ -115,14 +115,26 @@ class Course:
             return FAR_AHEAD
         if self._next_at is None:
             return ""
-        owed = decided is not Verdict.LATER
+        again = self._comes_again(counting, now) if decided is Verdict.LATER else False
+        owed = again or decided is not Verdict.LATER
         why = await self.plan.obstacle(owed)
         if why or not owed:
             return why
         self._last = (await self.plan.ask(self._by)).job
-        await self._write(msgspec.structs.replace(counting, since=now, job=self._last.id))
+        tries = counting.tries + 1 if again else 0
+        await self._write(msgspec.structs.replace(counting, since=now, job=self._last.id, tries=tries))
         self._next_at = self._due(following, when, now)
         return ""
+
+    def _comes_again(self, counting: Counting, now: datetime) -> bool:
+        """Tell whether a run that has failed is to be asked for again now; it is shown as the next one until then."""
+        if self._last is None or self._last.id != counting.job or self._next_at is None:
+            return False
+        again_at = due.again_at(self._last, counting.tries)
+        if again_at is None or again_at >= self._next_at:
+            return False
+        self._next_at = again_at
+        return again_at <= now
 
     async def _load(self, now: datetime) -> None:
         """Learn, once, since when the schedule counts and what it has got: the jobs know it where the row does not.

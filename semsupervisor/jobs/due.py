@@ -7,12 +7,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
+from semsupervisor.jobs.record import JobRecord, JobState
 from semsupervisor.kit.cron import Next
 
 # Less ahead of the clock may be a correction of it; what is more was written by a clock that was wrong.
 TOLERATED_LEAD = timedelta(hours=1)
 # Who was off for longer may as well have a clock that is ahead: it gets a while to be set.
 LONGEST_ABSENCE = timedelta(days=30)
+# So long after its end a run that has failed is asked for again, once each; then it is spent.
+PAUSES = (timedelta(minutes=15), timedelta(hours=1))
 _INSTANT = timedelta(microseconds=1)
 
 
@@ -62,6 +65,16 @@ def verdict(since: datetime | None, now: datetime, due: datetime | None) -> Verd
     if due is None or due > now:
         return Verdict.LATER
     return Verdict.DOUBTFUL if now - due > LONGEST_ABSENCE else Verdict.OWED
+
+
+def again_at(job: JobRecord, tries: int) -> datetime | None:
+    """Return when a run is asked for again of which `job` was the last try, None where it is done or spent.
+
+    What a person has cancelled or given up is spent; who was cut off or found nobody may have more luck later.
+    """
+    if job.state is not JobState.UNDONE or job.cancelled or job.ended_at is None or tries >= len(PAUSES):
+        return None
+    return job.ended_at + PAUSES[tries]
 
 
 def _shown(moment: datetime) -> datetime:

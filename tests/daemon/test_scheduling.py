@@ -98,6 +98,39 @@ async def test_what_cannot_follow_yet_keeps_no_job_back(tmp_path: Path) -> None:
         assert (await host.look(30)).count("backup.prune") == 1
 
 
+async def test_a_run_that_fails_is_asked_for_again_twice(tmp_path: Path) -> None:
+    """After a quarter of an hour and after another hour, by whichever daemon runs then; after that it is spent."""
+    clock = ManualClock()
+    async with a_host(tmp_path, clock) as host:
+        host.world.failing.add("do snapshot")
+        await host.look()
+        assert await host.look(14 * 3600) == await host.look(880) == ["backup.hot"]
+        assert host.schedules.readings()[0].next_at == TWO + timedelta(minutes=15)
+        assert await host.look(20) == await host.look(3500) == ["backup.hot"] * 2
+    async with a_host(tmp_path, clock) as host:
+        host.world.failing.add("do snapshot")
+        assert await host.look(100) == await host.look(5 * 3600) == ["backup.hot"] * 3
+        assert host.schedules.readings()[0].next_at == TWO + timedelta(days=1)
+        await host.look(DAY)
+        host.world.failing.clear()
+        assert (await host.look(1000)).count("backup.hot") == 5
+        assert (await host.look(4000)).count("backup.hot") == 5
+        assert host.schedules.readings()[0].next_at == TWO + timedelta(days=2)
+
+
+async def test_a_run_that_somebody_has_cancelled_is_spent(tmp_path: Path) -> None:
+    """The next comes at its time."""
+    async with a_host(tmp_path) as host:
+        await host.look()
+        host.world.hold("do snapshot")
+        host.clock.advance(DAY)
+        await host.schedules.look()
+        (job,) = await host.jobs()
+        await host.acting.readings().cancel(job.id, "root")
+        await eventually(lambda: not host.acting.open_jobs, within_seconds=60)
+        assert await host.look(1000) == await host.look(4000) == ["backup.hot"]
+
+
 async def test_a_job_goes_on_alone(tmp_path: Path) -> None:
     """One that is under way when the next is due is joined, and followed once."""
     async with a_host(tmp_path) as host:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
 from semsupervisor.jobs import due
 from semsupervisor.jobs.due import Verdict
+from semsupervisor.jobs.record import JobState
 from semsupervisor.kit.cron import Next, times
+from tests.support.job_world import job
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -112,3 +115,14 @@ def test_a_run_that_was_put_off_is_not_owed_again() -> None:
             runs.append(now.date())
             since = now
     assert len(runs) == len(set(runs)) == 4
+
+
+def test_a_run_that_failed_comes_again_twice() -> None:
+    """What is done, cancelled or given up does not, nor does what has not ended."""
+    undone = job(state=JobState.UNDONE, ended_at=NOON)
+    found = [due.again_at(undone, tries) for tries in range(3)]
+    assert found == [NOON + timedelta(minutes=15), NOON + timedelta(hours=1), None]
+    for state in set(JobState) - {JobState.UNDONE}:
+        assert due.again_at(job(state=state, ended_at=NOON), 0) is None
+    assert due.again_at(msgspec.structs.replace(undone, cancelled=True), 0) is None
+    assert due.again_at(msgspec.structs.replace(undone, ended_at=None), 0) is None
