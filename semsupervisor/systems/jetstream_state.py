@@ -30,7 +30,7 @@ class ConsumerState(msgspec.Struct, frozen=True, kw_only=True):
 
     `pending` messages were never delivered, `ack_pending` are delivered and not acknowledged, `redelivered` of them
     more than once: also those that were given up after `max_deliver` deliveries, which stay in that number for ever.
-    `waiting` is how many pulls wait for messages.
+    `waiting` is how many pulls wait for messages. One that is `passing` is removed when nobody has used it for a while.
     """
 
     name: str
@@ -47,6 +47,7 @@ class ConsumerState(msgspec.Struct, frozen=True, kw_only=True):
     max_deliver: Limit
     ack_wait_seconds: float
     paused: bool
+    passing: bool = False
 
 
 class Lost(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +66,7 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
     `storage` is where it is kept, "file" or "memory", and `discard` what happens at its own limits: "old" evicts, "new"
     refuses; either is empty if it was not told. `replaces` tells that a message may take the place of an older
     one of its own subject, of which only so many are kept, as in a key-value bucket.
+    `ages_apart` tells that a message may have an age of its own, at which it is removed.
     `consumers` are those that were told in full, `consumer_count` is how many there are. `created` is the server's own
     stamp of when it was made, empty if it was not told.
     """
@@ -88,6 +90,7 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
     consumers: tuple[ConsumerState, ...] = ()
     lost: Lost | None = None
     created: str = ""
+    ages_apart: bool = False
 
     @property
     def subject_name(self) -> str:

@@ -58,6 +58,7 @@ class _ConsumerConfig(msgspec.Struct):
     ack_wait: Duration = 0
     max_ack_pending: Told = None
     max_deliver: Told = None
+    inactive_threshold: Duration = 0
 
 
 class _Consumer(msgspec.Struct):
@@ -80,6 +81,7 @@ class _StreamConfig(msgspec.Struct):
     storage: str = ""
     discard: str = ""
     retention: str = ""
+    allow_msg_ttl: bool = False
 
 
 class _State(msgspec.Struct):
@@ -259,6 +261,7 @@ def _stream(account: str, told: _Stream) -> StreamState:
         lag=max(origin.lag for origin in origins) if origins else None,
         consumers=tuple(_consumer(one) for one in told.consumer_detail or []),
         created=told.created,
+        ages_apart=config.allow_msg_ttl,
     )
 
 
@@ -279,6 +282,7 @@ def _consumer(told: _Consumer) -> ConsumerState:
         max_deliver=_own_limit(config.max_deliver, "max_deliver"),
         ack_wait_seconds=max(0, config.ack_wait) / NANOSECONDS,
         paused=told.paused,
+        passing=config.inactive_threshold > 0,
     )
 
 

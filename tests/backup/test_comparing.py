@@ -21,7 +21,7 @@ ENTRY = StreamEntry(
 )
 
 
-def consumer(name: str = "reader", floor: int = 5, *, durable: bool = True) -> ConsumerState:
+def consumer(name: str = "reader", floor: int = 5, *, durable: bool = True, passing: bool = False) -> ConsumerState:
     """Return a consumer that has acknowledged up to there."""
     return ConsumerState(
         name=name,
@@ -38,6 +38,7 @@ def consumer(name: str = "reader", floor: int = 5, *, durable: bool = True) -> C
         max_deliver=Unbounded(),
         ack_wait_seconds=30.0,
         paused=False,
+        passing=passing,
     )
 
 
@@ -94,6 +95,9 @@ def test_what_a_server_lacks_of_what_it_was_given(given: StreamState | None, wor
         (stream(consumers=(consumer(),)), stream(consumers=(consumer(),)), []),
         (stream(consumers=(consumer(),)), stream(), ["the consumer reader cannot be read"]),
         (stream(consumers=(consumer(durable=False),)), stream(), []),
+        (stream(consumers=(consumer(passing=True),)), stream(), []),
+        (stream(ages_apart=True), stream(4, 3, 10, ages_apart=True), []),
+        (stream(retention="interest"), stream(0, 11, 10, retention="interest"), []),
         (
             stream(consumers=(consumer(floor=5),)),
             stream(consumers=(consumer(floor=0),)),

@@ -127,6 +127,18 @@ def test_a_copy_tells_how_far_it_is_behind() -> None:
     assert read(jsz(lambda told: first(told).update(mirror={"name": "A", "lag": 3}))).streams[0].lag == 3
 
 
+def test_what_the_server_itself_removes_is_known() -> None:
+    """Single messages by an age of their own, and consumers that nobody uses."""
+
+    def tell(told: Any) -> None:
+        first(told)["config"]["allow_msg_ttl"] = True
+        first(told)["consumer_detail"][0]["config"]["inactive_threshold"] = 5_000_000_000
+
+    for body, is_so in ((jsz(tell), True), (jsz(lambda _: None), False)):
+        found = read(body).streams[0]
+        assert (found.ages_apart, found.consumers[0].passing) == (is_so, is_so)
+
+
 @pytest.mark.parametrize(
     ("told", "meant"),
     [(-1, Unbounded()), (0, Unbounded()), (2**64 - 1, Unbounded()), (5, Bounded(5)), (None, "told"), (-7, "no limit")],
