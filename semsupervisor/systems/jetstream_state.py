@@ -99,7 +99,10 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JetStreamState(msgspec.Struct, frozen=True, kw_only=True):
-    """All of JetStream on one server; `consumers_told` is false when the streams were told without their consumers."""
+    """All of JetStream on one server; `consumers_told` is false when the streams were told without their consumers.
+
+    `clustered` tells that the server is one of several that share their streams.
+    """
 
     server_id: str
     memory: Tier
@@ -112,3 +115,4 @@ class JetStreamState(msgspec.Struct, frozen=True, kw_only=True):
     accounts: tuple[AccountUse, ...] = ()
     streams: tuple[StreamState, ...] = ()
     consumers_told: bool = True
+    clustered: bool = False

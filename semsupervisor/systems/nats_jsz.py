@@ -121,6 +121,10 @@ class _Switch(msgspec.Struct):
     disabled: bool = False
 
 
+class _Cluster(msgspec.Struct):
+    """That there is one is all that is read of it."""
+
+
 class _Jsz(msgspec.Struct):
     server_id: Name
     config: _ServerLimits
@@ -133,6 +137,7 @@ class _Jsz(msgspec.Struct):
     consumers: Count
     messages: Count
     account_details: list[_Account] | None = None
+    meta_cluster: _Cluster | None = None
 
 
 class _ListedConfig(_StreamConfig, kw_only=True):
@@ -197,6 +202,7 @@ def parse_jsz(http_status: int, body: bytes) -> JetStreamState | None:
         messages=told.messages,
         accounts=tuple(_account(one) for one in accounts),
         streams=tuple(_stream(one.name, stream) for one in accounts for stream in one.stream_detail or []),
+        clustered=told.meta_cluster is not None,
     )
 
 

@@ -43,7 +43,11 @@ class Eye:
             await client.close()
         state = parse_jsz(answer.status, answer.body)
         assert state is not None
-        return await self._baselines.look(state.server_id, state.streams)
+        told = await self._baselines.look(state.server_id, state.streams, 30.0)
+        assert told is not None
+        assert told.judged == {one.subject_name for one in state.streams}
+        assert not state.clustered
+        return told.falls
 
 
 async def fill(js: JetStreamContext, name: str, messages: int = MESSAGES) -> None:

@@ -120,6 +120,13 @@ def test_what_was_lost_is_not_known_from_the_port() -> None:
     assert {one.lost for one in read(sample("2.14.0")).streams} == {None}
 
 
+def test_one_of_several_servers_is_known_by_their_group() -> None:
+    """A server of its own tells of none, though it names itself as each stream's leader."""
+    assert not read(sample("2.14.0")).clustered
+    assert not read(sample("2.9.10")).clustered
+    assert read(jsz(lambda told: told.update(meta_cluster={"name": "C", "cluster_size": 3}))).clustered
+
+
 def test_a_copy_tells_how_far_it_is_behind() -> None:
     """The largest lag of a mirror and of the sources is the stream's."""
     body = jsz(lambda told: first(told).update(sources=[{"name": "A", "lag": 2}, {"name": "B", "lag": 7}]))

@@ -13,8 +13,8 @@ import msgspec
 
 from semsupervisor.errors import SupervisorError
 from semsupervisor.health import baseline, jetstream
-from semsupervisor.health.baseline import Fall
-from semsupervisor.health.baselines import Baselines
+from semsupervisor.health.baseline import Told
+from semsupervisor.health.baselines import LOOK_SECONDS, Baselines
 from semsupervisor.health.jetstream import ALWAYS, ApiCalls, Shown
 from semsupervisor.health.losses import Losses, LostOf
 from semsupervisor.health.observation import FactValue, Observation, Outcome, Subject, SubjectKind, Unknown
@@ -73,7 +73,7 @@ class NatsJetStream:
         self._streams_of_client = streams_of_client
         self._losses = Losses(lost_of) if lost_of else None
         self.baselines: Baselines | None = None
-        self._fell: Mapping[str, Fall] = {}
+        self._told: Told | None = None
         self._accounts: Mapping[str, str] = {}
         self.page = PAGE
         self._calls = ApiCalls()
@@ -98,9 +98,18 @@ class NatsJetStream:
             return self._unseen(Outcome.UNKNOWN, str(error))
         if state is None:
             return self._off()
-        if self.baselines is not None:
-            self._fell = await self.baselines.look(state.server_id, state.streams)
+        self._told = await self._compared(state, until)
         return self._seen(await self._with_losses(state, until))
+
+    async def _compared(self, state: JetStreamState, until: float) -> Told | None:
+        """Return which streams went back, in half of the time at most; of a cluster none is judged.
+
+        There a server that was started anew lags behind the others for a while, and has lost nothing.
+        """
+        if self.baselines is None or state.clustered:
+            return Told()
+        left = max(SHORTEST_TIMEOUT_SECONDS, until - self._clock.monotonic())
+        return await self.baselines.look(state.server_id, state.streams, min(LOOK_SECONDS, left / 2))
 
     async def _with_losses(self, state: JetStreamState, until: float) -> JetStreamState:
         if self._losses is None:
@@ -121,7 +130,7 @@ class NatsJetStream:
                 streams = await self._streams_of_client()
         except (SupervisorError, TimeoutError):
             return unseen
-        at = self._clock.instant()
+        at, self._told = self._clock.instant(), None
         renamed = [self._renamed(one) for one in streams]
         seen = self._of_shown(self._follow(self._losses.known(renamed) if self._losses else renamed, at), at)
         known = {one.subject for one in seen}
@@ -197,12 +206,11 @@ class NatsJetStream:
 
     def _of_stream(self, name: str, one: FollowedStream, at: Instant) -> Observation:
         facts, evidence = stream_facts(one)
-        if self.baselines is not None:
-            fall = self._fell.get(name)
-            facts = {**facts, "went_back": fall is not None}
-            evidence = {**evidence, **({"fall": baseline.text(fall)} if fall else {})}
-        unasked = frozenset({"damage_told"} if self._losses and one.state.lost is None else ())
-        return Observation(self.name, Subject(SubjectKind.STREAM, name), at, facts, evidence, unsettled=unasked)
+        back, fall, unasked = baseline.shown(self._told if self.baselines else Told(), name)
+        if self._losses and one.state.lost is None:
+            unasked |= {"damage_told"}
+        subject = Subject(SubjectKind.STREAM, name)
+        return Observation(self.name, subject, at, {**facts, **back}, {**evidence, **fall}, unsettled=unasked)
 
     def _of_consumer(self, name: str, one: FollowedConsumer, at: Instant) -> Observation:
         facts, evidence = consumer_facts(one, at.monotonic)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from semsupervisor.systems.http import Answer, BodyTooLarge
 from semsupervisor.systems.jetstream_state import Lost, StreamState
 from semsupervisor.systems.nats_jsz import PAGE
 from tests.support.asked import Answering, answer
+from tests.support.jetstream import stream
 
 SAMPLE = (Path(__file__).parents[2] / "samples" / "nats-2.14.0" / "jsz.json").read_bytes()
 SERVER = Subject(SubjectKind.NATS, "nats")
@@ -127,6 +129,71 @@ async def test_a_stream_that_went_back_with_a_start_is_told(tmp_path: Path) -> N
     assert (second[EVENTS].facts["went_back"], second[CONFIG].facts["went_back"]) == (True, False)
     assert second[EVENTS].evidence["fall"].startswith("it ended at number 500 before and ends at 400 now")
     assert "went_back" not in (await looks(answer(SAMPLE)))[0][EVENTS].facts
+
+
+async def test_no_stream_is_said_to_have_held_before_that_is_known(tmp_path: Path) -> None:
+    """While the file is not read, or only the client tells of the streams: an alert that fires goes on."""
+
+    async def own() -> Sequence[StreamState]:
+        return [stream(name="EVENTS")]
+
+    answering = Answering(answer(SAMPLE), Refused("refused"), answer(SAMPLE))
+    probe = NatsJetStream(answering.clock, answering.endpoint, "nats", 3.0, streams_of_client=own)
+    file = tmp_path / "stream-baselines"
+    file.mkdir()
+    probe.baselines = Baselines(answering.clock, file, lambda *_: "")
+    unread, by_client = [{one.subject: one for one in await probe.observe()} for _ in range(2)]
+    file.rmdir()
+    read = {one.subject: one for one in await probe.observe()}
+    for seen in (unread, by_client):
+        assert "went_back" not in seen[EVENTS].facts
+        assert seen[EVENTS].unsettled == {"went_back"}
+    assert (read[EVENTS].facts["went_back"], read[EVENTS].unsettled) == (False, frozenset())
+
+
+async def test_snapshots_that_hang_do_not_blind_the_probe(tmp_path: Path) -> None:
+    """A fall is told within the time of a look, and all else is seen."""
+    free = threading.Event()
+    after = {**told(), "server_id": "ANOTHER"}
+    after["account_details"][0]["stream_detail"][0]["state"]["last_seq"] = 400
+    answering = Answering(answer(SAMPLE), answer(after))
+    probe = NatsJetStream(answering.clock, answering.endpoint, "nats", 0.4)
+    probe.baselines = Baselines(answering.clock, tmp_path / "stream-baselines", lambda *_: str(free.wait(60)))
+    try:
+        await probe.observe()
+        async with asyncio.timeout(30):
+            seen = {one.subject: one for one in await probe.observe()}
+    finally:
+        free.set()
+    assert (seen[EVENTS].facts["went_back"], seen[CONFIG].facts["went_back"]) == (True, False)
+    assert seen[EVENTS].evidence["fall"].endswith("could not all be looked through for it yet")
+
+
+async def test_what_the_client_tells_after_a_look_says_nothing_of_falls(tmp_path: Path) -> None:
+    """The port alone tells when a stream was made; what it told before may have changed."""
+
+    async def own() -> Sequence[StreamState]:
+        return [stream(name="EVENTS")]
+
+    answering = Answering(answer(SAMPLE), Refused("refused"))
+    probe = NatsJetStream(answering.clock, answering.endpoint, "nats", 3.0, streams_of_client=own)
+    probe.baselines = Baselines(answering.clock, tmp_path / "stream-baselines", lambda *_: "")
+    first, second = [{one.subject: one for one in await probe.observe()} for _ in range(2)]
+    assert first[EVENTS].facts["went_back"] is False
+    assert second[EVENTS].unsettled == {"went_back"}
+
+
+async def test_of_a_cluster_no_stream_is_judged(tmp_path: Path) -> None:
+    """A server that is started anew there lags behind for a while, and has lost nothing."""
+    before = {**told(), "meta_cluster": {"name": "C", "leader": "edge-a", "cluster_size": 3}}
+    after = json.loads(json.dumps({**before, "server_id": "ANOTHER"}))
+    after["account_details"][0]["stream_detail"][0]["state"]["last_seq"] = 400
+    probe, answering = probe_of(answer(before), answer(after))
+    probe.baselines = Baselines(answering.clock, tmp_path / "stream-baselines", lambda *_: "")
+    for _ in range(2):
+        seen = {one.subject: one for one in await probe.observe()}
+        assert "went_back" not in seen[EVENTS].facts
+        assert seen[EVENTS].unsettled == frozenset()
 
 
 async def test_what_makes_room_for_others_was_not_removed(monkeypatch: pytest.MonkeyPatch) -> None:
