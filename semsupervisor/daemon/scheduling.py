@@ -6,7 +6,7 @@ A schedule of another kind is one more `Plan` in `daemon/plans.py` and one more 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import structlog
@@ -29,6 +29,9 @@ log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 10.0
 ZONE_SECONDS = 5.0
+# The host's time zone may be another one by then.
+ZONE_KEPT = timedelta(hours=1)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 FAR_AHEAD = "the clock is far ahead of the last run: it gets a while to be set"
 
 
@@ -74,16 +77,19 @@ class Course:
         self._loaded = False
         self._counting: Counting | None = None
         self._times: tuple[str, cron.Next | None] = ("", None)
+        self._times_made_at = _NEVER
         self._next_at: datetime | None = None
         self._last: JobRecord | None = None
         self._waits = ""
+        self._not_followed = ("", "")
 
     async def look(self, now: datetime, doubt: str, *, young: bool) -> None:
         """Look once what is owed; `doubt` is why the date is not to be believed, `young` that the clock may be set."""
         try:
             self._waits = doubt or await self._ask(now, young=young)
         except SupervisorError as error:
-            log.warning("schedule.waits", schedule=self.plan.name, error=str(error))
+            if self._waits != str(error):
+                log.warning("schedule.waits", schedule=self.plan.name, error=str(error))
             self._waits = str(error)
 
     def reading(self) -> ScheduleReading:
@@ -103,7 +109,7 @@ class Course:
         await self._load(now)
         await self._follow()
         when = self.plan.when()
-        following = await self._following(when)
+        following = await self._following(when, now)
         counting = self._counting
         if counting is None or counting.plan != when.words:
             return await self._count_anew(when, now)
@@ -153,13 +159,13 @@ class Course:
         self._counting = counting
         self._loaded = True
 
-    async def _following(self, when: When) -> cron.Next | None:
+    async def _following(self, when: When, now: datetime) -> cron.Next | None:
         """Return the times of the schedule in force. Raises: Hanging."""
-        if self._times[0] != when.words:
+        if self._times[0] != when.words or abs(now - self._times_made_at) >= ZONE_KEPT:
             made = await self._calls.run(
                 "the time zone", lambda: cron.times(when.schedule, zone(when.time_zone)), ZONE_SECONDS
             )
-            self._times = (when.words, made)
+            self._times, self._times_made_at = (when.words, made), now
         return self._times[1]
 
     def _due(self, following: cron.Next | None, when: When, since: datetime) -> datetime | None:
@@ -188,7 +194,9 @@ class Course:
             if self.plan.follow is not None:
                 await self.plan.follow(self._last, self._by)
         except SupervisorError as error:
-            log.warning("schedule.not_followed", schedule=self.plan.name, job=counting.job, error=str(error))
+            if self._not_followed != (counting.job, str(error)):
+                log.warning("schedule.not_followed", schedule=self.plan.name, job=counting.job, error=str(error))
+            self._not_followed = (counting.job, str(error))
         else:
             await self._write(msgspec.structs.replace(counting, followed=counting.job))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ import nats
 import pytest
 
 from semsupervisor.backup import hot
-from semsupervisor.daemon import job_parts
+from semsupervisor.daemon import job_parts, scheduling
 from semsupervisor.errors import TemporaryError
 from semsupervisor.jobs.record import JobState
 from tests.support.clock import START, ManualClock
 from tests.support.daemon_here import Surroundings
+from tests.support.logs import Logs
 from tests.support.nats_server import GENERATIONS, NatsServer
 from tests.support.schedule_world import CRON, DAY, Host, a_host
 from tests.support.waiting import eventually
@@ -25,6 +26,11 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.usefixtures("logs")
 
 TWO = datetime(2026, 3, 2, 2, tzinfo=UTC)
+
+
+def errors(logs: Logs, event: str) -> list[str]:
+    """Return what went wrong by those lines of the log."""
+    return [line["error"] for line in logs if line["event"] == event]
 
 
 def waits(host: Host) -> str:
@@ -129,6 +135,44 @@ async def test_a_run_that_somebody_has_cancelled_is_spent(tmp_path: Path) -> Non
         await host.acting.readings().cancel(job.id, "root")
         await eventually(lambda: not host.acting.open_jobs, within_seconds=60)
         assert await host.look(1000) == await host.look(4000) == ["backup.hot"]
+
+
+async def test_another_time_zone_of_the_host_counts_within_the_hour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a word about it, and what is owed is not lost."""
+    zones: list[tzinfo] = [UTC]
+    monkeypatch.setattr(scheduling, "zone", lambda _: zones[-1])
+    async with a_host(tmp_path) as host:
+        await host.look()
+        zones.append(timezone(timedelta(hours=-5)))
+        await host.look(3590)
+        assert host.schedules.readings()[0].next_at == TWO
+        await host.look(10)
+        assert host.schedules.readings()[0].next_at == TWO + timedelta(hours=5)
+        assert await host.look(DAY) == ["backup.hot"]
+
+
+async def test_a_trouble_is_logged_once(tmp_path: Path, logs: Logs) -> None:
+    """Not at each look, unless it is another one."""
+    async with a_host(tmp_path) as host:
+        await host.look()
+        host.snapshots.trouble = TemporaryError("the disk hangs")
+        await host.look(DAY)
+        for _ in range(3):
+            await host.look(10)
+        host.snapshots.trouble = TemporaryError("the disk is full")
+        await host.look(10)
+        assert errors(logs, "schedule.not_followed") == ["the disk hangs", "the disk is full"]
+
+
+async def test_why_a_schedule_waits_is_logged_once(tmp_path: Path, logs: Logs) -> None:
+    """However long it waits for that."""
+    async with a_host(tmp_path, taken_up=False) as host:
+        await host.look()
+        for _ in range(3):
+            await host.look(DAY)
+        assert len(errors(logs, "schedule.waits")) == 1
 
 
 async def test_a_job_goes_on_alone(tmp_path: Path) -> None:
