@@ -18,8 +18,8 @@ async def test_a_fall_is_kept_in_the_folder_of_the_state(tmp_path: Path) -> None
         state=StateSettings(directory=str(tmp_path)), backup=BackupSettings(directory=str(tmp_path / "backup"))
     )
     kept = baselines(settings, ManualClock())
-    await kept.look("A", [stream(created=STAMP)])
-    found = await kept.look("B", [stream(created=STAMP, last_sequence=7)])
+    await kept.look("A", [stream(created=STAMP)], 60.0)
+    found = await kept.look("B", [stream(created=STAMP, last_sequence=7)], 60.0)
     assert found is not None
     assert (found.falls["EVENTS"].has, found.falls["EVENTS"].snapshot) == (7, "")
     assert (tmp_path / BASELINES).exists()

@@ -228,14 +228,14 @@ async def test_snapshots_of_many_falls_are_named_in_one_budget(tmp_path: Path) -
     clock, some = ManualClock(), [f"S{number}" for number in range(5)]
 
     def slow(*_: object) -> str:
-        clock.advance(0.9)
+        clock.advance(27.0)
         return "20261124-020000"
 
     kept = Baselines(clock, tmp_path / "stream-baselines", slow)
-    await kept.look("A", [stream(name=name, created=STAMP) for name in some])
+    await kept.look("A", [stream(name=name, created=STAMP) for name in some], 60.0)
     named = []
     for _ in range(2):
-        told = await kept.look("B", [stream(name=name, created=STAMP, last_sequence=1) for name in some])
+        told = await kept.look("B", [stream(name=name, created=STAMP, last_sequence=1) for name in some], 60.0)
         assert told is not None
         assert set(told.falls) == set(some)
         named.append(sum(fall.snapshot is not None for fall in told.falls.values()))

@@ -16,6 +16,7 @@ from semsupervisor.health import jetstream
 from semsupervisor.health.baselines import Baselines
 from semsupervisor.health.jetstream import ALWAYS
 from semsupervisor.health.observation import Observation, Outcome, Subject, SubjectKind, Unknown
+from semsupervisor.health.probes import nats_jetstream
 from semsupervisor.health.probes.nats_jetstream import TOO_MANY_CONSUMERS, NatsJetStream
 from semsupervisor.health.taking import Taker
 from semsupervisor.health.targets import TargetAbsent
@@ -43,9 +44,15 @@ def told() -> Any:
 def probe_of(*outcomes: Outcomes, page: int = PAGE) -> tuple[NatsJetStream, Answering]:
     """Return a probe of a server that answers so, one after the other."""
     answering = Answering(*outcomes)
-    probe = NatsJetStream(answering.clock, answering.endpoint, "nats", 3.0)
+    probe = NatsJetStream(answering.clock, answering.endpoint, "nats", 120.0)
     probe.page = page
     return probe, answering
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a look at what is remembered long enough on a busy machine."""
+    monkeypatch.setattr(nats_jetstream, "LOOK_SECONDS", 60.0)
 
 
 async def looks(*outcomes: Outcomes) -> list[dict[Subject, Observation]]:
@@ -138,7 +145,7 @@ async def test_no_stream_is_said_to_have_held_before_that_is_known(tmp_path: Pat
         return [stream(name="EVENTS")]
 
     answering = Answering(answer(SAMPLE), Refused("refused"), answer(SAMPLE))
-    probe = NatsJetStream(answering.clock, answering.endpoint, "nats", 3.0, streams_of_client=own)
+    probe = NatsJetStream(answering.clock, answering.endpoint, "nats", 120.0, streams_of_client=own)
     file = tmp_path / "stream-baselines"
     file.mkdir()
     probe.baselines = Baselines(answering.clock, file, lambda *_: "")
@@ -151,16 +158,17 @@ async def test_no_stream_is_said_to_have_held_before_that_is_known(tmp_path: Pat
     assert (read[EVENTS].facts["went_back"], read[EVENTS].unsettled) == (False, frozenset())
 
 
-async def test_snapshots_that_hang_do_not_blind_the_probe(tmp_path: Path) -> None:
+async def test_snapshots_that_hang_do_not_blind_the_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fall is told within the time of a look, and all else is seen."""
     free = threading.Event()
     after = {**told(), "server_id": "ANOTHER"}
     after["account_details"][0]["stream_detail"][0]["state"]["last_seq"] = 400
     answering = Answering(answer(SAMPLE), answer(after))
-    probe = NatsJetStream(answering.clock, answering.endpoint, "nats", 0.4)
+    probe = NatsJetStream(answering.clock, answering.endpoint, "nats", 120.0)
     probe.baselines = Baselines(answering.clock, tmp_path / "stream-baselines", lambda *_: str(free.wait(60)))
     try:
         await probe.observe()
+        monkeypatch.setattr(nats_jetstream, "LOOK_SECONDS", 0.1)
         async with asyncio.timeout(30):
             seen = {one.subject: one for one in await probe.observe()}
     finally:
@@ -176,7 +184,7 @@ async def test_what_the_client_tells_after_a_look_says_nothing_of_falls(tmp_path
         return [stream(name="EVENTS")]
 
     answering = Answering(answer(SAMPLE), Refused("refused"))
-    probe = NatsJetStream(answering.clock, answering.endpoint, "nats", 3.0, streams_of_client=own)
+    probe = NatsJetStream(answering.clock, answering.endpoint, "nats", 120.0, streams_of_client=own)
     probe.baselines = Baselines(answering.clock, tmp_path / "stream-baselines", lambda *_: "")
     first, second = [{one.subject: one for one in await probe.observe()} for _ in range(2)]
     assert first[EVENTS].facts["went_back"] is False
