@@ -203,6 +203,7 @@ SPOILED: list[tuple[str, dict[str, object], Callable[[Answer], bool]]] = [
     ("huge", {}, lambda answer: len(answer.body) > 10_000_000),
     ("redirect", {"location": "/x"}, lambda answer: (answer.status, answer.headers["Location"]) == (302, "/x")),
     ("not_offered", {}, lambda answer: answer.status == 404),
+    ("failing", {"status": 503, "body": "gone"}, lambda answer: (answer.status, answer.body) == (503, b"gone")),
 ]
 
 

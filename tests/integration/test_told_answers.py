@@ -31,6 +31,21 @@ ROWS = {
         behave,
         evidence={"error": "another host"},
     ),
+    "fails-at-its-health": Row(
+        fault("failing", body="database is locked"),
+        both("semstreams_health_failing", HEALTH),
+        behave,
+        muted=(UNHEALTHY,),
+        rules='semstreams_health_failing.for = "2s"\n',
+        words="semstreams answers HTTP 500 in place of its health, with: database is locked",
+    ),
+    "a-word-that-is-not-known": Row(
+        fault("dialect", flows="purple"),
+        both("semstreams_status_strange", HEALTH),
+        behave,
+        rules='semstreams_status_strange.for = "2s"\n',
+        words="it says what is not known here: flows is 'purple'",
+    ),
     "redirect-to-nothing": Row(fault("redirect"), NOT_OFFERED, behave, muted=(UNHEALTHY,)),
     "a-minute-of-silence": Row(
         fault("hang", for_seconds=60.0), both("semstreams_unreachable", HEALTH), within_seconds=90.0

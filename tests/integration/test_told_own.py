@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -23,14 +25,13 @@ command = ["/bin/sh", {script}]
 interval = "1s"
 """
 CERTIFICATE = """
-[checks.certificates.broker]
+[checks.certificates.{name}]
 address = "{address}"
 server_name = "localhost"
 ca_file = "{authority}"
 starttls = "nats"
 """
 SUBJECT = "check:door"
-CERTIFICATES = "certificate:broker"
 HOUR = timedelta(hours=1)
 
 
@@ -62,28 +63,42 @@ def test_an_own_check_is_told_by_its_exit_code(told_stack: DemoStack, tmp_path: 
         scene.await_calm()
 
 
-def test_a_certificate_is_told_before_it_expires(told_stack: DemoStack, tmp_path: Path) -> None:
-    """With a fifth of its life left it is a warning, and renewed it is over."""
-    authority = Authority(tmp_path / "authority")
+def test_each_fault_of_a_certificate_is_told(told_stack: DemoStack, tmp_path: Path) -> None:
+    """Late, about to expire, for another name, by an authority that nobody trusts: each by its rule, and its end."""
+    authority, stranger = Authority(tmp_path / "authority"), Authority(tmp_path / "stranger", "A stranger")
     now = datetime.now(UTC).replace(microsecond=0)
 
-    def configuration(starts: datetime) -> str:
-        made = authority.issue(starts, starts + 10 * HOUR)
+    def configuration(hours: int = 1, names: str = "DNS:localhost", by: Authority = authority) -> str:
+        made = by.issue(now - hours * HOUR, now + (20 - hours) * HOUR, names)
         return f'tls {{ cert_file: "{made.file}", key_file: "{made.key}" }}'
 
-    server = NatsServer("2.14", tmp_path / "nats", jetstream=False, configuration=configuration(now - 8 * HOUR))
-    server.start()
-    try:
-        own = CERTIFICATE.format(address=server.url.removeprefix("nats://"), authority=authority.file)
-        rules = 'certificate_expiring.for = "0s"\n'
+    faults = {
+        "expiring": (configuration(hours=16), "warning", "20 % of its life is left"),
+        "expired_soon": (configuration(hours=19), "critical", "5 % of its life is left"),
+        "wrong_name": (configuration(names="DNS:elsewhere"), "warning", "is for elsewhere, and not for localhost"),
+        "untrusted": (configuration(by=stranger), "warning", "made by A stranger, is not trusted"),
+    }
+    told = {fault: both(f"certificate_{fault}", f"certificate:{fault}") for fault in faults}
+    rules = "".join(f'certificate_{fault}.for = "0s"\n' for fault in faults)
+    with ExitStack() as running:
+        servers = [
+            running.enter_context(NatsServer("2.14", tmp_path / fault, jetstream=False, configuration=wrong))
+            for fault, (wrong, *_) in faults.items()
+        ]
+        own = "".join(
+            CERTIFICATE.format(name=fault, address=server.url.removeprefix("nats://"), authority=authority.file)
+            for fault, server in zip(faults, servers, strict=True)
+        )
         with begun(told_stack, tmp_path, IMPATIENT, rules, own) as scene:
-            scene.await_told(fires("certificate_expiring", CERTIFICATES))
-            told = scene.alert(fires("certificate_expiring", CERTIFICATES))
-            assert told["severity"] == "warning"
-            assert "20 % of its life is left" in told["summary"]
-            (server.folder / "nats.conf").write_text(configuration(now - HOUR))
-            server.reload()
-            scene.await_told(*both("certificate_expiring", CERTIFICATES))
+            scene.await_told(*(pair[0] for pair in told.values()))
+            for fault, (_, severity, words) in faults.items():
+                alert = scene.alert(told[fault][0])
+                assert alert["severity"] == severity
+                assert words in alert["summary"]
+            for server in servers:
+                (server.folder / "nats.conf").write_text(configuration())
+                server.reload()
+            everything = list(chain.from_iterable(told.values()))
+            scene.await_told(*everything)
             scene.await_calm()
-    finally:
-        server.stop()
+            assert sorted(one for one in scene.told if one.subject.startswith("certificate:")) == sorted(everything)

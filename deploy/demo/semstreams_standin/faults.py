@@ -21,6 +21,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "hang": {},
     "redirect": {"location": "/elsewhere"},
     "not_offered": {},
+    "failing": {"status": 500, "body": ""},
     "leak": {"mib_per_second": 50.0, "until_mib": 0.0},
     "oom": {},
     "oom_child": {},

@@ -20,6 +20,7 @@ from semstreams_standin.misdeeds import Misdeeds
 from semstreams_standin.traffic import Traffic
 
 DIALECTS = ("shipped", "runbook", "offline")
+FAILING = (500, 502, 503, 504)
 
 
 class Routes:
@@ -75,6 +76,8 @@ class Routes:
             await asyncio.sleep(fault["seconds"])
         if self._faults.get("not_offered", path):
             return self._json({"error": "not found"}, 404)
+        if fault := self._faults.get("failing", path):
+            return Response(fault["status"], fault["body"].encode(), "text/plain")
         if self._faults.get("garbage", path):
             return Response(200, b'{"status":"healt\x00\xff<html>')
         if fault := self._faults.get("huge", path):
@@ -185,6 +188,8 @@ def _check_choice(name: str, parameters: Any) -> None:
     """Refuse a value that the type alone does not rule out."""
     if name == "dialect" and parameters["value"] not in DIALECTS:
         raise FaultRefused(f"value of dialect must be one of {', '.join(DIALECTS)}")
+    if name == "failing" and parameters["status"] not in FAILING:
+        raise FaultRefused(f"status of failing must be one of {', '.join(map(str, FAILING))}")
     if name == "metrics" and parameters["names"] not in NAMES:
         raise FaultRefused(f"names of metrics must be one of {', '.join(NAMES)}")
     if name == "log_spam" and parameters["level"] not in LEVELS:
