@@ -24,6 +24,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 MIB = 2**20
 SHARE = 0.2
+# After a full disk NATS may have lost what it could not write, and refuses more until it is started anew: both is told.
+OF_ITSELF = {"stream_lost_messages", "nats_full_check_failed"}
 RULES = """
 filesystem_full_soon = {full_within = "1h", over = "15s", for = "1s", clear_for = "1s"}
 filesystem_filling.for = "1s"
@@ -159,8 +161,9 @@ def test_a_full_disk_under_the_store_is_told_as_that(healthy_stack: DemoStack, t
             eventually_sync(lambda: refused(healthy_stack) > 0, 60.0)
             disk.free()
             scene.await_told(*full)
-            scene.await_calm()
-            assert scene.told == [*full]
+            until = time.monotonic() + 8.0
+            eventually_sync(lambda: time.monotonic() > until, pause_seconds=0.1)
+            assert [one for one in scene.told if one.rule not in OF_ITSELF] == [*full]
 
 
 def refused(stack: DemoStack) -> float:
