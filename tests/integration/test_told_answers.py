@@ -37,7 +37,7 @@ ROWS = {
         behave,
         muted=(UNHEALTHY,),
         rules='semstreams_health_failing.for = "2s"\n',
-        words="semstreams answers HTTP 500 in place of its health, with: database is locked",
+        words="semstreams answers HTTP 500 in place of its health, with database is locked",
     ),
     "a-word-that-is-not-known": Row(
         fault("dialect", flows="purple"),

@@ -10,7 +10,7 @@ from semsupervisor.health.reaching import Endpoint, Unreachable
 from semsupervisor.health.targets import TargetAbsent
 from semsupervisor.kit.clock import Clock
 from semsupervisor.kit.text import shortened
-from semsupervisor.systems.bodies import Unreadable
+from semsupervisor.systems.bodies import Unreadable, excerpt
 from semsupervisor.systems.containers import Container
 from semsupervisor.systems.http import Answer, BadRedirect, BodyTooLarge
 from semsupervisor.systems.semstreams import OK, UNAVAILABLE, Health, Status, parse_health
@@ -91,7 +91,7 @@ class SemstreamsHealth:
     def _other_answer(self, answer: Answer) -> Observation:
         """Return that it answers what no health endpoint does: that it fails itself, or that there is none for us."""
         if answer.status >= SERVER_ERROR:
-            failing = f"HTTP {answer.status} in place of its health"
+            failing = f"HTTP {answer.status} in place of its health, with {excerpt(answer.body) or 'an empty body'}"
             return self._unseen(Outcome.DOWN, failing, answer, reachable=True, failing=True)
         missing = f"not offered (HTTP {answer.status})"
         return self._unseen(Outcome.NOT_OFFERED, missing, answer, reachable=True, offered=False)
