@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from semsupervisor.health.observation import ENDED_AT, FactValue, Observation
 from semsupervisor.health.services import KILLED, Ending, Service, ServiceState, facts, signal_name
 from semsupervisor.kit.clock import Instant
+from semsupervisor.kit.text import shortened
 
 # An engine quotes what it was to run, which may be long.
 LONGEST_REASON = 400
@@ -45,9 +46,8 @@ def how_it_died(exit_code: int, *, oom: bool) -> str:
 
 def how_it_failed(error: str, exit_code: int) -> str:
     """Return in words that a container could not be started, and the engine's reason for it."""
-    reason = " ".join(error.split())
-    shown = reason if len(reason) <= LONGEST_REASON else f"{reason[: LONGEST_REASON - 1]}…"
-    return f"could not be started: {shown or f'exit code {exit_code}'}"
+    reason = shortened(" ".join(error.split()), LONGEST_REASON)
+    return f"could not be started: {reason or f'exit code {exit_code}'}"
 
 
 def condition(service: Service) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from semsupervisor.errors import EngineError
 from semsupervisor.systems.containers import Container
 from semsupervisor.systems.docker import Docker
+from semsupervisor.systems.docker_errors import decoded
 
 STACK_LABEL = "com.docker.stack.namespace"
 # After its grace a container is killed; that it has ended is known a moment later, on a busy host a longer one.
@@ -66,11 +66,7 @@ class ContainerActs:
 
     async def _listed(self, what: str, filters: dict[str, list[str]]) -> list[_Listed]:
         query = {"all": "true", "filters": json.dumps(filters)}
-        answer = await self._docker.request(what, "GET", "/containers/json", query)
-        try:
-            return msgspec.json.decode(answer, type=list[_Listed])
-        except msgspec.DecodeError as error:
-            raise EngineError(f"{what}: the answer is none of a Docker engine: {error}") from error
+        return decoded(what, await self._docker.request(what, "GET", "/containers/json", query), list[_Listed])
 
 
 def _name(listed: _Listed) -> str:

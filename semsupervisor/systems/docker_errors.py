@@ -11,6 +11,7 @@ import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import aiohttp
 import msgspec
@@ -22,6 +23,8 @@ from semsupervisor.kit.blocking import BlockingCalls, Hanging
 SERVICE = "semsupervisor.service"
 LONGEST_ANSWER = 500
 NAMES_SECONDS = 2.0
+
+T = TypeVar("T")
 
 
 class ContainerGone(EngineError):
@@ -48,6 +51,14 @@ async def translated(what: str, socket: str, timeout_seconds: float) -> AsyncIte
         raise await _of_connection(what, socket, error) from error
     except (msgspec.MsgspecError, ValueError) as error:
         raise EngineError(f"{what}: the answer from {socket} is none of a Docker engine: {error}") from error
+
+
+def decoded(what: str, answer: bytes, kind: type[T]) -> T:
+    """Return what an engine answered when it was asked `what`. Raises: EngineError."""
+    try:
+        return msgspec.json.decode(answer, type=kind)
+    except msgspec.DecodeError as error:
+        raise EngineError(f"{what}: the answer is none of a Docker engine: {error}") from error
 
 
 async def _of_connection(what: str, socket: str, error: BaseException) -> SupervisorError:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
-from semsupervisor.errors import EngineError, PermanentError
+from semsupervisor.errors import PermanentError
 from semsupervisor.systems.containers import Container
 from semsupervisor.systems.docker import Docker
-from semsupervisor.systems.docker_errors import ContainerGone
+from semsupervisor.systems.docker_errors import ContainerGone, decoded
 
 OWNER_LABEL = "semsupervisor.scratch.owner"
 JOB_LABEL = "semsupervisor.scratch.job"
@@ -38,8 +38,6 @@ ACT_SECONDS = 60.0
 STOP_SECONDS = 30
 # Compose and Swarm label images too, and a container has the labels of its image unless it has others.
 _OF_STACKS = ("com.docker.compose.", "com.docker.stack.", "com.docker.swarm.")
-
-T = TypeVar("T")
 
 
 class _Config(msgspec.Struct, rename="pascal"):
@@ -93,12 +91,12 @@ class Scratches:
         }
         what = f"make the container {name}"
         made = await self._ask(what, "POST", "/containers/create", {"name": name}, body=wanted)
-        return _read(made, _Made, what).id
+        return decoded(what, made, _Made).id
 
     async def roots(self, engine_root: str) -> Sequence[str]:
         """Return the folders in which the engine, whose own root is told, has what a container holds."""
         what = "say where the layers are"
-        info = _read(await self._ask(what, "GET", "/info"), _Info, what)
+        info = decoded(what, await self._ask(what, "GET", "/info"), _Info)
         is_elsewhere = any(value == _CONTAINERD for _, value in info.driver_status or [])
         return (engine_root, CONTAINERD_ROOT) if is_elsewhere else (engine_root,)
 
@@ -140,7 +138,7 @@ class Scratches:
     ) -> Collection[str]:
         what = f"list the scratch {kind}"
         removed = set()
-        for one in _read(await self._ask(what, "GET", path, query), list[_Listed], what):
+        for one in decoded(what, await self._ask(what, "GET", path, query), list[_Listed]):
             job_id = (one.labels or {}).get(JOB_LABEL, "")
             if job_id not in besides:
                 removed.add(job_id)
@@ -152,7 +150,7 @@ class Scratches:
     async def _image(self, image_id: str) -> _Config:
         what = f"inspect the image {image_id}"
         found = await self._ask(what, "GET", f"/images/{image_id}/json")
-        return _read(found, _Image, what).config or _Config()
+        return decoded(what, found, _Image).config or _Config()
 
     async def _ask(
         self,
@@ -186,10 +184,3 @@ def _limits(network: str) -> Mapping[str, Any]:
         "SecurityOpt": ["no-new-privileges"],
         "LogConfig": {"Type": "json-file", "Config": {"max-size": LOG_SIZE, "max-file": "1"}},
     }
-
-
-def _read(answer: bytes, kind: type[T], what: str) -> T:
-    try:
-        return msgspec.json.decode(answer, type=kind)
-    except msgspec.DecodeError as error:
-        raise EngineError(f"{what}: the answer is none of a Docker engine: {error}") from error

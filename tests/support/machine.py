@@ -7,7 +7,6 @@ bear out is as false as any.
 from __future__ import annotations
 
 import os
-import threading
 import time
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,10 +14,10 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from statistics import fmean
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from semsupervisor.settings.durations import parse_duration
+from tests.support.beside import Beside
 from tests.support.commands import REPOSITORY
 
 LOOK_SECONDS = 0.5
@@ -31,24 +30,13 @@ Figure = tuple[str, str]
 """A subject and one of its facts."""
 
 
-class Machine:
+class Machine(Beside):
     """Reads the figures from its beginning to its end; use it as a context manager."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._readings: dict[Figure, list[tuple[float, float]]] = {}
         self._processors = (0.0, 0.0)
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._look)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
 
     def denies(self, alerts: Iterable[Mapping[str, Any]]) -> list[str]:
         """Return which alerts about the machine its figures do not bear out, and what these were."""
@@ -65,7 +53,7 @@ class Machine:
             return ""
         return f"{alert['rule']} of {alert['subject']}, {alert['summary']!r}: it was {measured} by other readings"
 
-    def _look(self) -> None:
+    def _work(self) -> None:
         while not self._ended.wait(LOOK_SECONDS):
             at = time.time()
             for figure, value in (*self._host(), *_filesystems()):

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import threading
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from tests.support.beside import Beside
 from tests.support.commands import run
 
 PRESSURES = Path("/proc/pressure")
@@ -22,7 +20,7 @@ PAGE_BYTES = 4096
 TICK_SECONDS = 0.1
 
 
-class PretendedHost:
+class PretendedHost(Beside):
     """All that the daemon reads of a host's memory, stalls and warmth; use it as a context manager.
 
     At first it is well. Files of /proc are written over in place and in one go, always as long as they were: what is
@@ -30,29 +28,18 @@ class PretendedHost:
     """
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self._folder = folder
         for name in ("pressure", "hwmon/hwmon0", "thermal/thermal_zone0"):
             (folder / name).mkdir(parents=True)
         self._memory = Path("/proc/meminfo").read_text()
         self._swapped_bytes_per_second = 0
         self._swapped_bytes = 0.0
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run)
         self.has_left(0.5)
         self.is_warm(40.0)
         self._count(0.0)
         for resource in ("cpu", "io", "memory"):
             self.waits(resource, 0.0)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
 
     @property
     def enter(self) -> tuple[str, ...]:
@@ -93,7 +80,7 @@ class PretendedHost:
         """Have so much read back from the swap space from now on."""
         self._swapped_bytes_per_second = bytes_per_second
 
-    def _run(self) -> None:
+    def _work(self) -> None:
         last = time.monotonic()
         while not self._ended.wait(TICK_SECONDS):
             now = time.monotonic()

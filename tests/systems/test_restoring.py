@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
-import nats
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -17,6 +15,7 @@ from nats.js.errors import NotFoundError
 from semsupervisor.systems import restoring
 from semsupervisor.systems.restoring import RestoreBroken, RestoreRefused, give
 from semsupervisor.systems.snapshots import Begun, take
+from tests.support.nats_connection import connected
 from tests.support.nats_server import GENERATIONS, NatsServer
 from tests.support.waiting import eventually
 
@@ -28,20 +27,6 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """Return a running server of each generation."""
     with NatsServer(request.param, tmp_path_factory.mktemp("nats")) as one:
         yield one
-
-
-async def _quiet(_: Exception) -> None:
-    """Say nothing of a connection that a test breaks."""
-
-
-@asynccontextmanager
-async def connected(server: NatsServer) -> AsyncIterator[Client]:
-    """Return a connection of its own."""
-    client = await nats.connect(server.url, error_cb=_quiet, allow_reconnect=False)
-    try:
-        yield client
-    finally:
-        await client.close()
 
 
 class Taken:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
-import nats
 import pytest
 from nats.aio.client import Client
 from nats.js.api import StorageType
@@ -16,6 +14,7 @@ from nats.js.api import StorageType
 from semsupervisor.backup.framing import FrameWalk
 from semsupervisor.systems import snapshots
 from semsupervisor.systems.snapshots import SnapshotBroken, SnapshotRefused, TargetTooSlow, take
+from tests.support.nats_connection import connected
 from tests.support.nats_server import GENERATIONS, NatsServer
 from tests.support.waiting import eventually
 
@@ -29,20 +28,6 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     one.start()
     yield one
     one.stop()
-
-
-async def _quiet(_: Exception) -> None:
-    """Say nothing of a connection that a test breaks."""
-
-
-@asynccontextmanager
-async def connected(server: NatsServer) -> AsyncIterator[Client]:
-    """Return a connection of its own."""
-    client = await nats.connect(server.url, error_cb=_quiet, allow_reconnect=False)
-    try:
-        yield client
-    finally:
-        await client.close()
 
 
 async def filled(client: Client, name: str, messages: int = MESSAGES, size: int = 4096) -> None:
